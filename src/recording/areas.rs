@@ -1,0 +1,146 @@
+//! Where a unit's area comes from, and which other ways of telling areas apart a recording offers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Recording, RecordingError};
+
+/// How units are assigned to areas.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum AreaRule {
+    /// As the file says.
+    #[default]
+    Recorded,
+    /// By the text of a unit column (probe, group, shank, …).
+    UnitColumn {
+        /// Column name.
+        name: String,
+    },
+    /// By integer division of the unit id, for example 1011 / 1000 = 1.
+    UnitId {
+        /// Divisor.
+        divide_by: u64,
+        /// Names of the quotients; a quotient without a name is shown as it is.
+        names: BTreeMap<String, String>,
+    },
+    /// All units in one area.
+    OneArea,
+}
+
+/// An area rule with what it would give, for the import report and the Train view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AreaSplit {
+    /// The rule.
+    pub rule: AreaRule,
+    /// Area names with their number of units, in order of first appearance.
+    pub areas: Vec<(String, usize)>,
+    /// The rule in words, for a menu.
+    pub label: String,
+}
+
+impl AreaRule {
+    /// Area name of every unit under this rule; `None` when the recording lacks what the rule needs.
+    pub fn names(&self, recording: &Recording) -> Option<Vec<String>> {
+        let units = &recording.units;
+        match self {
+            Self::Recorded => Some(units.area.iter().map(|&a| recording.areas[a].clone()).collect()),
+            Self::UnitColumn { name } => {
+                let column = units.columns.iter().find(|c| &c.name == name)?;
+                Some((0..recording.n_units()).map(|u| column.values.text(u)).collect())
+            }
+            Self::UnitId { divide_by, names } => units
+                .ids
+                .iter()
+                .map(|id| {
+                    let quotient = id.parse::<u64>().ok()?.checked_div(*divide_by)?.to_string();
+                    Some(names.get(&quotient).cloned().unwrap_or(quotient))
+                })
+                .collect(),
+            Self::OneArea => Some(vec!["all units".to_owned(); recording.n_units()]),
+        }
+    }
+
+    /// The recording with its areas under this rule; the recording itself for [`AreaRule::Recorded`].
+    ///
+    /// # Errors
+    /// [`AreaError`] when the recording lacks what the rule needs.
+    pub fn apply(&self, recording: &Recording) -> Result<Recording, AreaError> {
+        let names = self.names(recording).ok_or_else(|| AreaError::NotApplicable { rule: self.label() })?;
+        Ok(recording.with_areas(&names)?)
+    }
+
+    /// The rule in words.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Recorded => "as recorded in the file".to_owned(),
+            Self::UnitColumn { name } => format!("unit column '{name}'"),
+            Self::UnitId { divide_by, names } if names.is_empty() => format!("unit id / {divide_by}"),
+            Self::UnitId { divide_by, names } => {
+                let names: Vec<String> = names.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+                format!("unit id / {divide_by} ({})", names.join(", "))
+            }
+            Self::OneArea => "all units as one area".to_owned(),
+        }
+    }
+
+    /// Every rule that works on this recording and gives 1 to 32 areas, the recorded one first.
+    pub fn offered(recording: &Recording) -> Vec<AreaSplit> {
+        let mut rules = vec![Self::Recorded];
+        for divide_by in [1000, 100] {
+            rules.push(Self::UnitId { divide_by, names: id_names(recording, divide_by) });
+        }
+        rules.extend(recording.units.columns.iter().map(|c| Self::UnitColumn { name: c.name.clone() }));
+        rules.push(Self::OneArea);
+        let mut seen: Vec<Vec<usize>> = Vec::new();
+        let mut offered = Vec::new();
+        for rule in rules {
+            let Some(names) = rule.names(recording) else { continue };
+            let areas = count(&names);
+            let pattern: Vec<usize> = names.iter().map(|n| areas.iter().position(|(a, _)| a == n).unwrap_or(0)).collect();
+            let useful = rule == Self::Recorded || (areas.len() <= 32 && areas.iter().all(|(_, n)| *n >= 2));
+            if useful && !seen.contains(&pattern) {
+                seen.push(pattern);
+                offered.push(AreaSplit { label: rule.label(), rule, areas });
+            }
+        }
+        offered
+    }
+}
+
+/// Names known for quotients of unit ids: the import may leave them in the report's recording as unit column
+/// `area_from_id` (a text column with the name of every unit's quotient).
+fn id_names(recording: &Recording, divide_by: u64) -> BTreeMap<String, String> {
+    let Some(column) = recording.units.columns.iter().find(|c| c.name == "area_from_id") else { return BTreeMap::new() };
+    if divide_by != 1000 {
+        return BTreeMap::new();
+    }
+    let quotient = |id: &String| id.parse::<u64>().ok().map(|id| (id / divide_by).to_string());
+    recording.units.ids.iter().enumerate().filter_map(|(u, id)| Some((quotient(id)?, column.values.text(u)))).collect()
+}
+
+fn count(names: &[String]) -> Vec<(String, usize)> {
+    let mut areas: Vec<(String, usize)> = Vec::new();
+    for name in names {
+        match areas.iter_mut().find(|(a, _)| a == name) {
+            Some((_, n)) => *n += 1,
+            None => areas.push((name.clone(), 1)),
+        }
+    }
+    areas
+}
+
+/// Why an area rule cannot be applied.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum AreaError {
+    /// The recording lacks the column, or its ids are not numbers.
+    #[error("areas by {rule} are not possible for this recording; choose another way of telling areas apart")]
+    NotApplicable {
+        /// The rule in words.
+        rule: String,
+    },
+    /// See [`RecordingError`].
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+}

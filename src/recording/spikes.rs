@@ -1,0 +1,78 @@
+//! Spike trains of all units in one block: times end to end, with one offset per unit (compressed sparse rows).
+
+/// Spike times of every unit, f64 seconds, ascending within a unit. Cloning shares nothing: wrap the recording in an `Arc`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpikeTrains {
+    times: Vec<f64>,
+    offsets: Vec<usize>,
+}
+
+impl Default for SpikeTrains {
+    fn default() -> Self {
+        Self { times: Vec::new(), offsets: vec![0] }
+    }
+}
+
+impl SpikeTrains {
+    /// From one list of times per unit, taken as they are (see [`super::Recording::new`] for what is checked).
+    pub fn from_units(units: impl IntoIterator<Item = Vec<f64>>) -> Self {
+        let mut trains = Self::default();
+        for times in units {
+            trains.times.extend_from_slice(&times);
+            trains.offsets.push(trains.times.len());
+        }
+        trains
+    }
+
+    /// From a flat block and its offsets (`n_units + 1` entries, first 0, ascending, last `times.len()`).
+    /// `None` when the offsets are not of that form.
+    pub fn from_block(times: Vec<f64>, offsets: Vec<usize>) -> Option<Self> {
+        let good = offsets.first() == Some(&0) && offsets.is_sorted() && offsets.last() == Some(&times.len());
+        good.then_some(Self { times, offsets })
+    }
+
+    /// Number of units.
+    pub fn n_units(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Number of spikes of all units.
+    pub fn n_spikes(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Spike times of one unit, seconds.
+    pub fn unit(&self, unit: usize) -> &[f64] {
+        &self.times[self.offsets[unit]..self.offsets[unit + 1]]
+    }
+
+    /// Spikes of one unit in `start <= t < stop`.
+    pub fn unit_between(&self, unit: usize, start: f64, stop: f64) -> &[f64] {
+        let times = self.unit(unit);
+        let first = times.partition_point(|&t| t < start);
+        let last = times.partition_point(|&t| t < stop);
+        &times[first..last.max(first)]
+    }
+
+    /// All times end to end, unit after unit.
+    pub fn block(&self) -> &[f64] {
+        &self.times
+    }
+
+    /// Offsets into [`Self::block`], `n_units + 1` entries.
+    pub fn offsets(&self) -> &[usize] {
+        &self.offsets
+    }
+
+    /// First and last spike in seconds.
+    pub fn time_range(&self) -> Option<(f64, f64)> {
+        let mut range: Option<(f64, f64)> = None;
+        for unit in 0..self.n_units() {
+            if let [first, .., last] | [first @ last] = self.unit(unit) {
+                let (low, high) = range.unwrap_or((*first, *last));
+                range = Some((low.min(*first), high.max(*last)));
+            }
+        }
+        range
+    }
+}

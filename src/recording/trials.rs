@@ -1,0 +1,280 @@
+//! From a recording to trials: which windows of time are analysed, and which were dropped and why.
+
+use serde::{Deserialize, Serialize};
+
+use super::Recording;
+
+/// Where trials come from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TrialSource {
+    /// The table `trials` when there is one with at least 10 rows, else tiles.
+    #[default]
+    Automatic,
+    /// One trial per row of an interval table.
+    Table {
+        /// Table name.
+        table: String,
+        /// Event column the window is aligned to, for example `start_time` (see `IntervalTable::event_columns`).
+        align: String,
+    },
+    /// The recording cut into windows end to end, without gaps in observation.
+    Tiles,
+}
+
+/// How a recording is cut into trials and bins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrialPlan {
+    /// Where trials come from.
+    pub source: TrialSource,
+    /// Start of the analysed window relative to the event, seconds.
+    pub window_start_s: f64,
+    /// Length of the analysed window, seconds; 0 chooses: the shortest common trial length up to 0.5 s.
+    pub window_s: f64,
+    /// Spike history before the window, seconds.
+    pub padding_s: f64,
+    /// Bin width, seconds.
+    pub bin_s: f64,
+    /// Column of the trial table whose values are the conditions (splits are stratified by it); empty for none.
+    pub condition: String,
+}
+
+impl Default for TrialPlan {
+    fn default() -> Self {
+        Self { source: TrialSource::Automatic, window_start_s: 0.0, window_s: 0.0, padding_s: 0.1, bin_s: 0.002, condition: String::new() }
+    }
+}
+
+/// A row of the trial table (or a tile) that is not used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialDropped {
+    /// Row number, counted from 0.
+    pub row: usize,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Trials as they will be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trials {
+    /// Time of the first analysed bin of every trial, seconds.
+    pub starts: Vec<f64>,
+    /// Row of the trial table for every trial (tile number for tiles).
+    pub rows: Vec<usize>,
+    /// Condition label of every trial; empty text without conditions.
+    pub conditions: Vec<String>,
+    /// Analysed bins per trial.
+    pub bins: usize,
+    /// Padding bins before the window.
+    pub pad_bins: usize,
+    /// Bin width, seconds.
+    pub bin_s: f64,
+    /// Name of the table the trials come from; `None` for tiles.
+    pub table: Option<String>,
+    /// What was chosen, in one sentence for the user.
+    pub description: String,
+    /// What was dropped.
+    pub dropped: Vec<TrialDropped>,
+}
+
+/// Why a plan gives no trials.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum TrialError {
+    /// A number out of range.
+    #[error("{what} is {value} s, but it must be {expected}")]
+    OutOfRange {
+        /// Field in words.
+        what: &'static str,
+        /// Value given.
+        value: f64,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// Table not in the recording.
+    #[error("the recording has no interval table '{table}'; it has: {have}")]
+    NoTable {
+        /// Name asked for.
+        table: String,
+        /// Names present.
+        have: String,
+    },
+    /// Column not in the table.
+    #[error("table '{table}' has no column '{column}' to use; it has: {have}")]
+    NoColumn {
+        /// Table.
+        table: String,
+        /// Column asked for.
+        column: String,
+        /// Columns present.
+        have: String,
+    },
+    /// Nothing left.
+    #[error("no trial is left ({dropped} dropped, first reason: {reason}); shorten the window or choose another event")]
+    NoTrials {
+        /// How many were dropped.
+        dropped: usize,
+        /// Reason of the first.
+        reason: String,
+    },
+    /// No spikes at all.
+    #[error("the recording has no spikes, so there is nothing to cut into trials")]
+    NoSpikes,
+}
+
+/// Longest window chosen when the plan leaves it open, seconds.
+const CHOSEN_WINDOW_S: f64 = 0.5;
+
+impl TrialPlan {
+    /// Cut the recording. Trials whose window or padding leaves the observed stretches or the recording, or whose event is
+    /// missing, are dropped and listed.
+    ///
+    /// # Errors
+    /// [`TrialError`] says which field to change.
+    pub fn resolve(&self, recording: &Recording) -> Result<Trials, TrialError> {
+        self.check()?;
+        let (first, last) = recording.time_range().ok_or(TrialError::NoSpikes)?;
+        let table = match &self.source {
+            TrialSource::Automatic => recording.table("trials").filter(|t| t.len() >= 10).map(|t| (t.name.clone(), "start_time".to_owned())),
+            TrialSource::Table { table, align } => Some((table.clone(), align.clone())),
+            TrialSource::Tiles => None,
+        };
+        match table {
+            Some((name, align)) => self.from_table(recording, &name, &align, first, last),
+            None => self.tiles(recording, first, last),
+        }
+    }
+
+    fn check(&self) -> Result<(), TrialError> {
+        let within = |what, value: f64, low: f64, high: f64, expected| {
+            if value >= low && value <= high { Ok(()) } else { Err(TrialError::OutOfRange { what, value, expected }) }
+        };
+        within("bin width", self.bin_s, 1e-4, 1.0, "between 0.0001 and 1 s")?;
+        within("window length", self.window_s, 0.0, 600.0, "between 0 (choose) and 600 s")?;
+        within("padding", self.padding_s, 0.0, 60.0, "between 0 and 60 s")?;
+        within("window start", self.window_start_s, -600.0, 600.0, "between -600 and 600 s")
+    }
+
+    fn bins(&self, window_s: f64) -> (usize, usize) {
+        (((window_s / self.bin_s) + 1e-6).floor().max(1.0) as usize, ((self.padding_s / self.bin_s) + 1e-6).floor() as usize)
+    }
+
+    fn from_table(&self, recording: &Recording, name: &str, align: &str, first: f64, last: f64) -> Result<Trials, TrialError> {
+        let table = recording.table(name).ok_or_else(|| TrialError::NoTable {
+            table: name.to_owned(),
+            have: recording.tables.iter().map(|t| t.name.clone()).collect::<Vec<_>>().join(", "),
+        })?;
+        let no_column = |column: &str| TrialError::NoColumn {
+            table: name.to_owned(),
+            column: column.to_owned(),
+            have: table.event_columns().into_iter().chain(table.columns.iter().map(|c| c.name.clone())).collect::<Vec<_>>().join(", "),
+        };
+        let events = table.event_times(align).ok_or_else(|| no_column(align))?;
+        let condition = match self.condition.as_str() {
+            "" => None,
+            column => Some(table.column(column).ok_or_else(|| no_column(column))?),
+        };
+        let window_s = if self.window_s > 0.0 { self.window_s } else { chosen_window(&events, &table.stop, self.window_start_s) };
+        let (bins, pad_bins) = self.bins(window_s);
+        let mut trials = Trials {
+            starts: Vec::new(),
+            rows: Vec::new(),
+            conditions: Vec::new(),
+            bins,
+            pad_bins,
+            bin_s: self.bin_s,
+            table: Some(name.to_owned()),
+            description: format!(
+                "table '{name}' aligned to {align}, window {:.3} to {:.3} s, {:.3} s of history, bins of {} ms",
+                self.window_start_s,
+                self.window_start_s + bins as f64 * self.bin_s,
+                pad_bins as f64 * self.bin_s,
+                self.bin_s * 1e3
+            ),
+            dropped: Vec::new(),
+        };
+        for (row, &event) in events.iter().enumerate() {
+            let start = event + self.window_start_s;
+            match refuse(recording, start, &trials, first, last) {
+                Some(reason) => trials.dropped.push(TrialDropped { row, reason }),
+                None => {
+                    trials.starts.push(start);
+                    trials.rows.push(row);
+                    trials.conditions.push(condition.map(|c| c.values.text(row)).unwrap_or_default());
+                }
+            }
+        }
+        keep_if_any(trials)
+    }
+
+    fn tiles(&self, recording: &Recording, first: f64, last: f64) -> Result<Trials, TrialError> {
+        let window_s = if self.window_s > 0.0 { self.window_s } else { CHOSEN_WINDOW_S };
+        let (bins, pad_bins) = self.bins(window_s);
+        let stretches = if recording.observed.is_empty() { vec![(first, last)] } else { recording.observed.clone() };
+        let mut trials = Trials {
+            starts: Vec::new(),
+            rows: Vec::new(),
+            conditions: Vec::new(),
+            bins,
+            pad_bins,
+            bin_s: self.bin_s,
+            table: None,
+            description: format!(
+                "no trials: the recording is tiled in windows of {:.3} s without overlap, {:.3} s of history, bins of {} ms",
+                bins as f64 * self.bin_s,
+                pad_bins as f64 * self.bin_s,
+                self.bin_s * 1e3
+            ),
+            dropped: Vec::new(),
+        };
+        let (tile, pad) = (bins as f64 * self.bin_s, pad_bins as f64 * self.bin_s);
+        for (begin, end) in stretches {
+            let count = ((end - begin - pad) / tile + 1e-9).floor().max(0.0) as usize;
+            for k in 0..count {
+                trials.rows.push(trials.starts.len());
+                trials.starts.push(begin + pad + k as f64 * tile);
+                trials.conditions.push(String::new());
+            }
+        }
+        if trials.starts.is_empty() {
+            trials.dropped.push(TrialDropped { row: 0, reason: format!("no observed stretch is as long as one window of {tile:.3} s with {pad:.3} s of history") });
+        }
+        keep_if_any(trials)
+    }
+}
+
+fn keep_if_any(trials: Trials) -> Result<Trials, TrialError> {
+    match (trials.starts.is_empty(), trials.dropped.first()) {
+        (true, dropped) => Err(TrialError::NoTrials {
+            dropped: trials.dropped.len(),
+            reason: dropped.map_or_else(|| "the table has no rows".to_owned(), |d| d.reason.clone()),
+        }),
+        (false, _) => Ok(trials),
+    }
+}
+
+/// The 5th percentile of the time from event to trial end, at most [`CHOSEN_WINDOW_S`], at least 0.1 s: most trials fit whole.
+fn chosen_window(events: &[f64], stops: &[f64], window_start_s: f64) -> f64 {
+    let mut lengths: Vec<f64> = events.iter().zip(stops).map(|(e, s)| s - e - window_start_s).filter(|d| d.is_finite() && *d > 0.0).collect();
+    lengths.sort_by(f64::total_cmp);
+    let fifth = lengths.get(lengths.len() / 20).copied().unwrap_or(CHOSEN_WINDOW_S);
+    // Trial times are often rounded to a millisecond; do not lose a bin to that.
+    (fifth + 1e-6).clamp(0.1, CHOSEN_WINDOW_S)
+}
+
+fn refuse(recording: &Recording, start: f64, trials: &Trials, first: f64, last: f64) -> Option<String> {
+    if !start.is_finite() {
+        return Some("the event time is missing".to_owned());
+    }
+    let (bin, slack) = (trials.bin_s, 1e-6);
+    let stop = start + trials.bins as f64 * bin;
+    let begin = start - trials.pad_bins as f64 * bin;
+    if recording.observed.is_empty() {
+        // Without observation intervals the recording is taken to run from its first to its last spike, with one window of grace.
+        let grace = trials.bins as f64 * bin;
+        return (begin < first - grace || stop > last + grace).then(|| "the window leaves the recording".to_owned());
+    }
+    let window_observed = recording.observed.iter().any(|(a, b)| start >= a - slack && stop <= b + slack);
+    // History before the observed stretch counts as silent: a trial is not lost for it.
+    (!window_observed).then(|| "the window is not wholly inside an observed stretch".to_owned())
+}

@@ -1,0 +1,256 @@
+//! The window's end of a training run.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam_channel::Sender;
+
+use super::{Recipe, RecipeError, Snapshot};
+use crate::recording::{Recording, Trials};
+
+/// What can be asked of a running training thread; each takes effect within one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Hold after the current step.
+    Pause,
+    /// Go on.
+    Resume,
+    /// One step, then hold.
+    Step,
+    /// End now, keep the best weights, evaluate and write the run.
+    StopAndKeep,
+    /// End now and write nothing.
+    Discard,
+}
+
+/// What the thread is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// Binning, uploading, compiling kernels.
+    Preparing,
+    /// Training steps.
+    Running,
+    /// Held by the user.
+    Paused,
+    /// Test loss, results, files.
+    Finishing,
+    /// Ended well (or stopped and kept).
+    Finished(Arc<Finished>),
+    /// Ended by the user, nothing kept.
+    Discarded,
+    /// Ended by an error; the text is for the user. The last good weights were kept when there were any.
+    Failed(String),
+}
+
+/// One stage in the progress display.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageProgress {
+    /// Name, for example `1 · mean dynamics`.
+    pub name: String,
+    /// 0 to 1; an estimate, since early stopping may end a stage sooner.
+    pub fraction: f32,
+    /// Done.
+    pub done: bool,
+}
+
+/// Progress as the Train view shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// What the thread is doing.
+    pub phase: Phase,
+    /// What it is doing in words, for example `scoring edges: jitter 3 of 20`.
+    pub doing: String,
+    /// Device name.
+    pub device: String,
+    /// All stages.
+    pub stages: Vec<StageProgress>,
+    /// Stage now, index into `stages`.
+    pub stage: usize,
+    /// Steps since the start.
+    pub step: u64,
+    /// Epoch of this stage.
+    pub epoch: usize,
+    /// Steps per second, without preparation; 0 until known.
+    pub steps_per_s: f32,
+    /// Seconds until the end, an estimate; `None` until known.
+    pub eta_s: Option<f32>,
+    /// Seconds since the start, pauses left out.
+    pub elapsed_s: f32,
+}
+
+/// What a finished run reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Run folder; `None` when nothing was to be written.
+    pub run: Option<PathBuf>,
+    /// The line `train --json` prints (see the README).
+    pub summary: serde_json::Value,
+}
+
+/// One point of the loss log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossPoint {
+    /// Steps since the start.
+    pub step: u64,
+    /// Stage, 1 to 4.
+    pub stage: u8,
+    /// Validation (true) or training (false).
+    pub validation: bool,
+    /// Poisson term per bin and unit.
+    pub poisson: f32,
+    /// KL term, scaled by beta.
+    pub kl: f32,
+    /// Group penalty.
+    pub group: f32,
+    /// Smoothness penalty.
+    pub smooth: f32,
+    /// Sum of all.
+    pub total: f32,
+}
+
+/// Losses so far and the references they are compared with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LossLog {
+    /// Points in order of steps; training points are decimated by the sender (at most 4000).
+    pub points: Vec<LossPoint>,
+    /// Validation loss of a flat rate per unit.
+    pub flat: Option<f32>,
+    /// Validation loss of the mean over training trials (PSTH).
+    pub psth: Option<f32>,
+    /// Validation loss of the true rates, when simulated.
+    pub oracle: Option<f32>,
+}
+
+/// What goes with a recipe but does not decide the result.
+#[derive(Clone, Default)]
+pub struct StartOptions {
+    /// Run folder to write; `None` writes nothing.
+    pub run: Option<PathBuf>,
+    /// Called (from the training thread, at most 30 times a second) when something new can be drawn.
+    pub wake: Option<Arc<dyn Fn() + Send + Sync>>,
+    /// Publish snapshots from the start, as a view that looks does (see [`TrainingHandle::look`]).
+    pub watched: bool,
+}
+
+/// What the training thread and its handle share. Every field is replaced whole; nobody waits for anybody.
+pub(super) struct Shared {
+    pub(super) progress: ArcSwap<Progress>,
+    pub(super) snapshot: ArcSwapOption<Snapshot>,
+    pub(super) losses: ArcSwap<LossLog>,
+    pub(super) data: ArcSwapOption<(Arc<Recording>, Trials)>,
+    pub(super) looked_at: ArcSwapOption<(Instant, Vec<usize>)>,
+}
+
+/// A training run in the background. Dropping the handle asks the run to stop and keep what it has.
+pub struct TrainingHandle {
+    recipe: Recipe,
+    commands: Sender<Command>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TrainingHandle {
+    /// Start the thread `training`. Everything that can go wrong later is told by [`Phase::Failed`].
+    ///
+    /// # Errors
+    /// When the recipe is out of range or the thread cannot be started.
+    pub fn start(recording: Arc<Recording>, recipe: Recipe, options: StartOptions) -> Result<Self, TrainingError> {
+        recipe.check()?;
+        let (commands, inbox) = crossbeam_channel::bounded(64);
+        let shared = Arc::new(Shared {
+            progress: ArcSwap::from_pointee(Progress {
+                phase: Phase::Preparing,
+                doing: "starting".to_owned(),
+                device: String::new(),
+                stages: Vec::new(),
+                stage: 0,
+                step: 0,
+                epoch: 0,
+                steps_per_s: 0.0,
+                eta_s: None,
+                elapsed_s: 0.0,
+            }),
+            snapshot: ArcSwapOption::empty(),
+            losses: ArcSwap::from_pointee(LossLog::default()),
+            data: ArcSwapOption::empty(),
+            looked_at: ArcSwapOption::empty(),
+        });
+        let (theirs, their_recipe) = (Arc::clone(&shared), recipe.clone());
+        let thread = std::thread::Builder::new()
+            .name("training".to_owned())
+            .spawn(move || super::thread::guarded(recording, their_recipe, options, inbox, theirs))
+            .map_err(|e| TrainingError::Thread(e.to_string()))?;
+        Ok(Self { recipe, commands, shared, thread: Some(thread) })
+    }
+
+    /// The recipe of this run.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Ask for something; a run that is over ignores it.
+    pub fn send(&self, command: Command) {
+        // A full inbox means the thread has 64 requests to obey already; a closed one that it is over.
+        let _ = self.commands.try_send(command);
+    }
+
+    /// Progress now.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.shared.progress.load_full()
+    }
+
+    /// Newest snapshot.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// Losses so far.
+    pub fn losses(&self) -> Arc<LossLog> {
+        self.shared.losses.load_full()
+    }
+
+    /// The recording as the run sees it (areas by the recipe's rule) and its trials; `None` while they are being made.
+    pub fn data(&self) -> Option<Arc<(Arc<Recording>, Trials)>> {
+        self.shared.data.load_full()
+    }
+
+    /// A view that draws snapshots calls this in every frame: snapshots are published only while somebody looks (within the
+    /// last second), with single-trial detail for `trials` (indices among the trials used; at most 8 are served).
+    pub fn look(&self, trials: &[usize]) {
+        self.shared.looked_at.store(Some(Arc::new((Instant::now(), trials.iter().copied().take(8).collect()))));
+    }
+
+    /// True when the run has ended, in whichever way.
+    pub fn is_over(&self) -> bool {
+        matches!(self.progress().phase, Phase::Finished(_) | Phase::Discarded | Phase::Failed(_))
+    }
+
+    /// Wait for the end (command line and tests; the window never waits).
+    pub fn wait(mut self) -> Arc<Progress> {
+        if let Some(thread) = self.thread.take() {
+            // A panic inside was caught by the thread itself and is told in the progress.
+            let _ = thread.join();
+        }
+        self.shared.progress.load_full()
+    }
+}
+
+impl Drop for TrainingHandle {
+    fn drop(&mut self) {
+        self.send(Command::StopAndKeep);
+    }
+}
+
+/// Why a run does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// Recipe out of range.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The operating system gives no thread.
+    #[error("the training thread could not be started: {0}")]
+    Thread(String),
+}

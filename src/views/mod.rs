@@ -1,0 +1,85 @@
+//! One file per view. A view is a struct with its own small state; it reads the recording and the run through a
+//! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use eframe::egui;
+
+use crate::recording::{Recording, Trials};
+use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
+
+/// What a view shows and how it explains itself.
+pub trait View {
+    /// Tab title, sentence case.
+    fn title(&self) -> &'static str;
+
+    /// What the "?" says: three sentences.
+    fn help(&self) -> &'static str;
+
+    /// Draw. Never blocks, never reads a file.
+    fn ui(&mut self, ui: &mut egui::Ui, context: &mut ViewContext<'_>);
+}
+
+/// A training run as views see it, live or loaded from a run folder: plain values, cheap to clone.
+#[derive(Clone)]
+pub struct RunState {
+    /// Recipe of the run.
+    pub recipe: Recipe,
+    /// Progress (a loaded run is finished).
+    pub progress: Arc<Progress>,
+    /// Losses.
+    pub losses: Arc<LossLog>,
+    /// Newest snapshot, if any was published.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The recording as the run sees it (areas by the recipe's rule) and its trials.
+    pub data: Option<Arc<(Arc<Recording>, Trials)>>,
+}
+
+/// One selection for the whole window. Units and areas are indices into the open recording.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// Visible time window, seconds; `None` = all.
+    pub window: Option<(f64, f64)>,
+    /// Time cursor, seconds.
+    pub cursor: Option<f64>,
+    /// Trial, an index among the run's trials.
+    pub trial: usize,
+    /// Selected units.
+    pub units: BTreeSet<usize>,
+    /// Selected ordered pair of areas (source, target), indices into `Snapshot::areas`.
+    pub pair: Option<(usize, usize)>,
+}
+
+/// What a view asks the app to do.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Start training the open recording.
+    Train(Box<Recipe>),
+    /// Send a command to the run.
+    Run(Command),
+    /// Show the view with this title.
+    Show(&'static str),
+    /// Show a message to the user.
+    Tell(String),
+    /// Ask for a file to open.
+    OpenDialog,
+    /// Open the demo recording.
+    OpenDemo,
+}
+
+/// What a view may read and change in one frame.
+pub struct ViewContext<'a> {
+    /// The open recording.
+    pub recording: Option<&'a Arc<Recording>>,
+    /// The run shown beside it.
+    pub run: Option<&'a RunState>,
+    /// The window's selection.
+    pub selection: &'a mut Selection,
+    /// Recipe the next training run will use; forms edit it in place.
+    pub recipe: &'a mut Recipe,
+    /// Requests to the app, carried out after the frame.
+    pub actions: &'a mut Vec<Action>,
+    /// Set by views that draw the snapshot: the run goes on publishing while somebody looks.
+    pub looks_at_run: &'a mut bool,
+}

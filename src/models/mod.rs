@@ -1,1 +1,27 @@
-//! To be written.
+//! The models as burn modules: configuration, initial weights, forward pass, loss, and what is frozen when. They see tensors
+//! and plain arrays only: no threads of their own, no files, no clocks.
+
+pub mod adam;
+pub mod glm_transformer;
+pub mod init;
+pub mod kernels;
+pub mod params;
+
+pub use crate::analysis::bases;
+
+/// A device that could not be read: lost, out of memory, or a kernel that failed.
+#[derive(Debug, Clone, thiserror::Error, PartialEq)]
+#[error("the training device failed: {0}")]
+pub struct DeviceFailed(pub String);
+
+impl From<burn::tensor::ExecutionError> for DeviceFailed {
+    fn from(error: burn::tensor::ExecutionError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<burn::tensor::TensorReadError> for DeviceFailed {
+    fn from(error: burn::tensor::TensorReadError) -> Self {
+        Self(error.to_string())
+    }
+}

@@ -1,0 +1,134 @@
+//! Adam with one learning rate per parameter and one gradient-norm clip over everything that trains
+//! (Kingma & Ba 2015; epsilon is added after the bias correction).
+//!
+//! burn's own optimiser clips tensor by tensor; the models of the papers clip the norm of the whole gradient.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::Tensor;
+
+use super::DeviceFailed;
+use super::params::replace;
+
+/// Gradients by parameter, flattened.
+#[derive(Default)]
+pub struct Gradients {
+    flat: HashMap<ParamId, Tensor<1>>,
+}
+
+impl Gradients {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Add `gradient` (without autodiff) to what is held for `id`.
+    pub fn add<const D: usize>(&mut self, id: ParamId, gradient: Tensor<D>) {
+        let n = gradient.shape().num_elements();
+        let flat = gradient.reshape([n]);
+        let sum = match self.flat.remove(&id) {
+            Some(held) => held + flat,
+            None => flat,
+        };
+        self.flat.insert(id, sum);
+    }
+
+    /// The gradient of `id`, flattened.
+    pub fn get(&self, id: ParamId) -> Option<&Tensor<1>> {
+        self.flat.get(&id)
+    }
+
+    /// Euclidean norm over the parameters in `order` (an order, because floating-point sums depend on it).
+    ///
+    /// # Errors
+    /// When the device cannot be read.
+    pub fn norm(&self, order: &[(ParamId, String)]) -> Result<f64, DeviceFailed> {
+        let squares: Vec<Tensor<1>> = order.iter().filter_map(|(id, _)| self.flat.get(id)).map(|g| g.clone().square().sum()).collect();
+        if squares.is_empty() {
+            return Ok(0.0);
+        }
+        Ok(f64::from(Tensor::cat(squares, 0).sum().try_into_scalar::<f32>()?).sqrt())
+    }
+}
+
+/// The optimiser of one stage; make a fresh one for every stage.
+pub struct Adam {
+    clip: f64,
+    step: i32,
+    moments: HashMap<ParamId, (Tensor<1>, Tensor<1>)>,
+}
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+impl Adam {
+    /// With the largest gradient norm that passes unscaled.
+    pub fn new(clip: f64) -> Self {
+        Self { clip, step: 0, moments: HashMap::new() }
+    }
+
+    /// One step on every parameter that has a gradient and a rate above 0. Returns the new module and the norm of the
+    /// gradient before clipping. A gradient that is not finite changes nothing (the caller sees the norm).
+    ///
+    /// # Errors
+    /// When the device cannot be read; the module is then lost with the device.
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: &Gradients,
+        order: &[(ParamId, String)],
+        rate: &dyn Fn(&str) -> f64,
+    ) -> Result<(M, f64), DeviceFailed> {
+        let norm = gradients.norm(order)?;
+        if !norm.is_finite() {
+            return Ok((module, norm));
+        }
+        self.step += 1;
+        // torch.nn.utils.clip_grad_norm_ adds 1e-6 to the norm.
+        let scale = (self.clip / (norm + 1e-6)).min(1.0);
+        let mut update = Update { adam: self, gradients, scale, rate, path: Vec::new() };
+        Ok((module.map(&mut update), norm))
+    }
+}
+
+struct Update<'a> {
+    adam: &'a mut Adam,
+    gradients: &'a Gradients,
+    scale: f64,
+    rate: &'a dyn Fn(&str) -> f64,
+    path: Vec<String>,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let rate = (self.rate)(&self.path.join("."));
+        let Some(gradient) = self.gradients.get(param.id).filter(|_| rate > 0.0) else { return param };
+        let (id, tensor, mapper) = param.consume();
+        let gradient = gradient.clone().mul_scalar(self.scale);
+        let (first, second) = match self.adam.moments.remove(&id) {
+            Some((first, second)) => (
+                first.mul_scalar(BETA_1) + gradient.clone().mul_scalar(1.0 - BETA_1),
+                second.mul_scalar(BETA_2) + gradient.square().mul_scalar(1.0 - BETA_2),
+            ),
+            None => (gradient.clone().mul_scalar(1.0 - BETA_1), gradient.square().mul_scalar(1.0 - BETA_2)),
+        };
+        let (correct_1, correct_2) = (1.0 - BETA_1.powi(self.adam.step), 1.0 - BETA_2.powi(self.adam.step));
+        let denominator = second.clone().sqrt().mul_scalar(1.0 / correct_2.sqrt()).add_scalar(EPSILON);
+        let delta = first.clone().div(denominator).mul_scalar(rate / correct_1);
+        self.adam.moments.insert(id, (first, second));
+        let plain = super::params::Plain::inner_if_tracked(tensor.clone());
+        let shape = plain.dims();
+        let changed = plain - delta.reshape(shape);
+        Param::from_mapped_value(id, replace(&tensor, changed), mapper)
+    }
+}

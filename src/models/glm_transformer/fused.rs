@@ -1,0 +1,392 @@
+//! Loss and gradients of a batch on the CPU without large intermediates.
+//!
+//! The small parts of the model (splines, filters, penalties) stay tensors with automatic differentiation. The three large
+//! parts run in [`crate::models::kernels`], which give their own gradients: the encoder, the projection of spikes, and the
+//! pass over all counts. They are tied together by leaves: a kernel's result enters the graph as a leaf, and the leaf's
+//! gradient is handed back to the kernel. The numbers are those of `loss`, up to rounding.
+
+use burn::module::Param;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+
+use super::forward::draw;
+use super::loss::collect;
+use super::{GlmConfig, GlmNet, LossTerms, Norm, Tables, Terms};
+use crate::models::DeviceFailed;
+use crate::models::adam::Gradients;
+use crate::models::kernels::encoder::{Affine, Encoder, Kept, Layer};
+use crate::models::kernels::projection::{Projection, project, project_backward};
+use crate::models::kernels::readout::{Readout, ReadoutGradients};
+use crate::models::params::Plain;
+
+/// Counts of one batch on the host.
+pub struct FusedBatch<'a> {
+    /// Counts per trial `[pad + T, N]`.
+    pub counts: Vec<ArrayView2<'a, u8>>,
+    /// Mean over the batch's trials `[T, N]`: all that stage 1 needs, since its rates are the same in every trial.
+    pub mean: Array2<f32>,
+    /// Token counts per trial `[tokens, N]`.
+    pub tokens: Vec<Array2<f32>>,
+}
+
+impl<'a> FusedBatch<'a> {
+    /// Prepare a batch of trials `[pad + T, N]`.
+    pub fn new(config: &GlmConfig, counts: Vec<ArrayView2<'a, u8>>) -> Self {
+        let mut mean = Array2::<f32>::zeros((config.bins, config.units()));
+        for trial in &counts {
+            mean.zip_mut_with(&trial.slice(s![config.pad.., ..]), |sum, &y| *sum += f32::from(y));
+        }
+        mean /= counts.len().max(1) as f32;
+        let tokens = counts.iter().map(|trial| token_counts(config, trial)).collect();
+        Self { counts, mean, tokens }
+    }
+}
+
+fn token_counts(config: &GlmConfig, trial: &ArrayView2<'_, u8>) -> Array2<f32> {
+    let mut tokens = Array2::zeros((config.tokens(), config.units()));
+    for (t, row) in trial.slice(s![config.pad..config.pad + config.tokens() * config.token_bins, ..]).outer_iter().enumerate() {
+        tokens.row_mut(t / config.token_bins).zip_mut_with(&row, |sum, &y| *sum += f32::from(y));
+    }
+    tokens
+}
+
+/// Latent means and log-variances `[M, A, D]` without autodiff.
+///
+/// # Errors
+/// When parameters cannot be read.
+pub fn fused_latents(net: &GlmNet, config: &GlmConfig, tables: &Tables, batch: &FusedBatch<'_>) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
+    let encoder = read_encoder(net, config)?;
+    Ok(latent_tensors(config, &run_encoder(&encoder, config, tables, batch, false).0, &plain_device(net)))
+}
+
+/// Loss and, when `want_gradients`, the gradients of one batch. See [`super::reference_gradients`] for the arguments; `net`
+/// must live on a CPU device with autodiff.
+///
+/// # Errors
+/// When parameters cannot be read.
+#[allow(clippy::too_many_arguments, reason = "the inputs of one training step; bundling them would only rename them")]
+pub fn fused_gradients(
+    net: &GlmNet,
+    config: &GlmConfig,
+    tables: &Tables,
+    batch: &FusedBatch<'_>,
+    terms: Terms,
+    latent: Option<(Tensor<3>, Tensor<3>)>,
+    latent_noise: Option<Tensor<3>>,
+    penalise_coupling: bool,
+    want_gradients: bool,
+) -> Result<(LossTerms, Gradients), DeviceFailed> {
+    let device = plain_device(net);
+    let mut encoder = None;
+    let latent = match (terms.vae, latent) {
+        (false, _) => None,
+        (true, Some((mean, log_variance))) => Some((Tensor::from_inner(mean), Tensor::from_inner(log_variance))),
+        (true, None) => {
+            let weights = read_encoder(net, config)?;
+            let trains = net.to_latent.weight.val().is_require_grad() && want_gradients;
+            let (head, kept) = run_encoder(&weights, config, tables, batch, trains);
+            let (mean, log_variance) = latent_tensors(config, &head, &device);
+            let leaf = |t: Tensor<3>| Tensor::from_inner(t).set_require_grad(trains);
+            encoder = trains.then_some((weights, kept));
+            Some((leaf(mean), leaf(log_variance)))
+        }
+    };
+    let f0 = net.mean_dynamics(config, tables);
+    let noise = latent_noise.map(Tensor::from_inner);
+    let factors = latent.as_ref().map(|(mean, log_variance)| net.decode(config, tables, draw(mean, log_variance, noise)));
+    let projections = if terms.coupling { read_projections(net, config)? } else { Vec::new() };
+    let projected = match projections.is_empty() {
+        true => None,
+        false => Some(Tensor::<3>::from_inner(tensor3(&project(&batch.counts, &projections), &device)).set_require_grad(want_gradients)),
+    };
+    let series = projected.as_ref().map(|projected| net.series(config, tables, projected.clone(), config.pad));
+    let post_spike = terms.history.then(|| net.post_spike_filter(tables));
+
+    let trials = if terms.vae { batch.counts.len() } else { 1 };
+    let scale = 1.0 / (trials * config.bins * config.units()) as f64;
+    let (mut poisson, mut surrogate) = (0.0, Vec::new());
+    let mut first_series = 0;
+    for area in 0..config.areas() {
+        let rows = if series.is_some() { config.sources(area).len() * config.rank } else { 0 };
+        let features = features(config, &f0, factors.as_ref(), series.as_ref().map(|s| s.clone().narrow(0, first_series, rows.max(1))), area, trials, rows);
+        first_series += rows;
+        let weights = readout_weights(net, config, area, terms.vae, rows > 0);
+        let columns = config.columns(area);
+        let taps = post_spike.clone().map(|p| p.narrow(1, columns.start, columns.len()));
+        let pass = area_pass(batch, config, terms.vae, &features, &weights, taps.as_ref(), area, want_gradients)?;
+        poisson += pass.loss * scale;
+        if want_gradients {
+            let towards = |gradient: Tensor<1>, value: Tensor<1>| (value * Tensor::from_inner(gradient.mul_scalar(scale))).sum();
+            surrogate.push(towards(flat3(&pass.features, &device), flatten3(features)));
+            surrogate.push(towards(flat2(&pass.weights, &device), flatten2(weights)));
+            if let Some(taps) = taps {
+                surrogate.push(towards(flat2(&pass.post_spike, &device), flatten2(taps)));
+            }
+        }
+    }
+
+    let penalties = net.penalties(config, &f0, factors.as_ref(), latent.as_ref(), penalise_coupling);
+    let value = |t: &Tensor<1>| -> Result<f64, DeviceFailed> { Ok(f64::from(t.clone().inner_if_tracked().try_into_scalar::<f32>()?)) };
+    let kl = penalties.kl.as_ref().map(value).transpose()?.unwrap_or(0.0);
+    let group = penalties.group.as_ref().map(value).transpose()?.unwrap_or(0.0);
+    let losses = LossTerms::of(config, poisson, kl, group, value(&penalties.smooth)?);
+    let mut gradients = Gradients::new();
+    if !want_gradients {
+        return Ok((losses, gradients));
+    }
+    surrogate.push(penalties.smooth);
+    surrogate.extend(penalties.kl.map(|kl| kl.mul_scalar(config.beta)));
+    surrogate.extend(penalties.group);
+    let total = Tensor::cat(surrogate, 0).sum();
+    if !total.is_tracked() {
+        return Ok((losses, gradients));
+    }
+    let mut from = total.backward();
+    collect(net, &mut from, &mut gradients);
+    if let Some(slope) = projected.and_then(|p| p.grad_remove(&mut from)) {
+        add_projection_gradients(net, config, batch, &projections, slope, &mut gradients)?;
+    }
+    if let (Some((weights, kept)), Some((mean, log_variance))) = (encoder, latent) {
+        let slopes = (mean.grad_remove(&mut from), log_variance.grad_remove(&mut from));
+        add_encoder_gradients(net, config, &weights, &kept, slopes, batch.counts.len(), &mut gradients)?;
+    }
+    Ok((losses, gradients))
+}
+
+/// Features of an area's readout `[M, K + sources · S, T]`.
+fn features(
+    config: &GlmConfig,
+    f0: &Tensor<3>,
+    factors: Option<&Tensor<4>>,
+    series: Option<Tensor<3>>,
+    area: usize,
+    trials: usize,
+    rows: usize,
+) -> Tensor<3> {
+    let (k, t) = (config.factors, config.bins);
+    let mean = f0.clone().narrow(0, area, 1);
+    let own = match factors {
+        None => mean,
+        Some(factors) => mean.expand([trials, k, t]) + factors.clone().narrow(0, area, 1).reshape([trials, k, t]),
+    };
+    match series {
+        Some(series) if rows > 0 => Tensor::cat(vec![own, series.swap_dims(0, 1)], 1),
+        _ => own,
+    }
+}
+
+/// `[K + sources · S + 1, units of the area]`: readout, receiving weights, bias (twice with the VAE on, published).
+fn readout_weights(net: &GlmNet, config: &GlmConfig, area: usize, vae: bool, coupling: bool) -> Tensor<2> {
+    let readout = &net.readout[area];
+    let mut rows = vec![readout.weight.val()];
+    if coupling {
+        rows.push(net.receiving(config, area));
+    }
+    if let Some(bias) = &readout.bias {
+        rows.push(bias.val().mul_scalar(if vae { 2.0 } else { 1.0 }).unsqueeze());
+    }
+    Tensor::cat(rows, 0)
+}
+
+#[allow(clippy::too_many_arguments, reason = "one pass over the counts of one area")]
+fn area_pass(
+    batch: &FusedBatch<'_>,
+    config: &GlmConfig,
+    vae: bool,
+    features: &Tensor<3>,
+    weights: &Tensor<2>,
+    taps: Option<&Tensor<2>>,
+    area: usize,
+    want_gradients: bool,
+) -> Result<ReadoutGradients, DeviceFailed> {
+    let features = array3(features.clone())?;
+    let weights = array2(weights.clone())?;
+    let taps = taps.map(|t| array2(t.clone())).transpose()?;
+    let post_spike = taps.as_ref().map(|t| t.view());
+    let columns = config.columns(area);
+    // Without trial-varying terms the rates are the same in every trial, and the mean counts say all.
+    if vae {
+        let pass = Readout { counts: &batch.counts, pad: config.pad, columns, features: features.view(), weights: weights.view(), post_spike };
+        return Ok(run(&pass, want_gradients));
+    }
+    let mean = [batch.mean.view()];
+    let pass = Readout { counts: &mean, pad: 0, columns, features: features.view(), weights: weights.view(), post_spike: None };
+    Ok(run(&pass, want_gradients))
+}
+
+fn run<C: Copy + Into<f32> + Send + Sync>(pass: &Readout<'_, C>, want_gradients: bool) -> ReadoutGradients {
+    match want_gradients {
+        true => pass.gradients(),
+        false => ReadoutGradients { loss: pass.loss(), features: Array3::zeros((0, 0, 0)), weights: Array2::zeros((0, 0)), post_spike: Array2::zeros((0, 0)) },
+    }
+}
+
+fn read_projections(net: &GlmNet, config: &GlmConfig) -> Result<Vec<Projection>, DeviceFailed> {
+    let mut projections = Vec::new();
+    for (source, target) in config.active_pairs() {
+        let send = array2(net.coupling[config.pair(source, target)].send.val())?;
+        for factor in 0..config.rank {
+            projections.push(Projection { columns: config.columns(source), weights: send.column(factor).to_vec() });
+        }
+    }
+    Ok(projections)
+}
+
+fn add_projection_gradients(
+    net: &GlmNet,
+    config: &GlmConfig,
+    batch: &FusedBatch<'_>,
+    projections: &[Projection],
+    slope: Tensor<3>,
+    gradients: &mut Gradients,
+) -> Result<(), DeviceFailed> {
+    let by_projection = project_backward(&batch.counts, projections, array3(slope)?.view());
+    for ((source, target), columns) in config.active_pairs().into_iter().zip(by_projection.chunks(config.rank)) {
+        let send = &net.coupling[config.pair(source, target)].send;
+        if send.val().is_require_grad() {
+            let units = config.neurons[source];
+            let values = (0..units * config.rank).map(|at| columns[at % config.rank][at / config.rank]).collect::<Vec<f32>>();
+            gradients.add(send.id, Tensor::<2>::from_data(TensorData::new(values, [units, config.rank]), &plain_device(net)));
+        }
+    }
+    Ok(())
+}
+
+fn run_encoder(encoder: &Encoder, config: &GlmConfig, tables: &Tables, batch: &FusedBatch<'_>, keep: bool) -> (Array2<f32>, Kept) {
+    let columns: Vec<_> = (0..config.areas()).map(|a| config.columns(a)).collect();
+    encoder.forward(&batch.tokens, &columns, &tables.host.positions, keep)
+}
+
+/// Head outputs `[M, A · 2D]` as means and log-variances `[M, A, D]`.
+fn latent_tensors(config: &GlmConfig, head: &Array2<f32>, device: &Device) -> (Tensor<3>, Tensor<3>) {
+    let (m, a, d) = (head.nrows(), config.areas(), config.latent_per_area);
+    let part = |which: usize| {
+        let values = Array3::from_shape_fn((m, a, d), |(trial, area, k)| head[[trial, area * 2 * d + which * d + k]]);
+        tensor3(&values, device)
+    };
+    (part(0), part(1))
+}
+
+fn add_encoder_gradients(
+    net: &GlmNet,
+    config: &GlmConfig,
+    encoder: &Encoder,
+    kept: &Kept,
+    slopes: (Option<Tensor<3>>, Option<Tensor<3>>),
+    trials: usize,
+    gradients: &mut Gradients,
+) -> Result<(), DeviceFailed> {
+    let d = config.latent_per_area;
+    let mut head = Array2::<f32>::zeros((trials, config.areas() * 2 * d));
+    for (which, slope) in [slopes.0, slopes.1].into_iter().enumerate() {
+        let Some(slope) = slope else { continue };
+        for ((trial, area, k), value) in array3(slope)?.indexed_iter() {
+            head[[trial, area * 2 * d + which * d + k]] = *value;
+        }
+    }
+    let slope = encoder.backward(kept, head.view(), config.tokens());
+    let device = plain_device(net);
+    let mut linear = |layer: &Linear, slope: &Affine| {
+        gradients.add(layer.weight.id, tensor2(&slope.weight, &device));
+        if let Some(bias) = &layer.bias {
+            gradients.add(bias.id, tensor1(&slope.bias, &device));
+        }
+    };
+    for (layer, slope) in net.read_in.iter().zip(&slope.read_in) {
+        linear(layer, slope);
+    }
+    for (block, slope) in net.blocks.iter().zip(&slope.layers) {
+        linear(&block.qkv, &slope.qkv);
+        linear(&block.proj, &slope.proj);
+        linear(&block.ff_in, &slope.ff_in);
+        linear(&block.ff_out, &slope.ff_out);
+    }
+    linear(&net.to_latent, &slope.to_latent);
+    for (block, slope) in net.blocks.iter().zip(&slope.layers) {
+        for (norm, (gamma, beta)) in [(&block.ln_attn, &slope.ln_attn), (&block.ln_ff, &slope.ln_ff)] {
+            gradients.add(norm.gamma.id, tensor1(gamma, &device));
+            gradients.add(norm.beta.id, tensor1(beta, &device));
+        }
+    }
+    Ok(())
+}
+
+fn read_encoder(net: &GlmNet, config: &GlmConfig) -> Result<Encoder, DeviceFailed> {
+    let vector = |p: &Param<Tensor<1>>| -> Result<Array1<f32>, DeviceFailed> { Ok(Array1::from_vec(host(p.val())?)) };
+    let linear = |l: &Linear| -> Result<Affine, DeviceFailed> {
+        let weight = array2(l.weight.val())?;
+        let bias = match &l.bias {
+            Some(bias) => vector(bias)?,
+            None => Array1::zeros(weight.ncols()),
+        };
+        Ok(Affine { weight, bias })
+    };
+    let norm = |n: &Norm| -> Result<(Array1<f32>, Array1<f32>), DeviceFailed> { Ok((vector(&n.gamma)?, vector(&n.beta)?)) };
+    let layers = net.blocks.iter().map(|b| {
+        Ok(Layer {
+            qkv: linear(&b.qkv)?,
+            proj: linear(&b.proj)?,
+            ln_attn: norm(&b.ln_attn)?,
+            ff_in: linear(&b.ff_in)?,
+            ff_out: linear(&b.ff_out)?,
+            ln_ff: norm(&b.ln_ff)?,
+        })
+    });
+    Ok(Encoder {
+        read_in: net.read_in.iter().map(linear).collect::<Result<_, DeviceFailed>>()?,
+        layers: layers.collect::<Result<_, DeviceFailed>>()?,
+        to_latent: linear(&net.to_latent)?,
+        heads: config.heads,
+    })
+}
+
+fn plain_device(net: &GlmNet) -> Device {
+    use crate::models::params::PlainDevice;
+    net.f0_coef.val().device().inner_if_autodiff()
+}
+
+fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceFailed> {
+    tensor.inner_if_tracked().try_into_data()?.into_vec::<f32>().map_err(|e| DeviceFailed(format!("{e:?}")))
+}
+
+fn array2(tensor: Tensor<2>) -> Result<Array2<f32>, DeviceFailed> {
+    let [a, b] = tensor.dims();
+    Array2::from_shape_vec((a, b), host(tensor)?).map_err(|e| DeviceFailed(e.to_string()))
+}
+
+fn array3(tensor: Tensor<3>) -> Result<Array3<f32>, DeviceFailed> {
+    let [a, b, c] = tensor.dims();
+    Array3::from_shape_vec((a, b, c), host(tensor)?).map_err(|e| DeviceFailed(e.to_string()))
+}
+
+fn tensor1(array: &Array1<f32>, device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(array.to_vec(), [array.len()]), device)
+}
+
+fn tensor2(array: &Array2<f32>, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [array.nrows(), array.ncols()]), device)
+}
+
+fn tensor3(array: &Array3<f32>, device: &Device) -> Tensor<3> {
+    let (a, b, c) = array.dim();
+    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [a, b, c]), device)
+}
+
+fn flat2(array: &Array2<f32>, device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [array.len()]), device)
+}
+
+fn flat3(array: &Array3<f32>, device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [array.len()]), device)
+}
+
+fn flatten2(tensor: Tensor<2>) -> Tensor<1> {
+    let n = tensor.shape().num_elements();
+    tensor.reshape([n])
+}
+
+fn flatten3(tensor: Tensor<3>) -> Tensor<1> {
+    let n = tensor.shape().num_elements();
+    tensor.reshape([n])
+}

@@ -1,1 +1,16 @@
-//! To be written.
+//! Pure functions from arrays to arrays: bases, losses of reference models, the jitter-corrected edge score, comparison with
+//! the truth, contribution of coupling, PCA and PSTH. Nothing here knows threads, files, tensors or the window.
+
+pub mod bases;
+pub mod loss;
+pub mod psth;
+pub mod true_rates;
+
+use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
+
+/// The analysed bins of one trial, `[bins, units]`, of counts `[trials, pad + bins, units]`. The trial must exist and `pad`
+/// must not exceed the bins.
+fn analysed(counts: ArrayView3<'_, u8>, pad: usize, trial: usize) -> ArrayView2<'_, u8> {
+    // Not the macro `s!`: it expands to an `allow` that `forbid(unsafe_code)` refuses.
+    counts.index_axis_move(Axis(0), trial).slice_axis_move(Axis(0), Slice::from(pad..))
+}

@@ -1,1 +1,68 @@
-//! To be written.
+//! Generators of recordings with a known truth. Each is seeded, gives the same recording whatever the number of threads, and
+//! attaches its truth; [`by_name`] is what the command line and the window call.
+
+mod gaussian_process;
+mod glm;
+mod names;
+
+pub use glm::{GlmEdge, GlmSimulation};
+pub use names::{Listing, by_name, demo, list};
+
+use crate::recording::RecordingError;
+
+/// Why a simulation cannot be made.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum SimulateError {
+    /// No simulator of that name.
+    #[error("there is no simulator '{name}'; there is: {have}")]
+    NoSimulator {
+        /// Name asked for.
+        name: String,
+        /// Names that exist.
+        have: String,
+    },
+    /// The simulator has no such setting.
+    #[error("simulator '{simulator}' has no setting '{key}'; it has: {have}")]
+    NoKey {
+        /// Simulator.
+        simulator: String,
+        /// Setting asked for.
+        key: String,
+        /// Settings that exist.
+        have: String,
+    },
+    /// A value that cannot be read.
+    #[error("setting '{key}' cannot be '{value}'; it accepts {expected}")]
+    BadValue {
+        /// Setting.
+        key: String,
+        /// Value given.
+        value: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A number out of range.
+    #[error("{what} is {value}, but it must be {expected}")]
+    OutOfRange {
+        /// What, in words.
+        what: String,
+        /// Value given.
+        value: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// Coupling feeds on itself.
+    #[error(
+        "the simulated activity ran away: unit {unit} has more than 255 spikes in one bin of trial {trial}; lower the coupling, the baseline \
+         or the number of edges"
+    )]
+    RunAway {
+        /// Unit id.
+        unit: usize,
+        /// Trial, counted from 0.
+        trial: usize,
+    },
+    /// The parts do not make a recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+}

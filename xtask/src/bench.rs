@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::demo::has_display;
 use crate::process::{Failure, build_spikescope, output_of, root, spikescope, succeeds, target_dir};
-use crate::system::{Purpose, ensure};
+use crate::system::{Purpose, ensure, with_runtime_folder};
 use crate::virtual_display::VirtualDisplay;
 
 const STEP: &[&str] = &["bench", "step", "--model", "glm", "--batch", "64", "--device", "cpu", "--threads", "2", "--steps", "20", "--json"];
@@ -34,6 +34,7 @@ pub fn run_benches() -> Result<(), Failure> {
     ];
     for arguments in benches {
         let mut bench = spikescope(&arguments);
+        with_runtime_folder(&mut bench);
         if let Some(display) = &display {
             bench.env("DISPLAY", display.name());
         }

@@ -3,7 +3,7 @@
 use std::env;
 
 use crate::process::{Failure, build_spikescope, run, spikescope};
-use crate::system::{Purpose, ensure};
+use crate::system::{Purpose, ensure, with_runtime_folder};
 
 /// Build and run `spikescope demo` with these further arguments.
 pub fn run_demo(arguments: &[String]) -> Result<(), Failure> {
@@ -15,6 +15,7 @@ pub fn run_demo(arguments: &[String]) -> Result<(), Failure> {
     ensure(if headless { &[Purpose::Draw] } else { &[Purpose::Draw, Purpose::Window] })?;
     build_spikescope()?;
     let mut demo = spikescope(&["demo"]);
+    with_runtime_folder(&mut demo);
     if headless && !asked {
         demo.arg("--headless");
     }

@@ -51,12 +51,12 @@ fn main() -> ExitCode {
         Some("check") => no_arguments("check", &rest).and_then(|()| check::run_checks()),
         Some("bench") => no_arguments("bench", &rest).and_then(|()| bench::run_benches()),
         Some(other) => Err(Failure::Usage(format!("there is no command '{other}'"))),
-        None => Err(Failure::Usage("which command?".to_owned())),
+        None => Err(Failure::Usage("no command was given".to_owned())),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("xtask: {message}\n\n{HELP}");
+            eprintln!("xtask: {message}; cargo xtask --help has the commands");
             ExitCode::from(2)
         }
         Err(Failure::Message(message)) => {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 /// Why a command of xtask ended badly.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Wrong usage: the message and the help are shown, exit code 2.
+    /// Wrong usage: exit code 2.
     Usage(String),
     /// The message says what to do, exit code 1.
     Message(String),

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::process::{Failure, run};
+use crate::process::{Failure, run, target_dir};
 
 /// What a command is going to do, hence what it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,8 +167,10 @@ fn install(packages: &[&str]) -> Result<(), Failure> {
     println!("Installing system packages: {}", packages.join(" "));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        // Another installation may be under way: wait for its lock instead of failing.
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        // Another installation may be under way: wait for its lock instead of failing. Errors go to the screen, the hundreds
+        // of lines about unpacking do not.
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"]);
+        command.args(arguments).stdout(Stdio::null());
         command
     };
     // The list may be fresh enough even where it cannot be fetched now.
@@ -188,6 +190,28 @@ pub fn can_install() -> bool {
 /// Driver file of Mesa's software Vulkan, if it is installed.
 pub fn software_vulkan() -> Option<PathBuf> {
     vulkan_drivers().into_iter().find(|driver| is_software(driver))
+}
+
+/// Give a program the private folder that Mesa and Wayland ask for, where the login gave none (containers): they complain about
+/// its absence at every start.
+pub fn with_runtime_folder(command: &mut Command) {
+    if cfg!(target_os = "linux") && env::var_os("XDG_RUNTIME_DIR").is_none() {
+        let folder = target_dir().join("runtime");
+        if make_private(&folder).is_ok() {
+            command.env("XDG_RUNTIME_DIR", folder);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+#[cfg(not(unix))]
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)
 }
 
 fn is_software(driver: &Path) -> bool {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::process::{Failure, cargo, run, target_dir};
-use crate::system::{Purpose, can_install, ensure, software_vulkan};
+use crate::system::{Purpose, can_install, ensure, software_vulkan, with_runtime_folder};
 use crate::virtual_display::VirtualDisplay;
 
 /// Run `cargo test` over the workspace with these further arguments (a test name, `-- --nocapture`, …).
@@ -13,6 +13,7 @@ pub fn run_tests(arguments: &[String]) -> Result<(), Failure> {
     tests.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(arguments);
     draw_in_software(&mut tests);
     keep_settings_apart(&mut tests);
+    with_runtime_folder(&mut tests);
     let display = if cfg!(target_os = "linux") { start_display()? } else { None };
     if let Some(display) = &display {
         // The second name tells the test of the real window that this display is there for it.

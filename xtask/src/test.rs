@@ -10,7 +10,11 @@ use crate::virtual_display::VirtualDisplay;
 pub fn run_tests(arguments: &[String]) -> Result<(), Failure> {
     ensure(&[Purpose::DrawInSoftware, Purpose::Window, Purpose::VirtualDisplay])?;
     let mut tests = cargo();
-    tests.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(arguments);
+    tests.args(["test", "--release", "--no-fail-fast"]);
+    if !names_packages(arguments) {
+        tests.arg("--workspace");
+    }
+    tests.args(arguments);
     draw_in_software(&mut tests);
     keep_settings_apart(&mut tests);
     with_runtime_folder(&mut tests);
@@ -21,6 +25,12 @@ pub fn run_tests(arguments: &[String]) -> Result<(), Failure> {
         tests.env_remove("WAYLAND_DISPLAY").env_remove("WAYLAND_SOCKET");
     }
     run(&mut tests)
+}
+
+/// Whether the arguments for cargo (those before `--`) choose packages themselves.
+fn names_packages(arguments: &[String]) -> bool {
+    let mut for_cargo = arguments.iter().take_while(|argument| *argument != "--");
+    for_cargo.any(|argument| argument.starts_with("-p") || argument.starts_with("--package") || argument == "--workspace")
 }
 
 fn start_display() -> Result<Option<VirtualDisplay>, Failure> {
@@ -47,5 +57,17 @@ fn keep_settings_apart(command: &mut Command) {
     let home = target_dir().join("test-home");
     for (variable, folder) in [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_STATE_HOME", "state")] {
         command.env(variable, home.join(folder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_before_the_double_dash_only() {
+        let names = |line: &str| names_packages(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        assert!(names("-p xtask") && names("--package=xtask") && names("spdx -pxtask"));
+        assert!(!names("") && !names("spdx") && !names("spdx -- -p"));
     }
 }

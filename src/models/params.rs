@@ -97,7 +97,7 @@ impl ModuleMapper for Writer<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(data) = self.values.get(&self.path.join(".")) else { return param };
         let (id, tensor, mapper) = param.consume();
-        let same_shape = data.shape.iter().eq(tensor.shape().iter());
+        let same_shape = data.shape().iter().eq(tensor.shape().iter());
         let tensor = match same_shape {
             true => replace(&tensor, Tensor::from_data(data.clone(), &tensor.device().inner_if_autodiff())),
             false => tensor,

@@ -140,7 +140,7 @@ impl TrialPlan {
             TrialSource::Tiles => None,
         };
         match table {
-            Some((name, align)) => self.from_table(recording, &name, &align, first, last),
+            Some((name, align)) => self.cut_table(recording, &name, &align, first, last),
             None => self.tiles(recording, first, last),
         }
     }
@@ -159,7 +159,7 @@ impl TrialPlan {
         (((window_s / self.bin_s) + 1e-6).floor().max(1.0) as usize, ((self.padding_s / self.bin_s) + 1e-6).floor() as usize)
     }
 
-    fn from_table(&self, recording: &Recording, name: &str, align: &str, first: f64, last: f64) -> Result<Trials, TrialError> {
+    fn cut_table(&self, recording: &Recording, name: &str, align: &str, first: f64, last: f64) -> Result<Trials, TrialError> {
         let table = recording.table(name).ok_or_else(|| TrialError::NoTable {
             table: name.to_owned(),
             have: recording.tables.iter().map(|t| t.name.clone()).collect::<Vec<_>>().join(", "),

@@ -341,7 +341,7 @@ impl Recipe {
         range("model.tolerance", glm.tolerance, 0.0, 1.0)?;
         range("model.edge_quantile", glm.edge_quantile, 0.5, 1.0)?;
         range("model.edge_jitters", glm.edge_jitters as f64, 1.0, 1e4)?;
-        if glm.width % glm.heads != 0 {
+        if !glm.width.is_multiple_of(glm.heads) {
             return Err(RecipeError::Value { path: "model.heads".into(), value: glm.heads.to_string(), expected: format!("it must divide model.width = {}", glm.width) });
         }
         Ok(())

@@ -8,13 +8,15 @@
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2};
 
 use super::forward::draw;
 use super::loss::collect;
+use super::inputs::{AreaInputs, Small};
 use super::{GlmConfig, GlmNet, LossTerms, Norm, Tables, Terms};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
+use crate::models::kernels::block;
 use crate::models::kernels::encoder::{Affine, Encoder, Kept, Layer};
 use crate::models::kernels::projection::{Projection, project, project_backward};
 use crate::models::kernels::readout::{Readout, ReadoutGradients};
@@ -35,7 +37,7 @@ impl<'a> FusedBatch<'a> {
     pub fn new(config: &GlmConfig, counts: Vec<ArrayView2<'a, u8>>) -> Self {
         let mut mean = Array2::<f32>::zeros((config.bins, config.units()));
         for trial in &counts {
-            mean.zip_mut_with(&trial.slice(s![config.pad.., ..]), |sum, &y| *sum += f32::from(y));
+            mean.zip_mut_with(&block(trial.view(), config.pad..config.pad + config.bins, 0..config.units()), |sum, &y| *sum += f32::from(y));
         }
         mean /= counts.len().max(1) as f32;
         let tokens = counts.iter().map(|trial| token_counts(config, trial)).collect();
@@ -45,7 +47,7 @@ impl<'a> FusedBatch<'a> {
 
 fn token_counts(config: &GlmConfig, trial: &ArrayView2<'_, u8>) -> Array2<f32> {
     let mut tokens = Array2::zeros((config.tokens(), config.units()));
-    for (t, row) in trial.slice(s![config.pad..config.pad + config.tokens() * config.token_bins, ..]).outer_iter().enumerate() {
+    for (t, row) in block(trial.view(), config.pad..config.pad + config.tokens() * config.token_bins, 0..config.units()).outer_iter().enumerate() {
         tokens.row_mut(t / config.token_bins).zip_mut_with(&row, |sum, &y| *sum += f32::from(y));
     }
     tokens
@@ -92,29 +94,19 @@ pub fn fused_gradients(
             Some((leaf(mean), leaf(log_variance)))
         }
     };
-    let f0 = net.mean_dynamics(config, tables);
-    let noise = latent_noise.map(Tensor::from_inner);
-    let factors = latent.as_ref().map(|(mean, log_variance)| net.decode(config, tables, draw(mean, log_variance, noise)));
     let projections = if terms.coupling { read_projections(net, config)? } else { Vec::new() };
     let projected = match projections.is_empty() {
         true => None,
         false => Some(Tensor::<3>::from_inner(tensor3(&project(&batch.counts, &projections), &device)).set_require_grad(want_gradients)),
     };
-    let series = projected.as_ref().map(|projected| net.series(config, tables, projected.clone(), config.pad));
-    let post_spike = terms.history.then(|| net.post_spike_filter(tables));
-
+    let noise = latent_noise.map(Tensor::from_inner);
+    let Small { f0, factors, features, weights, post_spike } = small(net, config, tables, terms, latent.as_ref(), noise, projected.clone());
     let trials = if terms.vae { batch.counts.len() } else { 1 };
     let scale = 1.0 / (trials * config.bins * config.units()) as f64;
     let (mut poisson, mut surrogate) = (0.0, Vec::new());
-    let mut first_series = 0;
-    for area in 0..config.areas() {
-        let rows = if series.is_some() { config.sources(area).len() * config.rank } else { 0 };
-        let features = features(config, &f0, factors.as_ref(), series.as_ref().map(|s| s.clone().narrow(0, first_series, rows.max(1))), area, trials, rows);
-        first_series += rows;
-        let weights = readout_weights(net, config, area, terms.vae, rows > 0);
-        let columns = config.columns(area);
-        let taps = post_spike.clone().map(|p| p.narrow(1, columns.start, columns.len()));
-        let pass = area_pass(batch, config, terms.vae, &features, &weights, taps.as_ref(), area, want_gradients)?;
+    for (area, ((features, weights), taps)) in features.into_iter().zip(weights).zip(post_spike).enumerate() {
+        let inputs = read_inputs(&features, &weights, taps.as_ref())?;
+        let pass = area_pass(batch, config, terms.vae, &inputs, area, want_gradients);
         poisson += pass.loss * scale;
         if want_gradients {
             let towards = |gradient: Tensor<1>, value: Tensor<1>| (value * Tensor::from_inner(gradient.mul_scalar(scale))).sum();
@@ -155,15 +147,7 @@ pub fn fused_gradients(
 }
 
 /// Features of an area's readout `[M, K + sources · S, T]`.
-fn features(
-    config: &GlmConfig,
-    f0: &Tensor<3>,
-    factors: Option<&Tensor<4>>,
-    series: Option<Tensor<3>>,
-    area: usize,
-    trials: usize,
-    rows: usize,
-) -> Tensor<3> {
+fn features(config: &GlmConfig, f0: &Tensor<3>, factors: Option<&Tensor<4>>, series: Option<Tensor<3>>, area: usize, trials: usize) -> Tensor<3> {
     let (k, t) = (config.factors, config.bins);
     let mean = f0.clone().narrow(0, area, 1);
     let own = match factors {
@@ -171,8 +155,8 @@ fn features(
         Some(factors) => mean.expand([trials, k, t]) + factors.clone().narrow(0, area, 1).reshape([trials, k, t]),
     };
     match series {
-        Some(series) if rows > 0 => Tensor::cat(vec![own, series.swap_dims(0, 1)], 1),
-        _ => own,
+        Some(series) => Tensor::cat(vec![own, series.swap_dims(0, 1)], 1),
+        None => own,
     }
 }
 
@@ -189,30 +173,74 @@ fn readout_weights(net: &GlmNet, config: &GlmConfig, area: usize, vae: bool, cou
     Tensor::cat(rows, 0)
 }
 
-#[allow(clippy::too_many_arguments, reason = "one pass over the counts of one area")]
-fn area_pass(
-    batch: &FusedBatch<'_>,
+/// The small part of a pass: features and weights of every area's readout.
+fn small(
+    net: &GlmNet,
     config: &GlmConfig,
-    vae: bool,
-    features: &Tensor<3>,
-    weights: &Tensor<2>,
-    taps: Option<&Tensor<2>>,
-    area: usize,
-    want_gradients: bool,
-) -> Result<ReadoutGradients, DeviceFailed> {
-    let features = array3(features.clone())?;
-    let weights = array2(weights.clone())?;
-    let taps = taps.map(|t| array2(t.clone())).transpose()?;
-    let post_spike = taps.as_ref().map(|t| t.view());
+    tables: &Tables,
+    terms: Terms,
+    latent: Option<&(Tensor<3>, Tensor<3>)>,
+    noise: Option<Tensor<3>>,
+    projected: Option<Tensor<3>>,
+) -> Small {
+    let f0 = net.mean_dynamics(config, tables);
+    let factors = latent.map(|(mean, log_variance)| net.decode(config, tables, draw(mean, log_variance, noise)));
+    let series = projected.map(|projected| net.series(config, tables, projected, config.pad));
+    let filter = terms.history.then(|| net.post_spike_filter(tables));
+    let trials = latent.map_or(1, |(mean, _)| mean.dims()[0]);
+    let (mut features_of, mut weights, mut post_spike) = (Vec::new(), Vec::new(), Vec::new());
+    let mut first_series = 0;
+    for area in 0..config.areas() {
+        let rows = if series.is_some() { config.sources(area).len() * config.rank } else { 0 };
+        let own = series.as_ref().filter(|_| rows > 0).map(|s| s.clone().narrow(0, first_series, rows));
+        first_series += rows;
+        features_of.push(features(config, &f0, factors.as_ref(), own, area, trials));
+        weights.push(readout_weights(net, config, area, terms.vae, rows > 0));
+        let columns = config.columns(area);
+        post_spike.push(filter.clone().map(|p| p.narrow(1, columns.start, columns.len())));
+    }
+    Small { f0, factors, features: features_of, weights, post_spike }
+}
+
+/// Features and weights of every area's readout for trials with known latents (`None` before the VAE is on), on the host.
+///
+/// # Errors
+/// When the device cannot be read.
+pub fn area_inputs(
+    net: &GlmNet,
+    config: &GlmConfig,
+    tables: &Tables,
+    counts: &[ArrayView2<'_, u8>],
+    terms: Terms,
+    latent: Option<(Tensor<3>, Tensor<3>)>,
+) -> Result<Vec<AreaInputs>, DeviceFailed> {
+    let autodiff = net.f0_coef.val().is_autodiff();
+    let alike = |t: Tensor<3>| if autodiff { Tensor::from_inner(t) } else { t };
+    let projections = if terms.coupling { read_projections(net, config)? } else { Vec::new() };
+    let projected = (!projections.is_empty()).then(|| alike(tensor3(&project(counts, &projections), &plain_device(net))));
+    let latent = latent.map(|(mean, log_variance)| (alike(mean), alike(log_variance)));
+    let small = small(net, config, tables, terms, latent.as_ref(), None, projected);
+    small.features.iter().zip(&small.weights).zip(&small.post_spike).map(|((f, w), p)| read_inputs(f, w, p.as_ref())).collect()
+}
+
+fn read_inputs(features: &Tensor<3>, weights: &Tensor<2>, post_spike: Option<&Tensor<2>>) -> Result<AreaInputs, DeviceFailed> {
+    Ok(AreaInputs {
+        features: array3(features.clone())?,
+        weights: array2(weights.clone())?,
+        post_spike: post_spike.map(|t| array2(t.clone())).transpose()?,
+    })
+}
+
+fn area_pass(batch: &FusedBatch<'_>, config: &GlmConfig, vae: bool, inputs: &AreaInputs, area: usize, want_gradients: bool) -> ReadoutGradients {
     let columns = config.columns(area);
+    let (features, weights) = (inputs.features.view(), inputs.weights.view());
     // Without trial-varying terms the rates are the same in every trial, and the mean counts say all.
     if vae {
-        let pass = Readout { counts: &batch.counts, pad: config.pad, columns, features: features.view(), weights: weights.view(), post_spike };
-        return Ok(run(&pass, want_gradients));
+        let post_spike = inputs.post_spike.as_ref().map(|t| t.view());
+        return run(&Readout { counts: &batch.counts, pad: config.pad, columns, features, weights, post_spike }, want_gradients);
     }
     let mean = [batch.mean.view()];
-    let pass = Readout { counts: &mean, pad: 0, columns, features: features.view(), weights: weights.view(), post_spike: None };
-    Ok(run(&pass, want_gradients))
+    run(&Readout { counts: &mean, pad: 0, columns, features, weights, post_spike: None }, want_gradients)
 }
 
 fn run<C: Copy + Into<f32> + Send + Sync>(pass: &Readout<'_, C>, want_gradients: bool) -> ReadoutGradients {
@@ -347,7 +375,7 @@ fn plain_device(net: &GlmNet) -> Device {
 }
 
 fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceFailed> {
-    tensor.inner_if_tracked().try_into_data()?.into_vec::<f32>().map_err(|e| DeviceFailed(format!("{e:?}")))
+    tensor.inner_if_tracked().try_into_data()?.try_into_vec::<f32>().map_err(|e| DeviceFailed(format!("{e:?}")))
 }
 
 fn array2(tensor: Tensor<2>) -> Result<Array2<f32>, DeviceFailed> {

@@ -36,7 +36,6 @@ pub struct Tables {
 #[derive(Debug, Clone)]
 pub(super) struct HostTables {
     pub(super) positions: Array2<f32>,
-    pub(super) history_basis: Array2<f32>,
 }
 
 impl Tables {
@@ -71,7 +70,7 @@ impl Tables {
             lags,
             block,
             blocks,
-            host: HostTables { positions: positions.mapv(|x| x as f32), history_basis: history.mapv(|x| x as f32) },
+            host: HostTables { positions: positions.mapv(|x| x as f32) },
         }
     }
 

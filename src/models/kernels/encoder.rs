@@ -1,10 +1,10 @@
 //! The Transformer encoder of the GLM-Transformer (post-norm, GELU, mean over tokens, latent head), forward and backward, a
 //! few trials at a time so that activations stay in cache. Attention runs over the tokens of one trial.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, linalg::general_mat_mul, s};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, linalg::general_mat_mul};
 use rayon::prelude::*;
 
-use super::{exp, gelu};
+use super::{block, block_mut, exp, gelu};
 
 /// Trials handled together; also the unit of parallel work, so results do not depend on the number of threads.
 const CHUNK: usize = 8;
@@ -92,7 +92,7 @@ impl Encoder {
         let mut latent = Array2::zeros((tokens.len(), columns.len() * outputs));
         let mut chunks = Vec::with_capacity(done.len());
         for (out, chunk) in done {
-            latent.slice_mut(s![chunk.trials.clone(), chunk.area * outputs..(chunk.area + 1) * outputs]).assign(&out);
+            block_mut(latent.view_mut(), chunk.trials.clone(), chunk.area * outputs..(chunk.area + 1) * outputs).assign(&out);
             chunks.push(chunk);
         }
         (latent, Kept { chunks })
@@ -110,7 +110,7 @@ impl Encoder {
         let (per_trial, width) = positions.dim();
         let mut own = Array2::<f32>::zeros((tokens.len() * per_trial, columns.len()));
         for (trial, mut rows) in tokens.iter().zip(own.axis_chunks_iter_mut(Axis(0), per_trial.max(1))) {
-            rows.assign(&trial.slice(s![.., columns.clone()]));
+            rows.assign(&block(trial.view(), 0..per_trial, columns.clone()));
         }
         let mut x = self.read_in[area].apply(own.view());
         for mut rows in x.axis_chunks_iter_mut(Axis(0), per_trial.max(1)) {
@@ -140,7 +140,7 @@ impl Encoder {
             .chunks
             .par_iter()
             .map(|chunk| {
-                let here = gradient.slice(s![chunk.trials.clone(), chunk.area * outputs..(chunk.area + 1) * outputs]);
+                let here = block(gradient, chunk.trials.clone(), chunk.area * outputs..(chunk.area + 1) * outputs);
                 self.backward_chunk(chunk, here, tokens_per_trial)
             })
             .collect();
@@ -222,11 +222,11 @@ impl Layer {
         let head_width = width / heads;
         for first in (0..input.nrows()).step_by(per_trial.max(1)) {
             for head in 0..heads {
-                let part = |which: usize| qkv.slice(s![first..first + per_trial, which * width + head * head_width..which * width + (head + 1) * head_width]);
+                let part = |which: usize| block(qkv.view(), first..first + per_trial, which * width + head * head_width..which * width + (head + 1) * head_width);
                 let mut weights = Array2::zeros((per_trial, per_trial));
                 general_mat_mul(1.0 / (head_width as f32).sqrt(), &part(0), &part(1).t(), 0.0, &mut weights);
                 softmax(&mut weights);
-                let mut out = mixed.slice_mut(s![first..first + per_trial, head * head_width..(head + 1) * head_width]);
+                let mut out = block_mut(mixed.view_mut(), first..first + per_trial, head * head_width..(head + 1) * head_width);
                 general_mat_mul(1.0, &weights, &part(2), 0.0, &mut out);
                 attention.push(weights);
             }
@@ -286,19 +286,20 @@ fn attention_backward(kept: &KeptLayer, d_mixed: &Array2<f32>, per_trial: usize,
     let head_width = width / heads;
     let scale = 1.0 / (head_width as f32).sqrt();
     let mut d_qkv = Array2::zeros(kept.qkv.raw_dim());
-    for (block, weights) in kept.attention.iter().enumerate() {
-        let (first, head) = (block / heads * per_trial, block % heads);
-        let range = |which: usize| s![first..first + per_trial, which * width + head * head_width..which * width + (head + 1) * head_width];
-        let d_out = d_mixed.slice(s![first..first + per_trial, head * head_width..(head + 1) * head_width]);
-        general_mat_mul(1.0, &weights.t(), &d_out, 0.0, &mut d_qkv.slice_mut(range(2)));
+    for (at, weights) in kept.attention.iter().enumerate() {
+        let (first, head) = (at / heads * per_trial, at % heads);
+        let (rows, columns) = (first..first + per_trial, |which: usize| which * width + head * head_width..which * width + (head + 1) * head_width);
+        let part = |which: usize| block(kept.qkv.view(), rows.clone(), columns(which));
+        let d_out = block(d_mixed.view(), rows.clone(), head * head_width..(head + 1) * head_width);
+        general_mat_mul(1.0, &weights.t(), &d_out, 0.0, &mut block_mut(d_qkv.view_mut(), rows.clone(), columns(2)));
         let mut d_weights = Array2::<f32>::zeros((per_trial, per_trial));
-        general_mat_mul(1.0, &d_out, &kept.qkv.slice(range(2)).t(), 0.0, &mut d_weights);
+        general_mat_mul(1.0, &d_out, &part(2).t(), 0.0, &mut d_weights);
         for (mut d_row, row) in d_weights.outer_iter_mut().zip(weights.outer_iter()) {
             let dot = d_row.dot(&row);
             d_row.zip_mut_with(&row, |d, w| *d = (*d - dot) * w);
         }
-        general_mat_mul(scale, &d_weights, &kept.qkv.slice(range(1)), 0.0, &mut d_qkv.slice_mut(range(0)));
-        general_mat_mul(scale, &d_weights.t(), &kept.qkv.slice(range(0)), 0.0, &mut d_qkv.slice_mut(range(1)));
+        general_mat_mul(scale, &d_weights, &part(1), 0.0, &mut block_mut(d_qkv.view_mut(), rows.clone(), columns(0)));
+        general_mat_mul(scale, &d_weights.t(), &part(0), 0.0, &mut block_mut(d_qkv.view_mut(), rows.clone(), columns(1)));
     }
     d_qkv
 }

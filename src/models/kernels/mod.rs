@@ -6,6 +6,24 @@ pub mod encoder;
 pub mod projection;
 pub mod readout;
 
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+
+/// Rows and columns of a matrix. (ndarray's `s!` macro cannot be used where unsafe code is forbidden.)
+pub(crate) fn block<T>(mut matrix: ArrayView2<'_, T>, rows: Range<usize>, columns: Range<usize>) -> ArrayView2<'_, T> {
+    matrix.slice_axis_inplace(Axis(0), rows.into());
+    matrix.slice_axis_inplace(Axis(1), columns.into());
+    matrix
+}
+
+/// See [`block`].
+pub(crate) fn block_mut<T>(mut matrix: ArrayViewMut2<'_, T>, rows: Range<usize>, columns: Range<usize>) -> ArrayViewMut2<'_, T> {
+    matrix.slice_axis_inplace(Axis(0), rows.into());
+    matrix.slice_axis_inplace(Axis(1), columns.into());
+    matrix
+}
+
 /// e^x within 2 ulp for −87 ≤ x ≤ 88; outside it saturates (NaN stays NaN). Branch-free, so that loops over it vectorise.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {

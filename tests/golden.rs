@@ -1,0 +1,367 @@
+//! The GLM-Transformer against golden vectors: outputs, losses, gradients and three optimiser steps, in the tensor form and in
+//! the fused CPU form. The vectors were written by our own reference implementation (see `tests/fixtures/golden`).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array3, ArrayD, Axis};
+use ndarray_npy::NpzReader;
+use serde_json::Value;
+use spikescope::models::adam::{Adam, Gradients};
+use spikescope::models::glm_transformer::{
+    FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients, reference_losses,
+};
+use spikescope::models::params;
+
+const CASES: [&str; 11] = [
+    "glm_stage1",
+    "glm_stage2",
+    "glm_stage3",
+    "glm_stage4",
+    "glm_stage2_sampled",
+    "glm_stage3_sampled",
+    "glm_stage2_legacy",
+    "glm_stage3_legacy",
+    "glm_stage4_clip",
+    "glm_three_areas",
+    "glm_three_areas_stage2",
+];
+
+struct Case {
+    name: String,
+    config: GlmConfig,
+    stage: Stage,
+    clip: f64,
+    arrays: BTreeMap<String, ArrayD<f32>>,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden")
+}
+
+fn arrays(name: &str) -> BTreeMap<String, ArrayD<f32>> {
+    let mut npz = NpzReader::new(File::open(folder().join(format!("{name}.npz"))).unwrap()).unwrap();
+    let names = npz.names().unwrap();
+    let read = |npz: &mut NpzReader<File>, key: &str| -> ArrayD<f32> {
+        npz.by_name::<ndarray::OwnedRepr<f32>, ndarray::IxDyn>(key)
+            .or_else(|_| npz.by_name::<ndarray::OwnedRepr<f64>, ndarray::IxDyn>(key).map(|a: ArrayD<f64>| a.mapv(|x| x as f32)))
+            .unwrap()
+    };
+    names.into_iter().map(|key| (key.trim_end_matches(".npy").to_owned(), read(&mut npz, &key))).collect()
+}
+
+fn config_of(value: &Value) -> GlmConfig {
+    let n = |key: &str| value[key].as_u64().unwrap() as usize;
+    let f = |key: &str| value[key].as_f64().unwrap();
+    let basis = |key: &str| (value[key][0].as_u64().unwrap() as usize, value[key][1].as_f64().unwrap(), value[key][2].as_f64().unwrap());
+    GlmConfig {
+        neurons: value["neurons"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect(),
+        bins: n("bins"),
+        pad: n("pad"),
+        latent_per_area: n("latent_per_area"),
+        width: n("d_model"),
+        heads: n("heads"),
+        layers: n("layers"),
+        hidden: n("hidden"),
+        token_bins: n("token_bins"),
+        splines: n("splines"),
+        factors: n("factors"),
+        decoder_multiple: n("decoder_mult"),
+        rank: n("rank"),
+        coupling_basis: basis("coupling_basis"),
+        history_basis: basis("history_basis"),
+        self_coupling: value["self_coupling"].as_bool().unwrap(),
+        beta: f("beta"),
+        penalty_coupling: f("lam_group"),
+        penalty_smooth: f("lam_smooth"),
+        legacy_trial_attention: value["legacy_trial_attention"].as_bool().unwrap(),
+    }
+}
+
+fn case(name: &str) -> Case {
+    let all: Value = serde_json::from_reader(File::open(folder().join("cases.json")).unwrap()).unwrap();
+    let value = &all[name];
+    let stage = Stage::ALL[value["stage"].as_u64().map_or(1, |s| s as usize) - 1];
+    Case { name: name.to_owned(), config: config_of(value), stage, clip: value["clip"].as_f64().unwrap_or(1.0), arrays: arrays(name) }
+}
+
+/// Our parameter name for a golden one, and whether the matrix is stored transposed.
+fn ours(config: &GlmConfig, golden: &str) -> (String, bool) {
+    let parts: Vec<&str> = golden.split('.').collect();
+    let pair = |text: &str| {
+        let (i, j) = text.split_once('_').unwrap();
+        config.pair(i.parse().unwrap(), j.parse().unwrap())
+    };
+    match parts[0] {
+        "filter_coef" | "send" | "recv" => (format!("coupling.{}.{}", pair(parts[1]), parts[0]), false),
+        "decoder" => (format!("decoder.{}.{}.{}", parts[1], if parts[2] == "0" { "first" } else { "second" }, parts[3]), parts[3] == "weight"),
+        "blocks" if parts[2].starts_with("ln_") => {
+            (format!("blocks.{}.{}.{}", parts[1], parts[2], if parts[3] == "weight" { "gamma" } else { "beta" }), false)
+        }
+        _ => (golden.to_owned(), parts.last() == Some(&"weight")),
+    }
+}
+
+impl Case {
+    /// Arrays under a prefix, by our parameter names and layout.
+    fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
+        let of = |(key, array): (&String, &ArrayD<f32>)| {
+            let golden = key.strip_prefix(prefix)?;
+            let (name, transposed) = ours(&self.config, golden);
+            let array = if transposed { array.t().as_standard_layout().into_owned() } else { array.clone() };
+            Some((name, array))
+        };
+        self.arrays.iter().filter_map(of).collect()
+    }
+
+    fn net(&self, device: &Device) -> GlmNet {
+        let values = self
+            .parameters("init/")
+            .into_iter()
+            .map(|(name, a)| (name, TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec())))
+            .collect::<params::Values>();
+        let net = GlmNet::new(&self.config, 0, device);
+        assert_eq!(params::names(&net).iter().map(|(_, n)| n.clone()).collect::<std::collections::BTreeSet<_>>(), values.keys().cloned().collect());
+        params::write(net, &values)
+    }
+
+    fn counts(&self, device: &Device) -> Tensor<3> {
+        tensor3(&self.arrays["in/counts"], device)
+    }
+
+    fn noise(&self, device: &Device) -> Option<Tensor<3>> {
+        let eps = self.arrays.get("in/eps")?;
+        let m = eps.shape()[0];
+        Some(tensor3(eps, device).reshape([m, self.config.areas(), self.config.latent_per_area]))
+    }
+
+    fn close(&self, what: &str, got: &ArrayD<f32>, rtol: f32) {
+        let expected = &self.arrays[what];
+        let scale = expected.iter().fold(0.0f32, |a, &b| a.max(b.abs()));
+        assert_eq!(got.len(), expected.len(), "{} {what}: {:?} against {:?}", self.name, got.shape(), expected.shape());
+        for (g, e) in got.iter().zip(expected) {
+            assert!((g - e).abs() <= rtol * e.abs() + rtol * scale, "{} {what}: {g} but expected {e} (scale {scale})", self.name);
+        }
+    }
+
+    fn check_losses(&self, losses: &LossTerms, rtol: f64) {
+        for (key, got) in
+            [("poisson", losses.poisson), ("kl", losses.kl), ("group", losses.group), ("smooth", losses.smooth), ("total", losses.total)]
+        {
+            let expected = f64::from(self.arrays[&format!("loss/{key}")].iter().copied().next().unwrap());
+            assert!((got - expected).abs() <= rtol * expected.abs() + 1e-8, "{} loss {key}: {got} but expected {expected}", self.name);
+        }
+    }
+
+    fn check_gradients(&self, net: &GlmNet, gradients: &Gradients, rtol: f32) {
+        let expected = self.parameters("grad/");
+        for (id, name) in params::names(net) {
+            let expected = &expected[&name];
+            let scale = expected.iter().fold(0.0f32, |a, &b| a.max(b.abs()));
+            let got = match gradients.get(id) {
+                Some(gradient) => gradient.to_data().try_to_vec::<f32>().unwrap(),
+                None => vec![0.0; expected.len()],
+            };
+            // A gradient that is zero in theory is rounding noise on both sides.
+            let floor = if name.ends_with("qkv.bias") { 1e-7 } else { 1e-9 };
+            for (at, (g, e)) in got.iter().zip(expected).enumerate() {
+                assert!((g - e).abs() <= rtol * (e.abs() + scale) + floor, "{} grad {name}[{at}]: {g} but expected {e} (scale {scale})", self.name);
+            }
+        }
+    }
+}
+
+fn tensor3(array: &ArrayD<f32>, device: &Device) -> Tensor<3> {
+    let mut shape = array.shape().to_vec();
+    while shape.len() < 3 {
+        shape.push(1);
+    }
+    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<f32>>(), shape), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> ArrayD<f32> {
+    let shape: Vec<usize> = tensor.dims().to_vec();
+    ArrayD::from_shape_vec(shape, tensor.to_data().try_to_vec::<f32>().unwrap()).unwrap()
+}
+
+fn host_counts(case: &Case) -> Array3<u8> {
+    case.arrays["in/counts"].mapv(|x| x as u8).into_dimensionality().unwrap()
+}
+
+fn everything_tracks(net: GlmNet) -> GlmNet {
+    params::set_trained(net, &|_| true)
+}
+
+#[test]
+fn outputs_match() {
+    let device = Device::flex();
+    for name in CASES {
+        let case = case(name);
+        let (config, terms) = (&case.config, case.stage.terms());
+        let tables = Tables::new(config, &device);
+        let net = case.net(&device);
+        let counts = case.counts(&device);
+        let out = net.forward(config, &tables, counts.clone(), terms, None, case.noise(&device));
+        case.close("out/log_rate", &values(out.log_rate.clone()), 1e-5);
+        case.close("out/individual", &values(out.individual.clone()), 1e-5);
+        case.close("out/f0", &values(out.f0.clone().swap_dims(1, 2)), 1e-5);
+        if let Some((mean, log_variance)) = &out.latent {
+            case.close("out/mu", &values(mean.clone()), 1e-5);
+            case.close("out/logvar", &values(log_variance.clone()), 1e-5);
+        }
+        if let Some(factors) = &out.factors {
+            // Ours [A, M, K, T], theirs [M, A, T, K].
+            case.close("out/factors", &values(factors.clone().permute([1, 0, 3, 2])), 1e-5);
+        }
+        if let Some(coupling) = &out.coupling {
+            case.close("out/coupling", &values(coupling.clone()), 1e-5);
+        }
+        if let Some(history) = &out.history {
+            case.close("out/history", &values(history.clone()), 1e-5);
+        }
+        if let Some(series) = &out.series {
+            for (at, (i, j)) in config.active_pairs().into_iter().enumerate() {
+                let own = series.clone().narrow(0, at * config.rank, config.rank).permute([1, 2, 0]);
+                case.close(&format!("out/series.{i}_{j}"), &values(own), 1e-5);
+                let coef = net.coupling[config.pair(i, j)].filter_coef.val();
+                case.close(&format!("out/filter.{i}_{j}"), &values(tables.coupling_basis.clone().matmul(coef)), 1e-5);
+            }
+        }
+        for (area, expected) in (0..config.areas()).filter_map(|a| Some((a, case.arrays.get(&format!("out/attention.{a}"))?))) {
+            for (layer, map) in out.attention.iter().enumerate() {
+                let map = values(map.clone());
+                let per_area = map.shape()[0] / config.areas();
+                let own = map.slice_axis(Axis(0), (area * per_area..(area + 1) * per_area).into());
+                for (g, e) in own.iter().zip(expected.index_axis(Axis(0), layer).iter()) {
+                    assert!((g - e).abs() < 1e-5, "{name} attention {area}: {g} but expected {e}");
+                }
+            }
+        }
+        let losses = reference_losses(&net, config, &counts, &out, true).unwrap();
+        case.check_losses(&losses, 1e-5);
+    }
+}
+
+#[test]
+fn gradients_match_in_tensor_form() {
+    let device = Device::flex().autodiff();
+    for name in CASES {
+        let case = case(name);
+        let tables = Tables::new(&case.config, &Device::flex());
+        let net = everything_tracks(case.net(&device));
+        let (losses, gradients) =
+            reference_gradients(&net, &case.config, &tables, case.counts(&device), case.stage.terms(), None, case.noise(&device), true).unwrap();
+        case.check_losses(&losses, 1e-5);
+        case.check_gradients(&net, &gradients, 1e-5);
+    }
+}
+
+#[test]
+fn gradients_match_in_fused_form() {
+    let device = Device::flex().autodiff();
+    for name in CASES.into_iter().filter(|n| !n.ends_with("legacy")) {
+        let case = case(name);
+        let tables = Tables::new(&case.config, &Device::flex());
+        let net = everything_tracks(case.net(&device));
+        let counts = host_counts(&case);
+        let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
+        let noise = case.noise(&Device::flex());
+        let step = |want| fused_gradients(&net, &case.config, &tables, &batch, case.stage.terms(), None, noise.clone(), true, want).unwrap();
+        let (losses, gradients) = step(true);
+        case.check_losses(&losses, 1e-5);
+        case.check_gradients(&net, &gradients, 1e-5);
+        case.check_losses(&step(false).0, 1e-5);
+    }
+}
+
+/// Three Adam steps with the case's frozen set; `gradients_of` computes one step's gradients.
+fn three_steps(case: &Case, device: &Device, gradients_of: &dyn Fn(&GlmNet) -> (LossTerms, Gradients)) {
+    let trains = |name: &str| case.stage.trains(name, true);
+    let mut net = params::set_trained(case.net(device), &trains);
+    let order: Vec<_> = params::names(&net).into_iter().filter(|(_, name)| trains(name)).collect();
+    let mut adam = Adam::new(case.clip);
+    for step in 0..3 {
+        let (losses, gradients) = gradients_of(&net);
+        let trace = f64::from(*case.arrays[&format!("after3_trace/loss{step}")].iter().next().unwrap());
+        assert!((losses.total - trace).abs() < 1e-5 * trace.abs().max(1.0), "{}: loss {} before step {step}, expected {trace}", case.name, losses.total);
+        let (next, norm) = adam.step(net, &gradients, &order, &|name| if trains(name) { learning_rate(name, 1e-4, 1e-2) } else { 0.0 }).unwrap();
+        let expected = f64::from(*case.arrays[&format!("after3_trace/norm{step}")].iter().next().unwrap());
+        assert!((norm - expected).abs() < 2e-4 * expected.max(1e-3), "{}: norm {norm} at step {step}, expected {expected}", case.name);
+        net = next;
+    }
+    let slopes = case.parameters("grad/");
+    let expected = case.parameters("after3/");
+    for (name, data) in params::read(&net).unwrap() {
+        let got = data.try_to_vec::<f32>().unwrap();
+        let slope = &slopes[&name];
+        let scale = slope.iter().fold(0.0f32, |a, &b| a.max(b.abs()));
+        let width = case.config.width;
+        for (at, (g, e)) in got.iter().zip(&expected[&name]).enumerate() {
+            // Key biases have no gradient in theory, and Adam amplifies rounding noise where the gradient is next to nothing.
+            let key_bias = name.ends_with("qkv.bias") && (width..2 * width).contains(&at);
+            let noise = slope.iter().nth(at).is_some_and(|s| s.abs() < 1e-6 * scale);
+            let tolerance = if key_bias { 1e-3 } else { 2e-6 + 2e-6 * e.abs() };
+            assert!(noise || (g - e).abs() <= tolerance, "{} {name}[{at}] after three steps: {g} but expected {e}", case.name);
+        }
+    }
+}
+
+#[test]
+fn three_optimiser_steps_match() {
+    let device = Device::flex().autodiff();
+    for name in CASES {
+        let case = case(name);
+        let tables = Tables::new(&case.config, &Device::flex());
+        let terms = case.stage.terms();
+        three_steps(&case, &device, &|net| {
+            reference_gradients(net, &case.config, &tables, case.counts(&device), terms, None, case.noise(&device), true).unwrap()
+        });
+        if !case.config.legacy_trial_attention {
+            let counts = host_counts(&case);
+            let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
+            let noise = case.noise(&Device::flex());
+            three_steps(&case, &device, &|net| fused_gradients(net, &case.config, &tables, &batch, terms, None, noise.clone(), true, true).unwrap());
+        }
+    }
+}
+
+#[test]
+fn normalisation_matches() {
+    let case = case("glm_normalize");
+    let matrix = |key: &str| -> ndarray::Array2<f32> { case.arrays[key].clone().into_dimensionality().unwrap() };
+    for i in 0..2 {
+        for j in 0..2 {
+            let shown = normalised(&matrix(&format!("init/send.{i}_{j}")), &matrix(&format!("init/recv.{i}_{j}")), &matrix(&format!("init/filter_coef.{i}_{j}")));
+            for (factor, got) in shown.iter().enumerate() {
+                for (key, got) in [("send", &got.send), ("recv", &got.receive), ("filter_coef", &got.coef)] {
+                    let prefix = case.arrays.keys().find(|k| k.ends_with(&format!("{key}.{i}_{j}")) && !k.starts_with("init/")).unwrap();
+                    let expected = matrix(prefix);
+                    for (g, e) in got.iter().zip(expected.column(factor)) {
+                        assert!((g - e).abs() < 1e-5, "{prefix}: {g} but expected {e}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn known_latents_give_the_same_step_as_running_the_encoder() {
+    let device = Device::flex().autodiff();
+    let case = case("glm_stage3");
+    let tables = Tables::new(&case.config, &Device::flex());
+    let net = params::set_trained(case.net(&device), &|name| Stage::Coupling.trains(name, false));
+    let counts = host_counts(&case);
+    let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
+    let latent = spikescope::models::glm_transformer::fused_latents(&net, &case.config, &tables, &batch).unwrap();
+    let terms = Terms { vae: true, coupling: true, history: false };
+    let run = |latent| fused_gradients(&net, &case.config, &tables, &batch, terms, latent, None, true, true).unwrap();
+    let ((with, a), (without, b)) = (run(Some(latent)), run(None));
+    assert_eq!(with, without);
+    for (id, name) in params::names(&net) {
+        let read = |g: &Gradients| g.get(id).map(|t| t.to_data().try_to_vec::<f32>().unwrap());
+        assert_eq!(read(&a), read(&b), "{name}");
+    }
+}

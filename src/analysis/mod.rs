@@ -2,6 +2,7 @@
 //! the truth, contribution of coupling, PCA and PSTH. Nothing here knows threads, files, tensors or the window.
 
 pub mod bases;
+pub mod edge_score;
 pub mod loss;
 pub mod psth;
 pub mod true_rates;

@@ -18,7 +18,9 @@ pub(super) struct Spike {
 /// The spikes of one trial `[pad + bins, units]`; a count of two gives two spikes.
 pub(super) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
     let occupied = counts.indexed_iter().filter(|(_, count)| **count > 0);
-    occupied.flat_map(|((bin, unit), &count)| std::iter::repeat_n(Spike { bin: bin as u32, unit: unit as u32 }, usize::from(count))).collect()
+    occupied
+        .flat_map(|((bin, unit), &count)| std::iter::repeat_n(Spike { bin: bin as u32, unit: unit as u32 }, usize::from(count)))
+        .collect()
 }
 
 /// Copy number `copy` of the spikes of trial number `trial` (counted over all batches) into `moved`; copy 0 is the data itself.

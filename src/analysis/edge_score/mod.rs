@@ -259,7 +259,8 @@ impl EdgeScorer {
     fn filter_coefficients(&self, source: usize, target: usize, best: &RankOne) -> Vec<f64> {
         let functions = self.basis.ncols();
         let fast = |k: usize, b: usize| f64::from(self.fast[[k, b]]);
-        let overlap = DMatrix::from_fn(functions, functions, |b, c| (0..self.basis.nrows()).map(|k| fast(k, b) * self.basis[[k, c]]).sum::<f64>());
+        let overlap =
+            DMatrix::from_fn(functions, functions, |b, c| (0..self.basis.nrows()).map(|k| fast(k, b) * self.basis[[k, c]]).sum::<f64>());
         let energy: Vec<f64> = (0..functions).map(|b| (0..self.fast.nrows()).map(|k| fast(k, b).powi(2)).sum()).collect();
         let (mut gradient, mut rates) = (DVector::<f64>::zeros(functions), 0.0);
         for (m, &u) in best.send.iter().enumerate() {

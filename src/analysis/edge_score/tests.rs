@@ -62,7 +62,8 @@ fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize) -> (
     let extrapolated = |past: Vec<f64>| {
         let (mean_d, mean_z) = ((w as f64 + 1.0) / 2.0, past.iter().sum::<f64>() / w as f64);
         let distance = |d: usize| d as f64 + 1.0 - mean_d;
-        let slope = past.iter().enumerate().map(|(d, z)| distance(d) * (z - mean_z)).sum::<f64>() / (0..w).map(|d| distance(d).powi(2)).sum::<f64>();
+        let slope = past.iter().enumerate().map(|(d, z)| distance(d) * (z - mean_z)).sum::<f64>()
+            / (0..w).map(|d| distance(d).powi(2)).sum::<f64>();
         mean_z - slope * mean_d
     };
     let (mut score, mut information) = (Array3::zeros((units, functions, units)), Array3::zeros((units, functions, units)));
@@ -84,7 +85,8 @@ fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize) -> (
 fn the_sums_are_those_of_the_definition() {
     let (_, binned, rates) = data(&GlmSimulation { baseline_hz: 40.0, ..areas(&[3, 2], 21, 1) });
     for window in [25, 7] {
-        let mut scorer = EdgeScorer::new(&basis(), &binned.area_sizes, EdgeScoring { window_bins: window, jitters: 2, ..EdgeScoring::default() });
+        let mut scorer =
+            EdgeScorer::new(&basis(), &binned.area_sizes, EdgeScoring { window_bins: window, jitters: 2, ..EdgeScoring::default() });
         scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
         let (score, information) = by_definition(&binned, &rates, window);
         for ((m, b, n), wanted) in score.indexed_iter() {
@@ -134,7 +136,11 @@ fn the_true_edge_is_found_and_starts_close_to_the_truth() {
         let filter: Vec<f32> = filter.iter().map(|&h| h as f32).collect();
         assert!(cosine(&filter, &truth.filter) > 0.9, "sign and shape of the filter: {}", cosine(&filter, &truth.filter));
         let others = scores.iter().filter(|s| (s.source, s.target) != (0, 1));
-        assert!(others.clone().all(|s| !s.is_supported()), "{:?}", others.map(|s| (s.source, s.target, s.score, s.threshold)).collect::<Vec<_>>());
+        assert!(
+            others.clone().all(|s| !s.is_supported()),
+            "{:?}",
+            others.map(|s| (s.source, s.target, s.score, s.threshold)).collect::<Vec<_>>()
+        );
     }
 }
 

@@ -109,6 +109,12 @@ pub enum EdgeScoreError {
         /// Units the scorer was made for.
         units: usize,
     },
+    /// A rate that is no rate.
+    #[error("a rate is {rate}, but rates per bin must be finite and not negative; the model has diverged")]
+    Rate {
+        /// The first such rate, as text.
+        rate: String,
+    },
 }
 
 /// Sums over trials, from which [`EdgeScorer::finish`] computes the scores. The result does not depend on the number of
@@ -149,7 +155,7 @@ impl EdgeScorer {
     /// Left out when the rates contain post-spike filters already. Shapes as for `accumulate`.
     ///
     /// # Errors
-    /// [`EdgeScoreError::Shape`] when they do not belong together; nothing is added then.
+    /// [`EdgeScoreError`] when shapes do not belong together or a rate is not finite; nothing is added then.
     pub fn observe(&mut self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<(), EdgeScoreError> {
         let trials = self.check(counts, rates)?;
         for first in (0..trials).step_by(CHUNK) {
@@ -165,7 +171,7 @@ impl EdgeScorer {
     /// `[trials, bins, units]`.
     ///
     /// # Errors
-    /// [`EdgeScoreError::Shape`] when they do not belong together; nothing is added then.
+    /// [`EdgeScoreError`] when shapes do not belong together or a rate is not finite; nothing is added then.
     pub fn accumulate(&mut self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<(), EdgeScoreError> {
         let trials = self.check(counts, rates)?;
         for first in (0..trials).step_by(CHUNK) {
@@ -178,12 +184,18 @@ impl EdgeScorer {
         Ok(())
     }
 
-    /// Number of trials, when the shapes belong together.
+    /// Number of trials, when shapes belong together and rates are rates.
     fn check(&self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<usize, EdgeScoreError> {
         let units: usize = self.area_sizes.iter().sum();
         let ((trials, total, n), (m, bins, k)) = (counts.dim(), rates.dim());
         let fits = trials == m && n == units && k == units && bins <= total;
-        if fits { Ok(trials) } else { Err(EdgeScoreError::Shape { counts: counts.dim(), rates: rates.dim(), units }) }
+        if !fits {
+            return Err(EdgeScoreError::Shape { counts: counts.dim(), rates: rates.dim(), units });
+        }
+        match rates.iter().find(|rate| !(rate.is_finite() && **rate >= 0.0)) {
+            Some(rate) => Err(EdgeScoreError::Rate { rate: rate.to_string() }),
+            None => Ok(trials),
+        }
     }
 
     /// Trials are prepared in parallel; then every copy, and every part of the information, is one task that adds them in order.
@@ -258,6 +270,9 @@ impl EdgeScorer {
     /// part, and I_mnb = R_mn Σ_k B̃_kb² (sending spikes nearly Poisson).
     fn filter_coefficients(&self, source: usize, target: usize, best: &RankOne) -> Vec<f64> {
         let functions = self.basis.ncols();
+        if functions == 0 {
+            return Vec::new();
+        }
         let fast = |k: usize, b: usize| f64::from(self.fast[[k, b]]);
         let overlap =
             DMatrix::from_fn(functions, functions, |b, c| (0..self.basis.nrows()).map(|k| fast(k, b) * self.basis[[k, c]]).sum::<f64>());

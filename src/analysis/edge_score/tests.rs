@@ -144,6 +144,25 @@ fn the_true_edge_is_found_and_starts_close_to_the_truth() {
     }
 }
 
+/// A → B → C, and B and C both driven by A: what is passed on or shared must not look like an edge of its own.
+#[test]
+fn chains_and_common_input_make_no_further_edges() {
+    for (edges, seed) in [([(0, 1), (1, 2)], 40), ([(0, 1), (0, 2)], 41)] {
+        let simulation = GlmSimulation {
+            edges: edges.map(|(source, target)| GlmEdge { source, target, units: 6 }).to_vec(),
+            shared_background: 0.4,
+            ..areas(&[12, 12, 12], 300, seed)
+        };
+        let (_, binned, rates) = data(&simulation);
+        for rates in [flat_rates(&binned), rates] {
+            let scores = score(&binned, &rates, EdgeScoring::default());
+            let mut supported: Vec<_> = scores.iter().filter(|s| s.is_supported()).map(|s| (s.source, s.target)).collect();
+            supported.sort_unstable();
+            assert_eq!(supported, edges, "{:?}", scores.iter().map(|s| (s.source, s.target, s.score, s.threshold)).collect::<Vec<_>>());
+        }
+    }
+}
+
 /// 1 % of the pairs may exceed the 0.99 quantile; the threshold errs on the safe side.
 #[test]
 fn without_edges_hardly_a_pair_is_supported() {
@@ -187,4 +206,13 @@ fn silent_units_no_copies_and_wrong_shapes_are_dealt_with() {
     let mut scorer = EdgeScorer::new(&basis(), &[2, 2], EdgeScoring::default());
     let error = scorer.accumulate(binned.counts.view(), rates.view()).unwrap_err();
     assert!(error.to_string().contains("do not fit 4 units"));
+    let mut scorer = EdgeScorer::new(&basis(), &[2, 1], EdgeScoring::default());
+    let error = scorer.accumulate(binned.counts.view(), rates.mapv(|_| f32::NAN).view()).unwrap_err();
+    assert!(error.to_string().contains("a rate is NaN"));
+    let mut scorer = EdgeScorer::new(&Array2::zeros((0, 0)), &[2, 1], EdgeScoring::default());
+    scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
+    assert!(scorer.finish().iter().all(|s| s.score == 0.0 && s.filter.is_empty() && !s.is_supported()), "a basis without functions");
+    let mut scorer = EdgeScorer::new(&basis(), &[], EdgeScoring::default());
+    scorer.accumulate(Array3::zeros((2, 9, 0)).view(), Array3::zeros((2, 5, 0)).view()).unwrap();
+    assert_eq!(scorer.finish(), []);
 }

@@ -14,7 +14,8 @@ const EULER: f64 = 0.577_215_664_901_532_9;
 /// values does not exceed. With fewer, a Gumbel distribution with the copies' mean and standard deviation stands in. The score
 /// is the largest singular value of noise, whose distribution (Tracy–Widom) is skewed less than Gumbel's and more than a normal
 /// one's; at the 0.99 quantile the three lie 2.55, 3.14 and 2.33 standard deviations above the mean. Gumbel's errs on the safe
-/// side by about what mean and standard deviation are uncertain with 10 to 20 copies.
+/// side by about what mean and standard deviation are uncertain with 10 to 20 copies. Measured with 20 copies on 900 pairs
+/// without coupling (three areas of 6 to 10 units, background shared or not, modelled or not): 4 above the 0.99 quantile.
 pub(super) fn threshold(null: &[f64], quantile: f64) -> f64 {
     let n = null.len() as f64;
     let quantile = quantile.clamp(0.0, LARGEST_QUANTILE);

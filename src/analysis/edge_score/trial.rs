@@ -40,7 +40,7 @@ impl SpikeEffects {
             let first = (bin + 1).max(pad);
             let later = residual.axis_iter(Axis(0)).skip(first - pad);
             for (later, lag) in later.zip(basis.axis_iter(Axis(0)).skip(first - bin - 1)) {
-                for (sums, &weight) in row.chunks_exact_mut(units).zip(lag) {
+                for (sums, &weight) in row.chunks_exact_mut(units.max(1)).zip(lag) {
                     sums.iter_mut().zip(later).for_each(|(sum, x)| *sum += weight * x);
                 }
             }

@@ -3,8 +3,10 @@
 
 use std::fs::File;
 
-use ndarray::{Array1, Array2, Array3, Array4, Axis, ArrayView2, Ix1, Ix2, Ix3, Slice};
+use ndarray::{Array1, Array2, Array3, Array4, ArrayView2, Axis, Ix1, Ix2, Ix3, Slice};
 use ndarray_npy::NpzReader;
+use spikescope::analysis::compare::{EstimatedEdge, truth_scores};
+use spikescope::analysis::edge_score::{EdgeScorer, EdgeScoring};
 use spikescope::analysis::{bases, loss, true_rates};
 use spikescope::recording::{BinnedTrials, GlmTruth, Recording, Source, TrialPlan, TrialSource, Trials, TrueEdge, split_trials};
 use spikescope::simulate::{self, GlmEdge, GlmSimulation, SimulateError};
@@ -18,13 +20,7 @@ fn columns(values: ArrayView2<'_, u8>, range: std::ops::Range<usize>) -> ArrayVi
 }
 
 fn small(trials: usize, seed: u64) -> GlmSimulation {
-    GlmSimulation {
-        areas: vec![12, 8],
-        trials,
-        edges: vec![GlmEdge { source: 0, target: 1, units: 4 }],
-        seed,
-        ..GlmSimulation::default()
-    }
+    GlmSimulation { areas: vec![12, 8], trials, edges: vec![GlmEdge { source: 0, target: 1, units: 4 }], seed, ..GlmSimulation::default() }
 }
 
 fn binned(recording: &Recording) -> (Trials, BinnedTrials) {
@@ -60,7 +56,13 @@ fn the_true_log_rate_matches_the_reference() {
     let counts = counts.mapv(|c| c as u8);
     let read1 = |npz: &mut NpzReader<File>, key: &str| -> Vec<f64> { npz.by_name::<ndarray::OwnedRepr<f64>, Ix1>(key).unwrap().to_vec() };
     let read3 = |npz: &mut NpzReader<File>, key: &str| -> Array3<f64> { npz.by_name(key).unwrap() };
-    let edge = TrueEdge { source: 0, target: 1, send: read1(&mut npz, "glm/u"), receive: read1(&mut npz, "glm/v"), filter: read1(&mut npz, "glm/h") };
+    let edge = TrueEdge {
+        source: 0,
+        target: 1,
+        send: read1(&mut npz, "glm/u"),
+        receive: read1(&mut npz, "glm/v"),
+        filter: read1(&mut npz, "glm/h"),
+    };
     let post_spike = read1(&mut npz, "glm/g");
     let drive: ndarray::Array<f64, Ix2> = npz.by_name("glm/drive").unwrap();
     let history = read3(&mut npz, "glm/history");
@@ -78,7 +80,8 @@ fn the_true_log_rate_matches_the_reference() {
     let truth = GlmTruth { bin_s: 0.002, pad_bins: 10, bins: 40, trial_spacing_s: 0.2, baseline, factors, loadings, post_spike };
     let areas = [0, 0, 0, 0, 1, 1, 1, 1];
     let silent = GlmTruth { baseline: 0.0, factors: Array4::zeros((trials, 2, 4, bins)), ..truth.clone() };
-    let close = |found: f64, wanted: f64, tolerance: f64| assert!((found - wanted).abs() <= tolerance * wanted.abs().max(1.0), "{found} {wanted}");
+    let close =
+        |found: f64, wanted: f64, tolerance: f64| assert!((found - wanted).abs() <= tolerance * wanted.abs().max(1.0), "{found} {wanted}");
 
     for trial in 0..trials {
         let spikes = counts.index_axis(Axis(0), trial);
@@ -174,11 +177,17 @@ fn losses_are_ordered_and_the_oracle_is_the_best() {
     ] {
         let mut other = recording.clone();
         change(other.truth.as_mut().unwrap().glm.as_mut().unwrap());
-        assert!(true_rates::oracle_loss(&other, &trials, &binned, &split.train).unwrap() > true_rates::oracle_loss(&recording, &trials, &binned, &split.train).unwrap());
+        assert!(
+            true_rates::oracle_loss(&other, &trials, &binned, &split.train).unwrap()
+                > true_rates::oracle_loss(&recording, &trials, &binned, &split.train).unwrap()
+        );
     }
     let mut uncoupled = recording.clone();
     uncoupled.truth.as_mut().unwrap().edges.clear();
-    assert!(true_rates::oracle_loss(&uncoupled, &trials, &binned, &split.train).unwrap() > true_rates::oracle_loss(&recording, &trials, &binned, &split.train).unwrap());
+    assert!(
+        true_rates::oracle_loss(&uncoupled, &trials, &binned, &split.train).unwrap()
+            > true_rates::oracle_loss(&recording, &trials, &binned, &split.train).unwrap()
+    );
 }
 
 #[test]
@@ -296,4 +305,27 @@ fn the_demo_is_always_the_same_and_has_one_edge() {
     assert_eq!(one.areas, ["A", "B"]);
     let (trials, _) = binned(&one);
     assert!(trials.starts.len() >= 100 && trials.bins == 250);
+}
+
+/// What the demo is for: the one edge stands out at once, even against rates that know nothing of slow dynamics.
+#[test]
+fn the_edge_of_the_demo_can_be_found_before_any_training() {
+    let recording = simulate::demo().unwrap();
+    let (_, binned) = binned(&recording);
+    let cells = (binned.n_trials() * binned.counts.len_of(Axis(1))) as f32;
+    let means = binned.counts.mapv(u32::from).sum_axis(Axis(0)).sum_axis(Axis(0)).mapv(|spikes| spikes as f32 / cells);
+    let rates = means.broadcast((binned.n_trials(), binned.bins, binned.n_units())).unwrap();
+    let basis = bases::raised_cosine(3, 7.0, 0.5);
+    let mut scorer = EdgeScorer::new(&basis, &binned.area_sizes, EdgeScoring::default());
+    scorer.observe(binned.counts.view(), rates).unwrap();
+    scorer.accumulate(binned.counts.view(), rates).unwrap();
+    let scores = scorer.finish();
+    let supported: Vec<_> = scores.iter().filter(|s| s.is_supported()).collect();
+    assert_eq!(supported.iter().map(|s| (s.source, s.target)).collect::<Vec<_>>(), [(0, 1)]);
+    let coefficients: Vec<f64> = supported[0].filter.iter().map(|&c| f64::from(c)).collect();
+    let filter: Vec<f32> = bases::filter(&basis, &coefficients).iter().map(|&h| h as f32).collect();
+    let estimate = EstimatedEdge { source: 0, target: 1, send: &supported[0].send, receive: &supported[0].receive, filter: &filter };
+    let found = truth_scores(&[estimate], &recording.truth.as_ref().unwrap().edges);
+    assert!(supported[0].score > 1.5 * supported[0].threshold, "{} against {}", supported[0].score, supported[0].threshold);
+    assert!(found[0].cos_send > 0.9 && found[0].cos_receive > 0.9 && found[0].filter_corr > 0.9, "{found:?}");
 }

@@ -36,8 +36,8 @@ pub fn poisson_loss(counts: ArrayView3<'_, u8>, pad: usize, log_rate: ArrayView3
 pub fn flat_loss(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize], evaluate: &[usize]) -> Option<f64> {
     let rates = flat_rates(counts, pad, train)?;
     let bins = counts.len_of(Axis(1)) - pad;
-    let Some(rates) = rates.broadcast((bins, counts.len_of(Axis(2)))) else { return None };
-    steady_loss(&rates.to_owned(), counts, pad, evaluate)
+    let rates = rates.broadcast((bins, counts.len_of(Axis(2))))?.to_owned();
+    steady_loss(&rates, counts, pad, evaluate)
 }
 
 /// The loss of a smoothed PSTH.
@@ -115,7 +115,9 @@ mod tests {
         let counts = counts(60, 40, 3, |bin, unit| if unit == 2 { 0.0 } else { 0.05 + 0.2 * f64::from(u8::from(bin > 20)) });
         let (train, test): (Vec<usize>, Vec<usize>) = ((0..40).collect(), (50..60).collect());
         let flat = flat_loss(counts.view(), 3, &train, &test).unwrap();
-        let rate = |unit: usize| (0..40).flat_map(|t| analysed(counts.view(), 3, t).column(unit).to_vec()).map(f64::from).sum::<f64>().max(0.5) / 1600.0;
+        let rate = |unit: usize| {
+            (0..40).flat_map(|t| analysed(counts.view(), 3, t).column(unit).to_vec()).map(f64::from).sum::<f64>().max(0.5) / 1600.0
+        };
         let eta = Array3::from_shape_fn((10, 40, 3), |(_, _, unit)| rate(unit).ln() as f32);
         let direct = poisson_loss(counts.slice_axis(Axis(0), Slice::from(50..)), 3, eta.view()).unwrap();
         assert!((flat - direct).abs() < 1e-6, "{flat} {direct}");
@@ -126,9 +128,8 @@ mod tests {
     #[test]
     fn a_flat_unit_gets_the_widest_smoothing_a_stepping_one_little() {
         let sets: [Vec<usize>; 3] = [(0..200).collect(), (200..300).collect(), (300..400).collect()];
-        let sd = |rate: fn(usize, usize) -> f64| {
-            psth_loss(counts(400, 60, 4, rate).view(), 3, &sets[0], &sets[1], &sets[2]).unwrap().sd_bins
-        };
+        let sd =
+            |rate: fn(usize, usize) -> f64| psth_loss(counts(400, 60, 4, rate).view(), 3, &sets[0], &sets[1], &sets[2]).unwrap().sd_bins;
         assert!(sd(|_, _| 0.1) >= 32.0);
         assert!(sd(|bin, _| if bin % 20 < 10 { 0.02 } else { 0.6 }) <= 2.0);
     }

@@ -2,7 +2,11 @@
 //! the truth, contribution of coupling, PCA and PSTH. Nothing here knows threads, files, tensors or the window.
 
 pub mod bases;
+pub mod compare;
+pub mod contribution;
+pub mod edge_score;
 pub mod loss;
+pub mod pca;
 pub mod psth;
 pub mod true_rates;
 

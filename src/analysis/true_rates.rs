@@ -49,7 +49,13 @@ pub fn history(filter: &[f64], spikes: ArrayView2<'_, u8>) -> Array2<f64> {
 
 /// True log-rate per bin of one trial, `[pad + bins, units]`, given the trial's spikes `[pad + bins, units]` of all units in
 /// the recording's order. `None` when the shapes do not fit the truth.
-pub fn glm_log_rate(truth: &GlmTruth, edges: &[TrueEdge], area_of_unit: &[usize], trial: usize, spikes: ArrayView2<'_, u8>) -> Option<Array2<f64>> {
+pub fn glm_log_rate(
+    truth: &GlmTruth,
+    edges: &[TrueEdge],
+    area_of_unit: &[usize],
+    trial: usize,
+    spikes: ArrayView2<'_, u8>,
+) -> Option<Array2<f64>> {
     let (trials, areas, factors, total) = truth.factors.dim();
     let fits = trial < trials
         && spikes.dim() == (total, area_of_unit.len())

@@ -5,23 +5,19 @@
 //! from a lag of one bin on.
 
 use ndarray::{Array2, Array4, ArrayView3, Axis};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Poisson};
 use rayon::prelude::*;
 
 use super::SimulateError;
+use super::draws::{draw_count, spread, unit_weights};
 use super::gaussian_process::GaussianProcess;
 use crate::analysis::bases;
 use crate::analysis::true_rates::{LARGEST_LOG_RATE, own_dynamics};
-use crate::recording::{
-    Column, GlmTruth, IntervalTable, NamedColumn, Recording, RecordingParts, Source, SpikeTrains, TrueEdge, Truth,
-};
+use crate::recording::{Column, GlmTruth, IntervalTable, NamedColumn, Recording, RecordingParts, Source, SpikeTrains, TrueEdge, Truth};
 
 /// Bins between two trials, in which nothing is recorded.
 const GAP_BINS: usize = 50;
-/// Spikes keep this share of a bin away from its edges, so that rounding never moves one into the next bin.
-const BIN_MARGIN: f32 = 0.05;
 
 /// A true coupling from the first `units` units of one area to the first `units` units of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +159,11 @@ impl GlmSimulation {
             Err(SimulateError::OutOfRange { what: what.to_owned(), value, expected: expected.to_owned() })
         };
         if self.areas.is_empty() || self.areas.len() > 100 || self.areas.contains(&0) || self.areas.iter().sum::<usize>() > 10_000 {
-            return refuse("the list of units per area", format!("{:?}", self.areas), "1 to 100 areas of at least 1 unit, at most 10000 units in all");
+            return refuse(
+                "the list of units per area",
+                format!("{:?}", self.areas),
+                "1 to 100 areas of at least 1 unit, at most 10000 units in all",
+            );
         }
         let mut names = self.area_names.clone();
         names.sort();
@@ -191,18 +191,30 @@ impl GlmSimulation {
         ] {
             let rows = bases::raised_cosine(coefficients.len(), peak, stretch).nrows();
             if coefficients.iter().any(|c| !c.is_finite()) || !(1..=10_000).contains(&rows) {
-                return refuse(what, format!("{coefficients:?} on peak {peak}, warp {stretch}"), "at least 2 finite coefficients and a filter of 1 to 10000 bins");
+                return refuse(
+                    what,
+                    format!("{coefficients:?} on peak {peak}, warp {stretch}"),
+                    "at least 2 finite coefficients and a filter of 1 to 10000 bins",
+                );
             }
         }
         for (k, edge) in self.edges.iter().enumerate() {
             let (Some(&source), Some(&target)) = (self.areas.get(edge.source), self.areas.get(edge.target)) else {
-                return refuse("an edge", format!("{}>{}", edge.source, edge.target), &format!("between areas 0 to {}", self.areas.len() - 1));
+                return refuse(
+                    "an edge",
+                    format!("{}>{}", edge.source, edge.target),
+                    &format!("between areas 0 to {}", self.areas.len() - 1),
+                );
             };
             if self.edges[..k].iter().any(|e| (e.source, e.target) == (edge.source, edge.target)) {
                 return refuse("an edge", format!("{}>{} twice", edge.source, edge.target), "given once");
             }
             if edge.units == 0 || edge.units > source.min(target) {
-                return refuse("the number of coupled units", edge.units.to_string(), &format!("between 1 and {}, the size of the smaller area", source.min(target)));
+                return refuse(
+                    "the number of coupled units",
+                    edge.units.to_string(),
+                    &format!("between 1 and {}, the size of the smaller area", source.min(target)),
+                );
             }
         }
         Ok(())
@@ -347,7 +359,9 @@ impl GlmSimulation {
         for (area, name) in self.area_names.iter().enumerate() {
             for factor in 0..self.factors {
                 let curves = factors.index_axis(Axis(1), area).index_axis_move(Axis(1), factor);
-                let means = curves.axis_iter(Axis(0)).map(|curve| curve.iter().skip(self.pad).map(|&x| f64::from(x)).sum::<f64>() / self.bins as f64);
+                let means = curves
+                    .axis_iter(Axis(0))
+                    .map(|curve| curve.iter().skip(self.pad).map(|&x| f64::from(x)).sum::<f64>() / self.bins as f64);
                 columns.push(NamedColumn {
                     name: format!("mean factor {} of {name}", factor + 1),
                     description: format!("Mean of the true slow factor {} of area {name} over the trial's window (log-rate)", factor + 1),
@@ -356,42 +370,6 @@ impl GlmSimulation {
             }
         }
         columns
-    }
-}
-
-/// `units` weights between 0.8 and 1.2 on the first units, the others zero, scaled to unit Euclidean norm.
-fn unit_weights(size: usize, units: usize, random: &mut impl Rng) -> Vec<f64> {
-    let mut weights: Vec<f64> = (0..size).map(|k| if k < units { random.random_range(0.8..1.2) } else { 0.0 }).collect();
-    let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
-    weights.iter_mut().for_each(|w| *w /= norm);
-    weights
-}
-
-/// A Poisson count by inversion (one uniform number, for small rates no further exponential), by rejection for large rates.
-fn draw_count(rate: f64, random: &mut impl Rng) -> u32 {
-    if rate > 20.0 {
-        return Poisson::new(rate).map_or(0, |p| p.sample(random) as u32);
-    }
-    let uniform = random.random::<f64>();
-    // exp(-rate) > 1 - rate: most bins are known to be empty without computing it.
-    if uniform < 1.0 - rate {
-        return 0;
-    }
-    let mut probability = (-rate).exp();
-    let (mut cumulative, mut count) = (probability, 0);
-    while uniform >= cumulative && count < 200 {
-        count += 1;
-        probability *= rate / f64::from(count);
-        cumulative += probability;
-    }
-    count
-}
-
-/// `count` ascending times inside `bin`, in bins: one in each of `count` equal parts of the bin.
-fn spread(bin: usize, count: u32, random: &mut impl Rng, times: &mut Vec<f32>) {
-    for k in 0..count {
-        let share = (k as f32 + random.random::<f32>()) / count as f32;
-        times.push(bin as f32 + BIN_MARGIN + (1.0 - 2.0 * BIN_MARGIN) * share);
     }
 }
 
@@ -415,29 +393,5 @@ mod tests {
             assert_eq!(binned.counts.index_axis(Axis(0), trial), counts);
         }
         assert!(binned.counts.iter().any(|&c| c > 3), "the test needs bins with several spikes");
-    }
-
-    #[test]
-    fn spikes_stay_in_their_bin_and_ascend() {
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        for (bin, count) in [(0, 1), (299, 255), (19_999, 40)] {
-            let mut times = Vec::new();
-            spread(bin, count, &mut random, &mut times);
-            assert_eq!(times.len(), count as usize);
-            assert!(times.is_sorted() && times.iter().all(|&t| t as usize == bin));
-        }
-    }
-
-    #[test]
-    fn counts_are_poisson() {
-        let mut random = ChaCha8Rng::seed_from_u64(2);
-        for rate in [0.01, 0.7, 6.0, 19.0, 40.0] {
-            let n = 40_000.0;
-            let draws: Vec<f64> = (0..40_000).map(|_| f64::from(draw_count(rate, &mut random))).collect();
-            let mean = draws.iter().sum::<f64>() / n;
-            let variance = draws.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n;
-            assert!((mean - rate).abs() < 5.0 * (rate / n).sqrt(), "mean {mean} instead of {rate}");
-            assert!((variance / mean - 1.0).abs() < 0.05, "variance {variance}, mean {mean}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Generators of recordings with a known truth. Each is seeded, gives the same recording whatever the number of threads, and
 //! attaches its truth; [`by_name`] is what the command line and the window call.
 
+mod draws;
 mod gaussian_process;
 mod glm;
 mod names;

@@ -42,7 +42,11 @@ struct Setting {
 }
 
 const SETTINGS: [Setting; 10] = [
-    Setting { key: "trials", expected: "a whole number of trials, for example 1000", read: |r, v| whole(v).map(|n| r.simulation.trials = n) },
+    Setting {
+        key: "trials",
+        expected: "a whole number of trials, for example 1000",
+        read: |r, v| whole(v).map(|n| r.simulation.trials = n),
+    },
     Setting { key: "seed", expected: "a whole number", read: |r, v| v.parse().ok().map(|n| r.simulation.seed = n) },
     Setting {
         key: "areas",
@@ -80,8 +84,16 @@ const SETTINGS: [Setting; 10] = [
         expected: "a factor on the published coupling filter, for example 1 or 0.5 (negative inhibits)",
         read: |r, v| number(v).map(|x| r.simulation.coupling.iter_mut().for_each(|c| *c *= x)),
     },
-    Setting { key: "bins", expected: "a whole number of 2-ms bins per trial, for example 250", read: |r, v| whole(v).map(|n| r.simulation.bins = n) },
-    Setting { key: "factors", expected: "a whole number of slow factors per area, for example 2", read: |r, v| whole(v).map(|n| r.simulation.factors = n) },
+    Setting {
+        key: "bins",
+        expected: "a whole number of 2-ms bins per trial, for example 250",
+        read: |r, v| whole(v).map(|n| r.simulation.bins = n),
+    },
+    Setting {
+        key: "factors",
+        expected: "a whole number of slow factors per area, for example 2",
+        read: |r, v| whole(v).map(|n| r.simulation.factors = n),
+    },
 ];
 
 fn whole(value: &str) -> Option<usize> {
@@ -152,11 +164,13 @@ fn resolve(base: GlmSimulation, settings: &[(&str, &str)]) -> Result<GlmSimulati
     };
     if let Some(text) = edges {
         let pairs = read_edges(&text, &simulation.area_names).ok_or_else(|| bad_value("edges", &text, EDGES_EXPECTED))?;
-        simulation.edges = pairs.into_iter().map(|(source, target)| GlmEdge { source, target, units: coupled(&simulation, source, target) }).collect();
+        simulation.edges =
+            pairs.into_iter().map(|(source, target)| GlmEdge { source, target, units: coupled(&simulation, source, target) }).collect();
     } else if areas_changed {
         // The default edge A → B, as far as the areas allow.
         let pairs: &[(usize, usize)] = if simulation.areas.len() >= 2 { &[(0, 1)] } else { &[] };
-        simulation.edges = pairs.iter().map(|&(source, target)| GlmEdge { source, target, units: coupled(&simulation, source, target) }).collect();
+        simulation.edges =
+            pairs.iter().map(|&(source, target)| GlmEdge { source, target, units: coupled(&simulation, source, target) }).collect();
     } else if let Some(units) = units_per_edge {
         simulation.edges.iter_mut().for_each(|e| e.units = units);
     }

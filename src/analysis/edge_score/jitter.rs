@@ -1,0 +1,97 @@
+//! Interval jitter: every spike moves uniformly within its own window of a partition of the trial.
+
+use ndarray::ArrayView2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::EdgeScoring;
+
+/// One spike of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spike {
+    /// Bin, padding included.
+    pub(super) bin: u32,
+    /// Unit.
+    pub(super) unit: u32,
+}
+
+/// The spikes of one trial `[pad + bins, units]`; a count of two gives two spikes.
+pub(super) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
+    let occupied = counts.indexed_iter().filter(|(_, count)| **count > 0);
+    occupied
+        .flat_map(|((bin, unit), &count)| std::iter::repeat_n(Spike { bin: bin as u32, unit: unit as u32 }, usize::from(count)))
+        .collect()
+}
+
+/// Copy number `copy` of the spikes of trial number `trial` (counted over all batches) into `moved`; copy 0 is the data itself.
+/// The same trial, copy and seed always move spikes in the same way.
+pub(super) fn copy(spikes: &[Spike], total: usize, scoring: &EdgeScoring, trial: u64, copy: usize, moved: &mut Vec<Spike>) {
+    moved.clear();
+    if copy == 0 {
+        moved.extend_from_slice(spikes);
+        return;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(scoring.seed);
+    random.set_stream(trial * (1 + scoring.jitters as u64) + copy as u64);
+    let width = scoring.window_bins.max(1) as u32;
+    let phase = below(width, &mut random);
+    moved.extend(spikes.iter().map(|spike| {
+        let end = ((spike.bin + phase) / width + 1) * width - phase;
+        let start = end.saturating_sub(width);
+        let end = end.min(total as u32);
+        Spike { bin: start + below(end - start, &mut random), unit: spike.unit }
+    }));
+}
+
+/// Uniform in `0..n`, by multiplication (the bias for `n` far below 2³² is immaterial).
+fn below(n: u32, random: &mut impl Rng) -> u32 {
+    ((u64::from(random.next_u32()) * u64::from(n)) >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    #[test]
+    fn counts_become_spikes() {
+        let counts = Array2::from_shape_fn((3, 2), |(bin, unit)| (bin * unit) as u8);
+        let spike = |bin| Spike { bin, unit: 1 };
+        assert_eq!(spikes(counts.view()), [spike(1), spike(2), spike(2)]);
+    }
+
+    #[test]
+    fn spikes_stay_in_the_trial_near_where_they_were_and_fill_their_window() {
+        let scoring = EdgeScoring { window_bins: 10, jitters: 3, ..EdgeScoring::default() };
+        let original: Vec<Spike> = (0..73).map(|bin| Spike { bin, unit: bin % 5 }).collect();
+        let (mut moved, mut distances) = (Vec::new(), Vec::new());
+        for trial in 0..400 {
+            copy(&original, 73, &scoring, trial, 1 + trial as usize % 3, &mut moved);
+            assert_eq!(moved.len(), 73);
+            for (old, new) in original.iter().zip(&moved) {
+                assert_eq!(old.unit, new.unit);
+                assert!(new.bin < 73 && old.bin.abs_diff(new.bin) < 10);
+                distances.push(f64::from(new.bin) - f64::from(old.bin));
+            }
+        }
+        // Difference of two positions uniform in a window of 10: variance 2 (10² − 1) / 12 = 16.5, a little less at the ends.
+        let n = distances.len() as f64;
+        let (mean, variance) = (distances.iter().sum::<f64>() / n, distances.iter().map(|d| d * d).sum::<f64>() / n);
+        assert!(mean.abs() < 0.1 && (14.5..17.0).contains(&variance), "mean {mean}, variance {variance}");
+    }
+
+    #[test]
+    fn a_copy_is_the_same_every_time_and_differs_from_the_others() {
+        let scoring = EdgeScoring::default();
+        let original: Vec<Spike> = (0..50).map(|k| Spike { bin: 6 * k, unit: 0 }).collect();
+        let jittered = |trial, number| {
+            let mut moved = Vec::new();
+            copy(&original, 300, &scoring, trial, number, &mut moved);
+            moved
+        };
+        assert_eq!(jittered(4, 0), original);
+        assert_eq!(jittered(4, 1), jittered(4, 1));
+        assert_ne!(jittered(4, 1), jittered(4, 2));
+        assert_ne!(jittered(4, 1), jittered(5, 1));
+    }
+}

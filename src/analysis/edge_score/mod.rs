@@ -1,0 +1,316 @@
+//! Finds out, before any coupling is trained, which ordered pairs of areas the data couple: a score test of a rank-1 coupling
+//! at zero with slow drive taken out, against a null made by interval jitter (our own; `specs/glm_transformer.md`, last section).
+//!
+//! With λ the rates of a model without coupling, y the counts and B_b the basis of the coupling filter, per pair (i → j):
+//!
+//! ```text
+//! z_m^b   = (B_b * y_m) minus its own straight-line extrapolation from the past: what slow drive, shared or not, cannot explain
+//! G_mnb   = Σ_{trials, bins} z_m^b (y_n − λ_n)          score of a full coupling at zero
+//! I_mnb   = Σ_{trials, bins} (z_m^b)² λ_n               its information;   Z = G / √I
+//! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j
+//! start   = u, v and the filter coefficients c that explain <G, u v>: K c = <G, u v> / Σ u² v² Σ rate·λ,  K = Σ_lags B̃ Bᵀ
+//! ```
+//!
+//! The null repeats this on copies in which every spike of the *sending* units is moved uniformly within its own window of
+//! `window_bins` bins (a partition of the trial with a random phase): fine timing is destroyed, everything slower than the
+//! window stays (Amarasingham, Harrison, Hatsopoulos & Geman 2012). A pair is supported when its score exceeds a quantile of
+//! its null.
+//!
+//! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
+//! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
+//!
+//! Everything that enters z and λ lies in the past, so a pair that does not couple has a score of mean zero whatever the other
+//! pairs do. (The prototype subtracted an average over past and future, which lets B's answers to A count as causes of A.)
+//!
+//! How it is computed: taking out the slow part turns the basis into a longer one. Filtered backwards in time with that, the
+//! residual of a trial becomes one row per bin, `[functions, units]`: what a spike in that bin adds to `G`. So every copy costs
+//! one row addition per spike. The information of the jittered copies is that of the first of them: sums over all bins hardly
+//! differ between copies, and it costs a matrix product.
+
+mod history;
+mod jitter;
+mod rank_one;
+mod threshold;
+mod trial;
+
+use nalgebra::{DMatrix, DVector};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
+use rayon::prelude::*;
+
+use self::history::OwnHistory;
+use self::jitter::Spike;
+use self::rank_one::{RankOne, Tensor};
+use self::trial::SpikeEffects;
+
+/// Trials prepared at a time: bounds the memory, and gives every thread something to do.
+const CHUNK: usize = 16;
+
+/// How edges are scored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeScoring {
+    /// Width of the jitter window, bins; the slow part is extrapolated from 3/2 of it. Must be about as long as the coupling
+    /// filter or longer; dynamics slower than this do not make an edge.
+    pub window_bins: usize,
+    /// Jittered copies behind the null.
+    pub jitters: usize,
+    /// Quantile of the null that a score must exceed, per pair.
+    pub quantile: f64,
+    /// Seed of the jitter.
+    pub seed: u64,
+    /// Also score the coupling of an area onto itself.
+    pub self_pairs: bool,
+}
+
+impl Default for EdgeScoring {
+    fn default() -> Self {
+        Self { window_bins: 25, jitters: 20, quantile: 0.99, seed: 0, self_pairs: true }
+    }
+}
+
+/// Score of one ordered pair of areas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgeScore {
+    /// Sending area.
+    pub source: usize,
+    /// Receiving area.
+    pub target: usize,
+    /// Score, in standard deviations of one coefficient.
+    pub score: f64,
+    /// Scores of the jittered copies.
+    pub null: Vec<f64>,
+    /// The quantile of the null that was asked for; see [`EdgeScoring::quantile`]. Infinite without jittered copies.
+    pub threshold: f64,
+    /// Sending weights to start from, unit Euclidean norm, mean not negative. One per unit of the source area.
+    pub send: Vec<f32>,
+    /// Receiving weights to start from, unit Euclidean norm, mean not negative. One per unit of the target area.
+    pub receive: Vec<f32>,
+    /// Filter coefficients to start from, one per basis function; sign and scale are here.
+    pub filter: Vec<f32>,
+}
+
+impl EdgeScore {
+    /// True when the score exceeds its threshold.
+    pub fn is_supported(&self) -> bool {
+        self.score > self.threshold
+    }
+}
+
+/// Why counts and rates cannot be scored.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum EdgeScoreError {
+    /// Shapes that do not belong together.
+    #[error("counts {counts:?} [trials, pad + bins, units] and rates {rates:?} [trials, bins, units] do not fit {units} units")]
+    Shape {
+        /// Shape of the counts.
+        counts: (usize, usize, usize),
+        /// Shape of the rates.
+        rates: (usize, usize, usize),
+        /// Units the scorer was made for.
+        units: usize,
+    },
+    /// A rate that is no rate.
+    #[error("a rate is {rate}, but rates per bin must be finite and not negative; the model has diverged")]
+    Rate {
+        /// The first such rate, as text.
+        rate: String,
+    },
+}
+
+/// Sums over trials, from which [`EdgeScorer::finish`] computes the scores. The result does not depend on the number of
+/// threads, nor on how trials are grouped into batches beyond rounding; it depends on their order through the jitter's seed.
+pub struct EdgeScorer {
+    /// Basis of the coupling filter `[lags, functions]`, row k at a lag of k + 1 bins.
+    basis: Array2<f64>,
+    /// The same without its slow part; longer.
+    fast: Array2<f32>,
+    area_sizes: Vec<usize>,
+    scoring: EdgeScoring,
+    history: OwnHistory,
+    trials_seen: u64,
+    /// Score sums of the data and of every jittered copy, each `[sources, functions, targets]`.
+    score: Vec<Array3<f32>>,
+    /// Information of the data and of the first jittered copy, per basis function `[sources, targets]`.
+    information: [Vec<Array2<f32>>; 2],
+}
+
+impl EdgeScorer {
+    /// Sums at zero. `basis` is that of the coupling filter, `[lags, functions]`; units of an area are next to each other.
+    pub fn new(basis: &Array2<f64>, area_sizes: &[usize], scoring: EdgeScoring) -> Self {
+        let (units, functions) = (area_sizes.iter().sum::<usize>(), basis.ncols());
+        let information = || vec![Array2::zeros((units, units)); functions];
+        Self {
+            fast: trial::fast_part(basis, scoring.window_bins).mapv(|x| x as f32),
+            basis: basis.clone(),
+            area_sizes: area_sizes.to_vec(),
+            history: OwnHistory::new(units, scoring.window_bins),
+            trials_seen: 0,
+            score: vec![Array3::zeros((units, functions, units)); 1 + scoring.jitters],
+            information: [information(), information()],
+            scoring,
+        }
+    }
+
+    /// First pass, before any [`Self::accumulate`]: learn from all trials how every unit's rate depends on its own last spike.
+    /// Left out when the rates contain post-spike filters already. Shapes as for `accumulate`.
+    ///
+    /// # Errors
+    /// [`EdgeScoreError`] when shapes do not belong together or a rate is not finite; nothing is added then.
+    pub fn observe(&mut self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<(), EdgeScoreError> {
+        let trials = self.check(counts, rates)?;
+        for first in (0..trials).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(trials);
+            let counts: Vec<_> = chunk.clone().map(|t| counts.index_axis_move(Axis(0), t)).collect();
+            let rates: Vec<_> = chunk.map(|t| rates.index_axis_move(Axis(0), t)).collect();
+            self.history.observe(&counts, &rates);
+        }
+        Ok(())
+    }
+
+    /// Add trials: counts `[trials, pad + bins, units]` and the rates per bin of the model without coupling
+    /// `[trials, bins, units]`.
+    ///
+    /// # Errors
+    /// [`EdgeScoreError`] when shapes do not belong together or a rate is not finite; nothing is added then.
+    pub fn accumulate(&mut self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<(), EdgeScoreError> {
+        let trials = self.check(counts, rates)?;
+        for first in (0..trials).step_by(CHUNK) {
+            let chunk = first..(first + CHUNK).min(trials);
+            let counts: Vec<_> = chunk.clone().map(|t| counts.index_axis_move(Axis(0), t)).collect();
+            let rates: Vec<_> =
+                chunk.into_par_iter().zip(&counts).map(|(t, y)| self.history.corrected(y.view(), rates.index_axis(Axis(0), t))).collect();
+            self.add_chunk(&counts, &rates);
+        }
+        Ok(())
+    }
+
+    /// Number of trials, when shapes belong together and rates are rates.
+    fn check(&self, counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> Result<usize, EdgeScoreError> {
+        let units: usize = self.area_sizes.iter().sum();
+        let ((trials, total, n), (m, bins, k)) = (counts.dim(), rates.dim());
+        let fits = trials == m && n == units && k == units && bins <= total;
+        if !fits {
+            return Err(EdgeScoreError::Shape { counts: counts.dim(), rates: rates.dim(), units });
+        }
+        match rates.iter().find(|rate| !(rate.is_finite() && **rate >= 0.0)) {
+            Some(rate) => Err(EdgeScoreError::Rate { rate: rate.to_string() }),
+            None => Ok(trials),
+        }
+    }
+
+    /// Trials are prepared in parallel; then every copy, and every part of the information, is one task that adds them in order.
+    fn add_chunk(&mut self, counts: &[ArrayView2<'_, u8>], rates: &[Array2<f32>]) {
+        let (Some(first), Some(rate)) = (counts.first(), rates.first()) else { return };
+        let (total, bins) = (first.nrows(), rate.nrows());
+        // Bins whose slow part cannot be told for want of history are left out, but never more than half of the window.
+        let skipped = self.fast.nrows().saturating_sub(total - bins).min(bins / 2);
+        let rates: Vec<_> = rates.iter().map(|rate| rate.slice_axis(Axis(0), Slice::from(skipped..))).collect();
+        let first_bin = total - bins + skipped;
+        let effects: Vec<SpikeEffects> =
+            counts.par_iter().zip(&rates).map(|(y, rate)| SpikeEffects::new(y.view(), rate.view(), &self.fast)).collect();
+        let spikes: Vec<Vec<Spike>> = counts.par_iter().map(|y| jitter::spikes(y.view())).collect();
+        let (scoring, seen) = (&self.scoring, self.trials_seen);
+        let copy_of = |copy: usize, trial: usize, moved: &mut Vec<Spike>| {
+            jitter::copy(&spikes[trial], total, scoring, seen + trial as u64, copy, moved);
+        };
+        self.score.par_iter_mut().enumerate().for_each(|(copy, sums)| {
+            let mut moved = Vec::new();
+            for (trial, effects) in effects.iter().enumerate() {
+                copy_of(copy, trial, &mut moved);
+                effects.add(&moved, sums);
+            }
+        });
+        let copies = self.information.iter_mut().enumerate().take(1 + scoring.jitters.min(1));
+        let parts: Vec<_> = copies.flat_map(|(copy, sums)| sums.iter_mut().enumerate().map(move |(b, sum)| (copy, b, sum))).collect();
+        parts.into_par_iter().for_each(|(copy, function, sum)| {
+            let (mut moved, column) = (Vec::new(), self.fast.column(function));
+            for (trial, rate) in rates.iter().enumerate() {
+                copy_of(copy, trial, &mut moved);
+                let mut drive = trial::filtered(&moved, column, first_bin, rate.dim());
+                drive.mapv_inplace(|z| z * z);
+                general_mat_mul(1.0, &drive.t(), rate, 1.0, sum);
+            }
+        });
+        self.trials_seen += counts.len() as u64;
+    }
+
+    /// Scores of every ordered pair, target-major: all sources of target 0, then of target 1, ….
+    pub fn finish(&self) -> Vec<EdgeScore> {
+        let areas = self.area_sizes.len();
+        let pairs: Vec<(usize, usize)> = (0..areas)
+            .flat_map(|target| (0..areas).map(move |source| (source, target)))
+            .filter(|(source, target)| self.scoring.self_pairs || source != target)
+            .collect();
+        pairs.into_par_iter().map(|(source, target)| self.finish_pair(source, target)).collect()
+    }
+
+    fn finish_pair(&self, source: usize, target: usize) -> EdgeScore {
+        let best = (0..self.score.len()).into_par_iter().map(|copy| self.standardised(copy, source, target).rank_one()).collect::<Vec<_>>();
+        let null: Vec<f64> = best.iter().skip(1).map(|b| b.value).collect();
+        let threshold = threshold::threshold(&null, self.scoring.quantile);
+        let Some(best) = best.into_iter().next() else {
+            return EdgeScore { source, target, score: 0.0, null, threshold, send: Vec::new(), receive: Vec::new(), filter: Vec::new() };
+        };
+        let filter = self.filter_coefficients(source, target, &best);
+        let f32s = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+        EdgeScore {
+            source,
+            target,
+            score: best.value,
+            null,
+            threshold,
+            send: f32s(&best.send),
+            receive: f32s(&best.receive),
+            filter: f32s(&filter),
+        }
+    }
+
+    /// The coefficients of the coupling filter (basis B) that explain the score along u and v. A coupling `u v · B c` makes
+    /// <G_b, u v> = Σ_mn u_m² v_n² R_mn Σ_k B̃_kb (B c)_k, where R sums sending rate times receiving rate, B̃ is B without its slow
+    /// part, and I_mnb = R_mn Σ_k B̃_kb² (sending spikes nearly Poisson).
+    fn filter_coefficients(&self, source: usize, target: usize, best: &RankOne) -> Vec<f64> {
+        let functions = self.basis.ncols();
+        if functions == 0 {
+            return Vec::new();
+        }
+        let fast = |k: usize, b: usize| f64::from(self.fast[[k, b]]);
+        let overlap =
+            DMatrix::from_fn(functions, functions, |b, c| (0..self.basis.nrows()).map(|k| fast(k, b) * self.basis[[k, c]]).sum::<f64>());
+        let energy: Vec<f64> = (0..functions).map(|b| (0..self.fast.nrows()).map(|k| fast(k, b).powi(2)).sum()).collect();
+        let (mut gradient, mut rates) = (DVector::<f64>::zeros(functions), 0.0);
+        for (m, &u) in best.send.iter().enumerate() {
+            for (n, &v) in best.receive.iter().enumerate() {
+                for b in 0..functions {
+                    let (score, information) = self.entry(0, source, target, (m, b, n));
+                    gradient[b] += score * u * v;
+                    rates += information * (u * v).powi(2) / (energy[b] * functions as f64);
+                }
+            }
+        }
+        let coefficients = overlap.lu().solve(&gradient).filter(|_| rates > 0.0).map(|c| c / rates);
+        coefficients.map_or_else(|| vec![0.0; functions], |c| c.iter().copied().collect())
+    }
+
+    fn first_unit(&self, area: usize) -> usize {
+        self.area_sizes.iter().take(area).sum()
+    }
+
+    /// Score and information of sending unit m, function b, receiving unit n of a pair; a unit does not couple to itself.
+    fn entry(&self, copy: usize, source: usize, target: usize, (m, b, n): (usize, usize, usize)) -> (f64, f64) {
+        let (m, n) = (self.first_unit(source) + m, self.first_unit(target) + n);
+        let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) };
+        (score, f64::from(self.information[copy.min(1)][b][[m, n]]))
+    }
+
+    fn standardised(&self, copy: usize, source: usize, target: usize) -> Tensor {
+        let shape = (self.area_sizes[source], self.basis.ncols(), self.area_sizes[target]);
+        Tensor::new(Array3::from_shape_fn(shape, |at| {
+            let (score, information) = self.entry(copy, source, target, at);
+            // Silent units carry no information and no score.
+            if information > 0.0 { score / information.sqrt() } else { 0.0 }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

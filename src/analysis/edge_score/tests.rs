@@ -1,0 +1,218 @@
+#![allow(clippy::unwrap_used)]
+
+use ndarray::{Array4, Slice};
+
+use super::*;
+use crate::analysis::{bases, true_rates};
+use crate::recording::{BinnedTrials, Recording, TrialPlan};
+use crate::simulate::{GlmEdge, GlmSimulation};
+
+/// Counts of a simulation and the rates that slow dynamics alone give: what a perfect model without coupling would say.
+fn data(simulation: &GlmSimulation) -> (Recording, BinnedTrials, Array3<f32>) {
+    let recording = simulation.simulate().unwrap();
+    let trials = TrialPlan::default().resolve(&recording).unwrap();
+    let binned = BinnedTrials::count(&recording, &trials, &(0..recording.n_units()).collect::<Vec<_>>()).unwrap();
+    let glm = recording.truth.as_ref().unwrap().glm.as_ref().unwrap();
+    let mut rates = Array3::zeros((binned.n_trials(), binned.bins, binned.n_units()));
+    for (mut trial, factors) in rates.axis_iter_mut(Axis(0)).zip(glm.factors.axis_iter(Axis(0))) {
+        let own = true_rates::own_dynamics(glm.baseline, factors, &glm.loadings, &recording.units.area);
+        trial.assign(&own.slice_axis(Axis(0), Slice::from(binned.pad_bins..)).mapv(|eta| eta.exp() as f32));
+    }
+    (recording, binned, rates)
+}
+
+fn flat_rates(binned: &BinnedTrials) -> Array3<f32> {
+    let cells = (binned.n_trials() * binned.counts.len_of(Axis(1))) as f32;
+    let mean = |unit: usize| binned.counts.index_axis(Axis(2), unit).iter().map(|&c| f32::from(c)).sum::<f32>() / cells;
+    let means: Vec<f32> = (0..binned.n_units()).map(mean).collect();
+    Array3::from_shape_fn((binned.n_trials(), binned.bins, binned.n_units()), |(_, _, unit)| means[unit])
+}
+
+fn basis() -> Array2<f64> {
+    bases::raised_cosine(3, 7.0, 0.5)
+}
+
+fn score(binned: &BinnedTrials, rates: &Array3<f32>, scoring: EdgeScoring) -> Vec<EdgeScore> {
+    let mut scorer = EdgeScorer::new(&basis(), &binned.area_sizes, scoring);
+    scorer.observe(binned.counts.view(), rates.view()).unwrap();
+    scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
+    scorer.finish()
+}
+
+fn areas(sizes: &[usize], trials: usize, seed: u64) -> GlmSimulation {
+    let area_names = (0..sizes.len()).map(|a| format!("area {a}")).collect();
+    GlmSimulation { areas: sizes.to_vec(), area_names, trials, edges: Vec::new(), seed, ..GlmSimulation::default() }
+}
+
+fn cosine(a: &[f32], b: &[f64]) -> f64 {
+    let dot: f64 = a.iter().zip(b).map(|(x, y)| f64::from(*x) * y).sum();
+    dot / a.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt() / b.iter().map(|y| y * y).sum::<f64>().sqrt()
+}
+
+/// The definition, as directly as it can be written: `G` and `I` of the data, `[sources, functions, targets]`.
+fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize) -> (Array3<f64>, Array3<f64>) {
+    let (basis, pad, total) = (basis(), binned.pad_bins, binned.counts.len_of(Axis(1)));
+    let (units, functions) = (binned.n_units(), basis.ncols());
+    let mut filtered = Array4::<f64>::zeros((binned.n_trials(), functions, total, units));
+    for ((trial, function, now, unit), z) in filtered.indexed_iter_mut() {
+        *z = (0..basis.nrows().min(now)).map(|lag| basis[[lag, function]] * f64::from(binned.counts[[trial, now - 1 - lag, unit]])).sum();
+    }
+    // The line through the last w values by least squares, at the present bin.
+    let w = window + window / 2;
+    let extrapolated = |past: Vec<f64>| {
+        let (mean_d, mean_z) = ((w as f64 + 1.0) / 2.0, past.iter().sum::<f64>() / w as f64);
+        let distance = |d: usize| d as f64 + 1.0 - mean_d;
+        let slope = past.iter().enumerate().map(|(d, z)| distance(d) * (z - mean_z)).sum::<f64>()
+            / (0..w).map(|d| distance(d).powi(2)).sum::<f64>();
+        mean_z - slope * mean_d
+    };
+    let (mut score, mut information) = (Array3::zeros((units, functions, units)), Array3::zeros((units, functions, units)));
+    for trial in 0..binned.n_trials() {
+        for now in pad.max(basis.nrows() + w)..total {
+            for ((function, m, n), _) in Array3::<u8>::zeros((functions, units, units)).indexed_iter() {
+                let past = (1..=w).map(|d| filtered[[trial, function, now - d, m]]).collect();
+                let z = filtered[[trial, function, now, m]] - extrapolated(past);
+                let rate = f64::from(rates[[trial, now - pad, n]]);
+                score[[m, function, n]] += z * (f64::from(binned.counts[[trial, now, n]]) - rate);
+                information[[m, function, n]] += z * z * rate;
+            }
+        }
+    }
+    (score, information)
+}
+
+#[test]
+fn the_sums_are_those_of_the_definition() {
+    let (_, binned, rates) = data(&GlmSimulation { baseline_hz: 40.0, ..areas(&[3, 2], 21, 1) });
+    for window in [25, 7] {
+        let mut scorer =
+            EdgeScorer::new(&basis(), &binned.area_sizes, EdgeScoring { window_bins: window, jitters: 2, ..EdgeScoring::default() });
+        scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
+        let (score, information) = by_definition(&binned, &rates, window);
+        for ((m, b, n), wanted) in score.indexed_iter() {
+            assert!((f64::from(scorer.score[0][[m, b, n]]) - wanted).abs() < 1e-3 * information[[m, b, n]].sqrt());
+            let found = f64::from(scorer.information[0][b][[m, n]]);
+            assert!((found / information[[m, b, n]] - 1.0).abs() < 1e-4);
+            // Jittered spikes are not refractory, which changes the information a little.
+            assert!((f64::from(scorer.information[1][b][[m, n]]) / found - 1.0).abs() < 0.6);
+        }
+        assert_ne!(scorer.score[1], scorer.score[2]);
+    }
+}
+
+#[test]
+fn batches_and_threads_do_not_change_the_scores() {
+    let (_, binned, rates) = data(&areas(&[4, 5], 40, 2));
+    let run = |threads: usize, batch: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut scorer = EdgeScorer::new(&basis(), &binned.area_sizes, EdgeScoring { jitters: 3, ..EdgeScoring::default() });
+            for first in (0..40).step_by(batch) {
+                let rows = Slice::from(first..(first + batch).min(40));
+                scorer.accumulate(binned.counts.slice_axis(Axis(0), rows), rates.slice_axis(Axis(0), rows)).unwrap();
+            }
+            scorer.finish()
+        })
+    };
+    assert_eq!(run(1, 16), run(3, 16));
+    assert_eq!(run(1, 40), run(2, 16));
+    let (one, other) = (run(1, 40), run(1, 7));
+    assert!(one.iter().zip(&other).all(|(a, b)| (a.score - b.score).abs() < 1e-3 && (a.threshold - b.threshold).abs() < 1e-2));
+}
+
+#[test]
+fn the_true_edge_is_found_and_starts_close_to_the_truth() {
+    for (seed, coupling) in [(1, 1.0), (2, 1.0), (3, -1.0), (4, 1.0), (5, 1.0), (6, 1.0)] {
+        let edge = GlmEdge { source: 0, target: 1, units: 5 };
+        let mut simulation = GlmSimulation { edges: vec![edge], ..areas(&[15, 12], 250, seed) };
+        simulation.coupling.iter_mut().for_each(|c| *c *= coupling);
+        let (recording, binned, rates) = data(&simulation);
+        let scores = score(&binned, &rates, EdgeScoring::default());
+        let found = scores.iter().find(|s| (s.source, s.target) == (0, 1)).unwrap();
+        let truth = &recording.truth.as_ref().unwrap().edges[0];
+        assert!(found.score > 1.2 * found.threshold, "seed {seed}: {} against {}", found.score, found.threshold);
+        assert!(cosine(&found.send, &truth.send).abs() > 0.9 && cosine(&found.receive, &truth.receive).abs() > 0.85);
+        let filter = bases::filter(&basis(), &found.filter.iter().map(|&c| f64::from(c)).collect::<Vec<_>>());
+        let filter: Vec<f32> = filter.iter().map(|&h| h as f32).collect();
+        assert!(cosine(&filter, &truth.filter) > 0.9, "sign and shape of the filter: {}", cosine(&filter, &truth.filter));
+        let others = scores.iter().filter(|s| (s.source, s.target) != (0, 1));
+        assert!(
+            others.clone().all(|s| !s.is_supported()),
+            "{:?}",
+            others.map(|s| (s.source, s.target, s.score, s.threshold)).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// A → B → C, and B and C both driven by A: what is passed on or shared must not look like an edge of its own.
+#[test]
+fn chains_and_common_input_make_no_further_edges() {
+    for (edges, seed) in [([(0, 1), (1, 2)], 40), ([(0, 1), (0, 2)], 41)] {
+        let simulation = GlmSimulation {
+            edges: edges.map(|(source, target)| GlmEdge { source, target, units: 6 }).to_vec(),
+            shared_background: 0.4,
+            ..areas(&[12, 12, 12], 300, seed)
+        };
+        let (_, binned, rates) = data(&simulation);
+        for rates in [flat_rates(&binned), rates] {
+            let scores = score(&binned, &rates, EdgeScoring::default());
+            let mut supported: Vec<_> = scores.iter().filter(|s| s.is_supported()).map(|s| (s.source, s.target)).collect();
+            supported.sort_unstable();
+            assert_eq!(supported, edges, "{:?}", scores.iter().map(|s| (s.source, s.target, s.score, s.threshold)).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// 1 % of the pairs may exceed the 0.99 quantile; the threshold errs on the safe side.
+#[test]
+fn without_edges_hardly_a_pair_is_supported() {
+    let mut supported = Vec::new();
+    let mut pairs = 0;
+    for seed in 0..12 {
+        let shared_background = if seed % 2 == 0 { 0.0 } else { 0.4 };
+        let (_, binned, rates) = data(&GlmSimulation { shared_background, ..areas(&[10, 6, 8], 60, 100 + seed) });
+        for (name, rates) in [("true slow drive", rates), ("flat rates", flat_rates(&binned))] {
+            for s in score(&binned, &rates, EdgeScoring { seed, ..EdgeScoring::default() }) {
+                pairs += 1;
+                if s.is_supported() {
+                    supported.push(format!("{name}, seed {seed}: {} → {}, {} > {}", s.source, s.target, s.score, s.threshold));
+                }
+            }
+        }
+    }
+    assert_eq!(pairs, 216);
+    assert!(supported.len() <= 5, "{supported:#?}");
+}
+
+#[test]
+fn pairs_come_target_by_target_and_self_pairs_are_optional() {
+    let (_, binned, rates) = data(&areas(&[2, 2], 10, 1));
+    let pairs = |self_pairs| {
+        let scores = score(&binned, &rates, EdgeScoring { jitters: 1, self_pairs, ..EdgeScoring::default() });
+        scores.iter().map(|s| (s.source, s.target)).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(true), [(0, 0), (1, 0), (0, 1), (1, 1)]);
+    assert_eq!(pairs(false), [(1, 0), (0, 1)]);
+}
+
+#[test]
+fn silent_units_no_copies_and_wrong_shapes_are_dealt_with() {
+    let (_, mut binned, rates) = data(&areas(&[2, 1], 10, 1));
+    binned.counts.index_axis_mut(Axis(2), 2).fill(0);
+    let scores = score(&binned, &rates, EdgeScoring { jitters: 0, ..EdgeScoring::default() });
+    assert!(scores.iter().all(|s| s.score.is_finite() && !s.is_supported() && s.threshold.is_infinite()));
+    let own = scores.iter().find(|s| (s.source, s.target) == (1, 1)).unwrap();
+    assert_eq!((own.score, own.send.clone(), own.filter.clone()), (0.0, vec![0.0], vec![0.0; 3]), "a unit alone in its area");
+    let mut scorer = EdgeScorer::new(&basis(), &[2, 2], EdgeScoring::default());
+    let error = scorer.accumulate(binned.counts.view(), rates.view()).unwrap_err();
+    assert!(error.to_string().contains("do not fit 4 units"));
+    let mut scorer = EdgeScorer::new(&basis(), &[2, 1], EdgeScoring::default());
+    let error = scorer.accumulate(binned.counts.view(), rates.mapv(|_| f32::NAN).view()).unwrap_err();
+    assert!(error.to_string().contains("a rate is NaN"));
+    let mut scorer = EdgeScorer::new(&Array2::zeros((0, 0)), &[2, 1], EdgeScoring::default());
+    scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
+    assert!(scorer.finish().iter().all(|s| s.score == 0.0 && s.filter.is_empty() && !s.is_supported()), "a basis without functions");
+    let mut scorer = EdgeScorer::new(&basis(), &[], EdgeScoring::default());
+    scorer.accumulate(Array3::zeros((2, 9, 0)).view(), Array3::zeros((2, 5, 0)).view()).unwrap();
+    assert_eq!(scorer.finish(), []);
+}

@@ -1,0 +1,97 @@
+//! One trial of the edge score: filtered spikes without their slow part, and what a spike in each bin adds to the score.
+
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis, Slice};
+
+use super::jitter::Spike;
+
+/// The basis `[lags, functions]` with what slow drive can explain taken out, `[lags + 3/2 window, functions]`.
+///
+/// From every filtered train its own straight-line extrapolation from the last `3/2 window` bins is subtracted: constants and
+/// linear trends vanish, curvature is suppressed as by the moving average over ± `window` bins of the prototype. Only the past
+/// is used. An average over past *and future* would let the spikes that A evokes in B count as a cause of A's spikes.
+pub(super) fn fast_part(basis: &Array2<f64>, window: usize) -> Array2<f64> {
+    let w = (window + window / 2).max(2);
+    // Least-squares line through the values 1 to w bins ago, read off now.
+    let weight = |d: usize| (4.0 * w as f64 + 2.0 - 6.0 * d as f64) / (w as f64 * (w as f64 - 1.0));
+    let (lags, functions) = basis.dim();
+    Array2::from_shape_fn((lags + w, functions), |(lag, function)| {
+        let at = |lag: usize| basis.get([lag, function]).copied().unwrap_or(0.0);
+        at(lag) - (1..=w.min(lag)).map(|d| weight(d) * at(lag - d)).sum::<f64>()
+    })
+}
+
+/// What a spike in every bin of one trial adds to the score of the couplings that its unit sends.
+pub(super) struct SpikeEffects {
+    /// `[pad + bins, functions · units]`
+    rows: Array2<f32>,
+}
+
+impl SpikeEffects {
+    /// From counts `[pad + bins, units]`, rates `[bins, units]` and the basis `[lags, functions]`: the residual of the bins from
+    /// `pad` on, filtered backwards in time.
+    pub(super) fn new(counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>, basis: &Array2<f32>) -> Self {
+        let ((total, units), bins) = (counts.dim(), rates.nrows());
+        let pad = total - bins;
+        let residual = counts.slice_axis(Axis(0), Slice::from(pad..)).mapv(f32::from) - rates;
+        let mut rows = Array2::zeros((total, basis.ncols() * units));
+        for (bin, mut row) in rows.axis_iter_mut(Axis(0)).enumerate() {
+            let Some(row) = row.as_slice_mut() else { continue };
+            // A spike in bin t acts on bins t + 1 to t + lags; the window starts at bin `pad`.
+            let first = (bin + 1).max(pad);
+            let later = residual.axis_iter(Axis(0)).skip(first - pad);
+            for (later, lag) in later.zip(basis.axis_iter(Axis(0)).skip(first - bin - 1)) {
+                for (sums, &weight) in row.chunks_exact_mut(units.max(1)).zip(lag) {
+                    sums.iter_mut().zip(later).for_each(|(sum, x)| *sum += weight * x);
+                }
+            }
+        }
+        Self { rows }
+    }
+
+    /// Add the effects of `spikes` to the sums `[sources, functions, targets]`.
+    pub(super) fn add(&self, spikes: &[Spike], sums: &mut Array3<f32>) {
+        let (_, functions, units) = sums.dim();
+        let Some(sums) = sums.as_slice_mut() else { return };
+        for spike in spikes {
+            let first = spike.unit as usize * functions * units;
+            sums[first..first + functions * units].iter_mut().zip(self.rows.row(spike.bin as usize)).for_each(|(sum, x)| *sum += x);
+        }
+    }
+}
+
+/// Spikes filtered with one basis function and cut to the analysed window, `[bins, units]`.
+pub(super) fn filtered(spikes: &[Spike], function: ArrayView1<'_, f32>, pad: usize, (bins, units): (usize, usize)) -> Array2<f32> {
+    let mut drive = Array2::zeros((bins, units));
+    for spike in spikes {
+        let start = spike.bin as usize + 1;
+        let first = start.max(pad);
+        let mut column = drive.column_mut(spike.unit as usize);
+        column.iter_mut().skip(first - pad).zip(function.iter().skip(first - start)).for_each(|(z, b)| *z += b);
+    }
+    drive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_and_trends_are_taken_out_and_fast_parts_stay() {
+        let basis = crate::analysis::bases::raised_cosine(3, 7.0, 0.5);
+        let fast = fast_part(&basis, 25);
+        assert_eq!(fast.dim(), (27 + 37, 3));
+        for (fast, slow) in fast.axis_iter(Axis(1)).zip(basis.axis_iter(Axis(1))) {
+            let moment = |power: i32| fast.iter().enumerate().map(|(k, b)| b * (k as f64 + 1.0).powi(power)).sum::<f64>();
+            assert!(moment(0).abs() < 1e-9 && moment(1).abs() < 1e-6);
+            assert!(fast.iter().zip(slow).take(2).all(|(f, s)| (f - s).abs() < 0.2), "the first lags keep their value");
+        }
+    }
+
+    #[test]
+    fn spikes_act_from_the_next_bin_on() {
+        let function = ndarray::arr1(&[3.0_f32, 2.0]);
+        let spikes = [(1, 0), (4, 1), (7, 0)].map(|(bin, unit)| Spike { bin, unit });
+        let drive = filtered(&spikes, function.view(), 3, (5, 2));
+        assert_eq!(drive, ndarray::arr2(&[[2.0, 0.0], [0.0, 0.0], [0.0, 3.0], [0.0, 2.0], [0.0, 0.0]]));
+    }
+}

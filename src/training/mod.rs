@@ -1,11 +1,21 @@
 //! Training in the background: a [`Recipe`] and a recording start a named thread with its own device; the thread publishes
 //! [`Progress`], a loss log and [`Snapshot`]s, and obeys [`Command`]s after every step.
 
+pub mod bench;
+mod control;
+mod data;
+mod device;
+mod evaluate;
+mod glm;
 mod handle;
+mod losslog;
+mod publish;
 pub mod recipe;
 pub mod snapshot;
 mod thread;
 
+pub use data::{DataError, Prepared, References};
+pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use handle::{Command, Finished, LossLog, LossPoint, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use recipe::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe, RecipeError, RecipeField};
 pub use snapshot::{PairSnapshot, Snapshot, Support, TrialSnapshot, TruthScore};

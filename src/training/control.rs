@@ -1,0 +1,230 @@
+//! What the training thread does between steps: obey commands, tell progress, wake the window. All clocks are here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::handle::Shared;
+use super::{Command, Phase, Progress, StageProgress, StartOptions};
+use crate::models::glm_transformer::Stage;
+
+/// How to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Go,
+    StopAndKeep,
+    Discard,
+}
+
+/// Progress of a stage, as the trainer knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StageState {
+    pub(super) stage: Stage,
+    pub(super) epoch: usize,
+    /// Share of the most epochs, and of the patience, that is used up.
+    pub(super) fraction: f32,
+}
+
+const TELL_EVERY: Duration = Duration::from_millis(33);
+const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
+const EFFECTS_EVERY: Duration = Duration::from_secs(1);
+const LOOKED: Duration = Duration::from_secs(1);
+
+pub(super) struct Control {
+    shared: Arc<Shared>,
+    inbox: Receiver<Command>,
+    wake: Option<Arc<dyn Fn() + Send + Sync>>,
+    watched: bool,
+    progress: Progress,
+    started: Instant,
+    paused: Duration,
+    stage_started: Instant,
+    stage_seconds: Vec<f32>,
+    told: Option<Instant>,
+    shown: Option<Instant>,
+    effects_made: Option<Instant>,
+    /// Steps and seconds in which only steps were made.
+    stepping: (u64, Instant),
+    single: bool,
+}
+
+impl Control {
+    pub(super) fn new(shared: Arc<Shared>, inbox: Receiver<Command>, options: &StartOptions) -> Self {
+        let progress = (*shared.progress.load_full()).clone();
+        let now = Instant::now();
+        Self {
+            shared,
+            inbox,
+            wake: options.wake.clone(),
+            watched: options.watched,
+            progress,
+            started: now,
+            paused: Duration::ZERO,
+            stage_started: now,
+            stage_seconds: Vec::new(),
+            told: None,
+            shown: None,
+            effects_made: None,
+            stepping: (0, now),
+            single: false,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.started.elapsed().saturating_sub(self.paused).as_secs_f64()
+    }
+
+    pub(super) fn device(&mut self, name: &str) {
+        self.progress.device = name.to_owned();
+        self.progress.stages = Stage::ALL.iter().map(|s| StageProgress { name: s.name().to_owned(), fraction: 0.0, done: false }).collect();
+    }
+
+    /// Say what is being done; phases other than running have no speed.
+    pub(super) fn say(&mut self, phase: Phase, doing: &str) {
+        self.progress.phase = phase;
+        self.progress.doing = doing.to_owned();
+        self.tell();
+    }
+
+    pub(super) fn begin_stage(&mut self, stage: Stage) {
+        self.progress.stage = stage.number() - 1;
+        self.stage_started = Instant::now();
+        self.stepping = (0, Instant::now());
+        self.say(Phase::Preparing, &format!("preparing {}", stage.name()));
+    }
+
+    pub(super) fn end_stage(&mut self) -> f64 {
+        let seconds = self.stage_started.elapsed().as_secs_f32();
+        self.stage_seconds.push(seconds);
+        if let Some(stage) = self.progress.stages.get_mut(self.progress.stage) {
+            *stage = StageProgress { fraction: 1.0, done: true, name: std::mem::take(&mut stage.name) };
+        }
+        self.tell();
+        f64::from(seconds)
+    }
+
+    /// True when a snapshot is due: somebody looked within the last second, and the last one is 100 ms old.
+    pub(super) fn snapshot_due(&mut self) -> bool {
+        let looked = self.shared.looked_at.load();
+        let watched = looked.as_ref().map_or(self.watched, |looked| looked.0.elapsed() < LOOKED);
+        let due = watched && self.shown.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY);
+        if due {
+            self.shown = Some(Instant::now());
+        }
+        due
+    }
+
+    /// True when somebody looks and the effects of pairs are a second old.
+    pub(super) fn effects_due(&mut self) -> bool {
+        let due = self.effects_made.is_none_or(|at| at.elapsed() >= EFFECTS_EVERY);
+        if due {
+            self.effects_made = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Trials that views asked for.
+    pub(super) fn trials_wanted(&self) -> Vec<usize> {
+        self.shared.looked_at.load().as_ref().map(|looked| looked.1.clone()).unwrap_or_default()
+    }
+
+    /// After every step, and between pieces of other work (`state` is `None` there).
+    pub(super) fn between(&mut self, step: u64, state: Option<StageState>) -> Flow {
+        if let Some(state) = state {
+            self.progress.step = step;
+            self.progress.epoch = state.epoch;
+            self.progress.phase = Phase::Running;
+            self.progress.doing = state.stage.name().to_owned();
+            if let Some(stage) = self.progress.stages.get_mut(self.progress.stage) {
+                stage.fraction = stage.fraction.max(state.fraction.min(0.99));
+            }
+            self.estimate();
+        }
+        let flow = self.obey(state.is_some());
+        if self.told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+            self.tell();
+        }
+        flow
+    }
+
+    fn estimate(&mut self) {
+        // The first step of a stage compiles kernels and warms caches: it is not counted.
+        if self.stepping.0 == 0 {
+            self.stepping = (1, Instant::now());
+            return;
+        }
+        let (steps, since) = (self.stepping.0, self.stepping.1.elapsed().as_secs_f32());
+        self.stepping.0 += 1;
+        if since > 0.2 {
+            self.progress.steps_per_s = steps as f32 / since;
+        }
+        let fraction = self.progress.stages.get(self.progress.stage).map_or(0.0, |s| s.fraction);
+        if fraction > 0.02 {
+            let here = self.stage_started.elapsed().as_secs_f32();
+            let whole = here / fraction;
+            let later = (self.progress.stages.len() - self.progress.stage - 1) as f32;
+            // Later stages are taken to last as long as the shortest so far: they have fewer parameters.
+            let typical = self.stage_seconds.iter().copied().fold(whole, f32::min);
+            self.progress.eta_s = Some((whole - here).max(0.0) + later * typical);
+        }
+    }
+
+    fn obey(&mut self, can_hold: bool) -> Flow {
+        let mut hold = can_hold && std::mem::take(&mut self.single);
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Command::Pause) => hold = true,
+                Ok(Command::Step) => {
+                    self.single = true;
+                    hold = false;
+                }
+                Ok(Command::Resume) => hold = false,
+                Ok(Command::StopAndKeep) | Err(TryRecvError::Disconnected) => return Flow::StopAndKeep,
+                Ok(Command::Discard) => return Flow::Discard,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        if hold { self.hold() } else { Flow::Go }
+    }
+
+    fn hold(&mut self) -> Flow {
+        let since = Instant::now();
+        let (phase, speed) = (self.progress.phase.clone(), self.stepping);
+        self.progress.phase = Phase::Paused;
+        self.tell();
+        let flow = loop {
+            match self.inbox.recv() {
+                Ok(Command::Pause) => {}
+                Ok(Command::Resume) => break Flow::Go,
+                Ok(Command::Step) => {
+                    self.single = true;
+                    break Flow::Go;
+                }
+                Ok(Command::StopAndKeep) | Err(_) => break Flow::StopAndKeep,
+                Ok(Command::Discard) => break Flow::Discard,
+            }
+        };
+        let held = since.elapsed();
+        self.paused += held;
+        self.stage_started += held;
+        self.stepping = (speed.0, speed.1 + held);
+        self.progress.phase = phase;
+        self.tell();
+        flow
+    }
+
+    /// Publish the progress now and wake the window.
+    pub(super) fn tell(&mut self) {
+        self.progress.elapsed_s = self.seconds() as f32;
+        self.shared.progress.store(Arc::new(self.progress.clone()));
+        self.told = Some(Instant::now());
+        if let Some(wake) = &self.wake {
+            wake();
+        }
+    }
+}

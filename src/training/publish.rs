@@ -1,0 +1,214 @@
+//! A [`Snapshot`] of a model in training.
+
+use ndarray::{Array2, Array3, Axis};
+
+use super::data::Prepared;
+use super::glm::{Batch, GlmTrainer, matrix};
+use super::{PairSnapshot, Snapshot, TrialSnapshot, TruthScore};
+use crate::analysis::bases::raised_cosine;
+use crate::analysis::compare::{EstimatedEdge, truth_scores};
+use crate::analysis::contribution::Contribution;
+use crate::models::DeviceFailed;
+use crate::models::glm_transformer::{AreaInputs, GlmConfig, Stage, normalised};
+use crate::models::params::Values;
+
+/// Numbers per ordered pair that need a pass over data.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct PairEffect {
+    pub(super) contribution_percent: f32,
+    pub(super) mean_output: f32,
+}
+
+/// Receivers over which the mean output is taken.
+const BEST_RECEIVERS: usize = 10;
+
+/// Contribution and mean output of every active pair (target-major) on some batches, without post-spike term.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn pair_effects(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Vec<PairEffect>, DeviceFailed> {
+    let config = &trainer.config;
+    let pairs = config.active_pairs();
+    if trainer.stage() < Stage::Coupling {
+        return Ok(vec![PairEffect::default(); pairs.len()]);
+    }
+    let mut contributions: Vec<Contribution> = pairs.iter().map(|&(_, target)| Contribution::new(config.neurons[target])).collect();
+    let (mut outputs, mut trials) = (vec![0.0; pairs.len()], 0.0);
+    for batch in batches {
+        let inputs = trainer.inputs(batch)?;
+        trials += batch.trials.len() as f64;
+        let mut at = 0;
+        for (target, area) in inputs.iter().enumerate() {
+            let with = area.rates(0..0);
+            for which in 0..config.sources(target).len() {
+                let rows = area.rows_of(config, which);
+                outputs[at] += mean_output(area, rows.clone()) * batch.trials.len() as f64;
+                contributions[at].add(with.view(), area.rates(rows).view());
+                at += 1;
+            }
+        }
+    }
+    let effect = |(contribution, output): (&Contribution, f64)| PairEffect {
+        contribution_percent: contribution.percent() as f32,
+        mean_output: (output / f64::max(trials, 1.0)) as f32,
+    };
+    Ok(contributions.iter().zip(outputs).map(effect).collect())
+}
+
+/// Mean over trials and bins of what the feature rows add to the log-rate of the units that they add most to.
+fn mean_output(area: &AreaInputs, rows: std::ops::Range<usize>) -> f64 {
+    let mut per_unit = vec![0.0f64; area.weights.ncols()];
+    for row in rows {
+        let mean = f64::from(area.features.index_axis(Axis(1), row).mean().unwrap_or(0.0));
+        per_unit.iter_mut().zip(area.weights.row(row)).for_each(|(sum, w)| *sum += mean * f64::from(*w));
+    }
+    per_unit.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+    let best = &per_unit[..per_unit.len().min(BEST_RECEIVERS)];
+    best.iter().sum::<f64>() / best.len().max(1) as f64
+}
+
+/// Coupling of every active pair in the form it is shown, target-major.
+pub(super) fn pairs(trainer: &GlmTrainer<'_>, weights: &Values, effects: &[PairEffect]) -> Vec<PairSnapshot> {
+    let config = &trainer.config;
+    let (count, peak, stretch) = config.coupling_basis;
+    let basis = raised_cosine(count, peak, stretch).mapv(|x| x as f32);
+    let shown = trainer.stage() >= Stage::Coupling;
+    let pair = |(at, (source, target)): (usize, (usize, usize))| {
+        let index = config.pair(source, target);
+        let part = |name: &str| {
+            let values = matrix(weights, &format!("coupling.{index}.{name}"));
+            if shown { values } else { Array2::zeros(values.raw_dim()) }
+        };
+        let factors = normalised(&part("send"), &part("recv"), &part("filter_coef"));
+        let effect = effects.get(at).copied().unwrap_or_default();
+        PairSnapshot {
+            source,
+            target,
+            support: trainer.support[index],
+            filter: factors.iter().map(|f| basis.dot(&f.coef).to_vec()).collect(),
+            send: factors.iter().map(|f| f.send.to_vec()).collect(),
+            receive: factors.iter().map(|f| f.receive.to_vec()).collect(),
+            contribution_percent: effect.contribution_percent,
+            mean_output: effect.mean_output,
+        }
+    };
+    config.active_pairs().into_iter().enumerate().map(pair).collect()
+}
+
+/// How well each true edge is found.
+pub(super) fn scores(pairs: &[PairSnapshot], data: &Prepared) -> Vec<TruthScore> {
+    fn first(values: &[Vec<f32>]) -> &[f32] {
+        values.first().map_or(&[], Vec::as_slice)
+    }
+    let estimates: Vec<EstimatedEdge<'_>> = pairs
+        .iter()
+        .map(|p| EstimatedEdge { source: p.source, target: p.target, send: first(&p.send), receive: first(&p.receive), filter: first(&p.filter) })
+        .collect();
+    data.edges
+        .iter()
+        .zip(truth_scores(&estimates, &data.edges))
+        .map(|(edge, score)| TruthScore {
+            source: edge.source,
+            target: edge.target,
+            cos_send: score.cos_send as f32,
+            cos_receive: score.cos_receive as f32,
+            filter_corr: score.filter_corr as f32,
+        })
+        .collect()
+}
+
+/// Everything that goes into one snapshot besides the model.
+pub(super) struct Occasion<'a> {
+    pub(super) version: u64,
+    pub(super) step: u64,
+    pub(super) effects: &'a [PairEffect],
+    pub(super) truth: &'a [(u64, TruthScore)],
+    /// Trials with single-trial detail.
+    pub(super) trials: &'a [usize],
+    /// Latents to show; see [`latents`].
+    pub(super) latents: &'a Latents,
+}
+
+/// A snapshot now.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occasion<'_>) -> Result<Snapshot, DeviceFailed> {
+    let (config, stage) = (&trainer.config, trainer.stage());
+    let weights = trainer.weights()?;
+    let mut trials = Vec::new();
+    for &trial in occasion.trials {
+        if let Some(detail) = trial_detail(trainer, trial)? {
+            trials.push(detail);
+        }
+    }
+    Ok(Snapshot {
+        version: occasion.version,
+        stage: stage.number(),
+        step: occasion.step,
+        bin_s: data.binned.bin_s,
+        areas: data.binned.areas.clone(),
+        area_sizes: config.neurons.clone(),
+        units: data.binned.units.clone(),
+        pairs: pairs(trainer, &weights, occasion.effects),
+        post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
+        latent_trials: occasion.latents.0.clone(),
+        latents: occasion.latents.1.clone(),
+        trials,
+        truth: occasion.truth.to_vec(),
+    })
+}
+
+fn post_spike(config: &GlmConfig, weights: &Values) -> Vec<Vec<f32>> {
+    let (count, peak, stretch) = config.history_basis;
+    let filters = raised_cosine(count, peak, stretch).mapv(|x| x as f32).dot(&matrix(weights, "history_coef"));
+    filters.columns().into_iter().map(|c| c.to_vec()).collect()
+}
+
+/// Trials, and their latent means `[area][trials][dimensions]`.
+pub(super) type Latents = (Vec<usize>, Vec<Vec<Vec<f32>>>);
+
+/// Latents of some batches; empty before the VAE is on.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn latents(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Latents, DeviceFailed> {
+    if trainer.stage() < Stage::Trials {
+        return Ok(Latents::default());
+    }
+    let mut trials = Vec::new();
+    let mut latents = vec![Vec::new(); trainer.config.areas()];
+    for batch in batches {
+        let means: Array3<f32> = trainer.latent_means(batch)?;
+        trials.extend(&batch.trials);
+        for trial in means.outer_iter() {
+            for (area, own) in latents.iter_mut().zip(trial.outer_iter()) {
+                area.push(own.to_vec());
+            }
+        }
+    }
+    Ok((trials, latents))
+}
+
+fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<TrialSnapshot>, DeviceFailed> {
+    let config = &trainer.config;
+    let Some(inputs) = trainer.inputs_of_trial(trial)? else { return Ok(None) };
+    let rows = |area: &AreaInputs, rows: std::ops::Range<usize>| -> Vec<Vec<f32>> {
+        let own = area.features.index_axis(Axis(0), 0);
+        rows.filter_map(|row| (row < own.nrows()).then(|| own.row(row).to_vec())).collect()
+    };
+    let mut coupling = Vec::new();
+    if trainer.stage() >= Stage::Coupling {
+        for (target, area) in inputs.iter().enumerate() {
+            coupling.extend((0..config.sources(target).len()).map(|which| rows(area, area.rows_of(config, which))));
+        }
+    }
+    let factors = inputs.iter().map(|area| rows(area, 0..config.factors)).collect();
+    Ok(Some(TrialSnapshot { trial, coupling, factors, log_rate: log_rates(&inputs, config.bins) }))
+}
+
+/// Log-rate per bin `[bins][units]` of one trial, without post-spike term.
+fn log_rates(inputs: &[AreaInputs], bins: usize) -> Vec<Vec<f32>> {
+    let parts: Vec<Array3<f32>> = inputs.iter().map(|area| area.rates(0..0)).collect();
+    (0..bins).map(|t| parts.iter().flat_map(|p| p.index_axis(Axis(0), 0).row(t).mapv(f32::ln)).collect()).collect()
+}

@@ -8,7 +8,8 @@ use serde_json::Value;
 use spikescope::runs::{self, RunStatus};
 
 /// Settings that make training short: it is the way through that is tested here, not the result.
-const SHORT: &[&str] = &["--device", "cpu", "--set", "max_epochs=2", "--set", "edge_jitters=3", "--set", "batch=8", "--set", "width=16", "--set", "hidden=16"];
+const SHORT: &[&str] =
+    &["--device", "cpu", "--set", "max_epochs=2", "--set", "edge_jitters=3", "--set", "batch=8", "--set", "width=16", "--set", "hidden=16"];
 
 fn spikescope(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spikescope"));
@@ -49,7 +50,10 @@ fn last_json(text: &str) -> Value {
 
 /// A failure is told in one line that begins with `error:` and has this in it.
 fn one_line(text: &str, part: &str) {
-    assert!(text.starts_with("error: ") && text.trim_end().lines().count() == 1 && text.contains(part), "expected one line with '{part}':\n{text}");
+    assert!(
+        text.starts_with("error: ") && text.trim_end().lines().count() == 1 && text.contains(part),
+        "expected one line with '{part}':\n{text}"
+    );
 }
 
 fn csv(folder: &Path) -> PathBuf {
@@ -80,17 +84,18 @@ fn info_tells_what_is_in_a_file() {
 fn simulate_train_and_look_at_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let simulate = |out: &str, seed: &str| done(at, &["simulate", "glm", "--out", out, "--set", "areas=6x5", "--trials", "40", "--seed", seed]);
-    let told = simulate("two.nwb", "3");
-    assert!(told.contains("11 units in 2 areas") && told.contains("two.nwb"), "{told}");
-    simulate("again.nwb", "3");
+    let simulate =
+        |out: &str, seed: &str| done(at, &["simulate", "glm", "--out", out, "--set", "areas=6x5", "--trials", "40", "--seed", seed]);
+    let told = simulate("two.npz", "3");
+    assert!(told.contains("11 units in 2 areas") && told.contains("two.npz"), "{told}");
+    simulate("again.npz", "3");
     simulate("other.nwb", "4");
     let info = |file: &str| last_json(&done(at, &["info", file, "--json"]));
-    assert_eq!(info("two.nwb")["n_units"], 11);
-    assert_eq!(info("two.nwb")["spikes_per_unit"], info("again.nwb")["spikes_per_unit"]);
-    assert_ne!(info("two.nwb")["spikes_per_unit"], info("other.nwb")["spikes_per_unit"]);
+    assert_eq!(info("two.npz")["n_units"], 11);
+    assert_eq!(info("two.npz")["spikes_per_unit"], info("again.npz")["spikes_per_unit"]);
+    assert_ne!(info("two.npz")["spikes_per_unit"], info("other.nwb")["spikes_per_unit"]);
 
-    let train = |more: &[&str]| [&["train", "two.nwb", "--out", "runs/first"], SHORT, more].concat();
+    let train = |more: &[&'static str]| [&["train", "two.npz", "--out", "runs/first"], SHORT, more].concat();
     let output = run(at, &train(&["--seed", "5", "--json"]));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).matches("100 %").count() >= 4, "a bar for every stage:\n{}", stderr(&output));
@@ -113,10 +118,13 @@ fn simulate_train_and_look_at_the_run() {
     assert!(!loaded.weights().unwrap().is_empty() && !loaded.losses.points.is_empty());
     let snapshot = loaded.snapshot.unwrap();
     assert_eq!((snapshot.areas.len(), snapshot.area_sizes.clone(), snapshot.stage), (2, vec![6, 5], 4));
-    assert!(!at.join("runs").read_dir().unwrap().any(|e| e.unwrap().file_name().to_string_lossy().starts_with('.')), "no litter beside the run");
+    assert!(
+        !at.join("runs").read_dir().unwrap().any(|e| e.unwrap().file_name().to_string_lossy().starts_with('.')),
+        "no litter beside the run"
+    );
 
     // The recipe of the run gives the same numbers again; the run is replaced, and quiet is quiet.
-    let again = run(at, &["train", "two.nwb", "--out", "runs/second", "--recipe", "runs/first/recipe.toml", "--quiet", "--json"]);
+    let again = run(at, &["train", "two.npz", "--out", "runs/second", "--recipe", "runs/first/recipe.toml", "--quiet", "--json"]);
     assert_eq!((again.status.code(), stderr(&again).as_str()), (Some(0), ""));
     assert_eq!(last_json(&stdout(&again))["test_loss"], summary["test_loss"]);
     let text = done(at, &train(&["--seed", "6", "--quiet"]));
@@ -125,14 +133,27 @@ fn simulate_train_and_look_at_the_run() {
     assert_eq!(runs::list(&at.join("runs")).unwrap().len(), 2);
 
     // Areas by another rule: one area has no pairs of areas, but trains.
-    let text = done(at, &[&["train", "two.nwb", "--out", "runs/one", "--areas", "one", "--quiet", "--json"], SHORT].concat());
+    let text = done(at, &[&["train", "two.npz", "--out", "runs/one", "--areas", "one", "--quiet", "--json"], SHORT].concat());
     assert_eq!(runs::load(&at.join("runs/one")).unwrap().snapshot.unwrap().areas.len(), 1, "{text}");
 }
 
 #[test]
 fn a_simulation_is_trained_on_without_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let line = ["train", "--simulate", "glm", "--sim-set", "areas=4x4", "--sim-set", "trials=30", "--out", "run", "--published-staging", "--quiet", "--json"];
+    let line = [
+        "train",
+        "--simulate",
+        "glm",
+        "--sim-set",
+        "areas=4x4",
+        "--sim-set",
+        "trials=30",
+        "--out",
+        "run",
+        "--published-staging",
+        "--quiet",
+        "--json",
+    ];
     let summary = last_json(&done(folder.path(), &[&line, SHORT].concat()));
     assert!(summary["test_loss"].is_f64(), "{summary}");
     assert!(runs::load(&folder.path().join("run")).unwrap().recipe.glm().published_staging);
@@ -199,7 +220,8 @@ fn help_and_version_are_no_errors() {
 fn a_reader_that_goes_away_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = csv(folder.path());
-    let mut child = spikescope(folder.path(), &["info", file.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        spikescope(folder.path(), &["info", file.to_str().unwrap()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
@@ -248,7 +270,26 @@ fn benches_print_one_line_of_json() {
     let folder = tempfile::tempdir().unwrap();
     let load = last_json(&done(folder.path(), &["bench", "load", "--spikes", "2000", "--units", "10", "--rounds", "2", "--json"]));
     assert_eq!(load["spikes"], 2000);
-    let step = last_json(&done(folder.path(), &["bench", "step", "--model", "glm", "--size", "two50", "--batch", "2", "--device", "cpu", "--threads", "2", "--steps", "2", "--json"]));
+    let step = last_json(&done(
+        folder.path(),
+        &[
+            "bench",
+            "step",
+            "--model",
+            "glm",
+            "--size",
+            "two50",
+            "--batch",
+            "2",
+            "--device",
+            "cpu",
+            "--threads",
+            "2",
+            "--steps",
+            "2",
+            "--json",
+        ],
+    ));
     for (line, key) in [(&load, "median_ms"), (&load, "min_ms"), (&step, "median_ms"), (&step, "min_ms")] {
         assert!(line[key].as_f64().unwrap() > 0.0, "{line}");
     }

@@ -13,7 +13,7 @@ use crate::formats;
 pub(super) struct Simulate {
     /// Simulator
     name: String,
-    /// File to write; the ending decides the format (.nwb or .npz)
+    /// File to write; the ending decides the format (.nwb, or .npz which keeps the truth too)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// A setting of the simulator; may be given more than once
@@ -33,7 +33,9 @@ impl Simulate {
         settings.extend(self.trials.map(|n| ("trials".to_owned(), n.to_string())));
         settings.extend(self.seed.map(|n| ("seed".to_owned(), n.to_string())));
         let recording = sources::simulate(&self.name, &settings)?;
-        formats::save(&recording, &self.out)?;
+        for lost in formats::save(&recording, &self.out)? {
+            output::tell(&format!("note: {lost}"));
+        }
         let (first, last) = recording.time_range().unwrap_or_default();
         output::print(&format!(
             "{}: {} units in {} areas, {} spikes, {:.1} s, written to {}",

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use eframe::egui;
-use egui_kittest::Harness;
+use egui_kittest::{Harness, HarnessBuilder};
 use image::RgbaImage;
 
 use super::scene::Scene;
@@ -48,9 +48,9 @@ impl Stage {
     ///
     /// # Errors
     /// When the machine has nothing to draw with.
-    pub(super) fn new(scene: Scene, view: Option<&'static str>, look: &Look) -> anyhow::Result<Self> {
-        let options = AppOptions { recording: scene.recording, run: scene.run, only_view: view, ..AppOptions::headless() };
-        Self::with_options(options, look)
+    pub(super) fn new(scene: Scene, view: Option<&str>, look: &Look) -> anyhow::Result<Self> {
+        let builder = builder(look)?;
+        Ok(Self { harness: builder.build_eframe(|cc| SpikescopeApp::from_state(cc, scene.recording, scene.run, view)) })
     }
 
     /// The app as these options start it.
@@ -58,21 +58,8 @@ impl Stage {
     /// # Errors
     /// When the machine has nothing to draw with.
     pub(super) fn with_options(options: AppOptions, look: &Look) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            can_draw(),
-            "this machine has no graphics adapter to draw with; install a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers)"
-        );
-        let builder = Harness::builder()
-            .with_size(look.size)
-            .with_pixels_per_point(look.scale)
-            .with_theme(look.theme)
-            .with_step_dt(1.0 / 60.0)
-            .with_render_cursor(false)
-            .with_accessibility_check(false)
-            .allow_missing_glyphs()
-            .wgpu();
-        let harness = builder.build_eframe(|cc| SpikescopeApp::new(cc, options));
-        Ok(Self { harness })
+        let builder = builder(look)?;
+        Ok(Self { harness: builder.build_eframe(|cc| SpikescopeApp::new(cc, options)) })
     }
 
     /// The app.
@@ -103,15 +90,17 @@ impl Stage {
         let drawn = catch_unwind(AssertUnwindSafe(|| self.still_picture()));
         // The hook has told what happened.
         let mut picture = drawn.unwrap_or_else(|_| Err(anyhow::anyhow!("drawing this view failed")))?;
-        // Panels do not reach every corner pixel; a picture has no holes.
-        picture.pixels_mut().for_each(|pixel| pixel.0[3] = u8::MAX);
+        // Where nothing is drawn a window shows its background; a picture has no holes.
+        let behind = self.harness.ctx.global_style().visuals.panel_fill.to_array();
+        picture.pixels_mut().for_each(|pixel| pixel.0 = over(pixel.0, behind));
         Ok(picture)
     }
 
     fn still_picture(&mut self) -> anyhow::Result<RgbaImage> {
         let begun = Instant::now();
         let (mut last, mut equal) = (self.draw()?, 1);
-        while (equal < STILL_FRAMES || begun.elapsed() < AT_LEAST) && begun.elapsed() < AT_MOST {
+        let busy = |stage: &Self| stage.app().is_busy(&stage.harness.ctx);
+        while (equal < STILL_FRAMES || begun.elapsed() < AT_LEAST || busy(self)) && begun.elapsed() < AT_MOST {
             std::thread::sleep(Duration::from_millis(20));
             let next = self.draw()?;
             equal = if next == last { equal + 1 } else { 1 };
@@ -119,6 +108,23 @@ impl Stage {
         }
         Ok(last)
     }
+}
+
+fn builder(look: &Look) -> anyhow::Result<HarnessBuilder<SpikescopeApp>> {
+    anyhow::ensure!(
+        can_draw(),
+        "this machine has no graphics adapter to draw with; install a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers)"
+    );
+    let builder = Harness::builder().with_size(look.size).with_pixels_per_point(look.scale).with_theme(look.theme);
+    let quiet = builder.with_step_dt(1.0 / 60.0).with_render_cursor(false).with_accessibility_check(false).allow_missing_glyphs();
+    Ok(quiet.wgpu())
+}
+
+/// A pixel with premultiplied alpha over an opaque one.
+fn over(pixel: [u8; 4], behind: [u8; 4]) -> [u8; 4] {
+    let through = 255 - u16::from(pixel[3]);
+    let mix = |front: u8, back: u8| (u16::from(front) + u16::from(back) * through / 255).min(255) as u8;
+    [mix(pixel[0], behind[0]), mix(pixel[1], behind[1]), mix(pixel[2], behind[2]), u8::MAX]
 }
 
 /// Whether there is any adapter. Asked beforehand because the renderer panics without one.
@@ -132,5 +138,17 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_laid_over_the_background() {
+        assert_eq!(over([10, 20, 30, 255], [200, 200, 200, 255]), [10, 20, 30, 255]);
+        assert_eq!(over([0, 0, 0, 0], [250, 240, 230, 255]), [250, 240, 230, 255]);
+        assert_eq!(over([50, 0, 0, 127], [100, 100, 100, 255]), [100, 50, 50, 255]);
     }
 }

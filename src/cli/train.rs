@@ -23,7 +23,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "NAME")]
     simulate: Option<String>,
     /// A setting of the simulator, for example trials=1000; may be given more than once
-    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, requires = "simulate")]
+    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, conflicts_with = "file")]
     simulator_settings: Vec<(String, String)>,
     #[command(flatten)]
     recipe: RecipeOptions,

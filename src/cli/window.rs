@@ -10,12 +10,12 @@ pub(super) fn open(files: Vec<PathBuf>) -> anyhow::Result<()> {
     if let Some(missing) = files.iter().find(|file| !file.exists()) {
         anyhow::bail!("{}: there is no such file and no such command; `spikescope --help` lists the commands", missing.display());
     }
-    show(AppOptions { files, ..AppOptions::default() })
+    show(AppOptions::for_user(files))
 }
 
 /// Open the window with the demo recording.
 pub(super) fn open_demo(train_at_once: bool) -> anyhow::Result<()> {
-    show(AppOptions { demo: true, train_at_once, ..AppOptions::default() })
+    show(AppOptions { demo: true, train_at_once, ..AppOptions::for_user(Vec::new()) })
 }
 
 fn show(options: AppOptions) -> anyhow::Result<()> {
@@ -25,11 +25,7 @@ fn show(options: AppOptions) -> anyhow::Result<()> {
              train, screenshot"
         );
     }
-    run_window(options).map_err(|error| {
-        anyhow::anyhow!(
-            "the window cannot be opened: {error}; check the graphics driver, or use spikescope demo --headless, info, train or screenshot"
-        )
-    })
+    run_window(options)
 }
 
 /// Whether a window can open: always on systems that have neither X11 nor Wayland.

@@ -39,7 +39,7 @@ impl Ui {
         let idle_ms = self.frames_ms(&mut idle)?;
         drop(idle);
 
-        let mut stage = Stage::with_options(AppOptions { demo: true, train_at_once: true, ..AppOptions::headless() }, &look)?;
+        let mut stage = Stage::with_options(AppOptions { demo: true, train_at_once: true, ..AppOptions::default() }, &look)?;
         let begun = Instant::now();
         while !training(&stage) {
             anyhow::ensure!(begun.elapsed() < PATIENCE, "training on the demo did not begin within {} s", PATIENCE.as_secs());
@@ -47,7 +47,7 @@ impl Ui {
             std::thread::sleep(FRAME);
         }
         let training_ms = self.frames_ms(&mut stage)?;
-        let (steps_per_s, still_training) = (stage.app().progress().map_or(0.0, |p| p.steps_per_s), training(&stage));
+        let (steps_per_s, still_training) = (stage.app().run().map_or(0.0, |run| run.progress.steps_per_s), training(&stage));
         Ok(json!({
             "bench": "ui",
             "frames": self.frames,
@@ -78,5 +78,5 @@ impl Ui {
 }
 
 fn training(stage: &Stage) -> bool {
-    stage.app().progress().is_some_and(|progress| progress.phase == Phase::Running)
+    stage.app().run().is_some_and(|run| run.progress.phase == Phase::Running)
 }

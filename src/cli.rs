@@ -5,6 +5,7 @@
 
 mod bench;
 mod demo;
+mod environment;
 mod figures;
 mod info;
 mod output;
@@ -64,6 +65,7 @@ struct Usage(String);
 
 /// What the program does; the binary calls nothing else.
 pub fn main() -> ExitCode {
+    environment::settle();
     panics::report();
     log();
     let cli = match Cli::try_parse() {

@@ -8,7 +8,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::training::{Finished, LossLog, Phase, Progress, StartOptions, TrainingHandle};
 
 /// Width of a bar, characters.
-const WIDTH: usize = 24;
+const WIDTH: usize = 16;
+/// A line that is redrawn must not wrap, and terminals have at least this many columns.
+const COLUMNS: usize = 79;
 
 /// Rings when the training thread has something new.
 pub(super) struct Bell {
@@ -111,11 +113,12 @@ impl StageBars {
                 continue;
             }
             let speed = if progress.steps_per_s > 0.0 { format!(", {:.1} steps/s", progress.steps_per_s) } else { String::new() };
-            let eta = progress.eta_s.map(|s| format!(", about {} left", duration(s))).unwrap_or_default();
-            let text = format!("{} {}: {steps} steps{speed}{eta}{}", bar(stage.fraction), stage.name, validation(losses));
+            let eta = progress.eta_s.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
+            let text = format!("{} {}: {steps} steps{speed}{eta}", bar(stage.fraction), stage.name);
             if self.terminal {
                 self.line_open = true;
-                write!(out, "\r{text}\x1b[K")?;
+                let short: String = text.chars().take(COLUMNS).collect();
+                write!(out, "\r{short}\x1b[K")?;
                 out.flush()?;
             } else {
                 writeln!(out, "{text}")?;
@@ -211,7 +214,7 @@ mod tests {
         let text = show(false, &states);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
-        assert!(lines[0].contains("10 %") && lines[0].contains("about 2 min left"), "{text}");
+        assert!(lines[0].contains("10 %") && lines[0].contains(", 2 min left"), "{text}");
         assert!(lines[1].contains("60 %") && lines[1].contains("50 steps"), "{text}");
         assert!(lines[2].contains("100 %") && lines[2].contains("1 · stage: 110 steps, 11.0 s"), "{text}");
         assert!(lines[4].contains("100 %") && lines[4].contains("2 · stage: 80 steps"), "{text}");

@@ -42,6 +42,9 @@ impl Ui {
         let mut stage = Stage::with_options(AppOptions { demo: true, train_at_once: true, ..AppOptions::default() }, &look)?;
         let begun = Instant::now();
         while !training(&stage) {
+            if let Some(Phase::Failed(_) | Phase::Discarded | Phase::Finished(_)) = phase(&stage) {
+                anyhow::bail!("training on the demo ended before a frame was timed: {}", stage.app().messages().join("; "));
+            }
             anyhow::ensure!(begun.elapsed() < PATIENCE, "training on the demo did not begin within {} s", PATIENCE.as_secs());
             stage.frame()?;
             std::thread::sleep(FRAME);
@@ -78,5 +81,9 @@ impl Ui {
 }
 
 fn training(stage: &Stage) -> bool {
-    stage.app().run().is_some_and(|run| run.progress.phase == Phase::Running)
+    phase(stage) == Some(&Phase::Running)
+}
+
+fn phase(stage: &Stage) -> Option<&Phase> {
+    stage.app().run().map(|run| &run.progress.phase)
 }

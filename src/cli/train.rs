@@ -115,7 +115,7 @@ mod tests {
     fn the_summary_for_people_has_every_part() {
         let text = summary_text(&json!({
             "run": "runs/first", "test_loss": 0.21, "flat_loss": 0.22, "psth_loss": 0.215, "seconds": 41.26,
-            "edges": [{ "source": "A", "target": "B", "contribution_percent": 3.14159, "filter_peak_ms": 6.0 }],
+            "edges": [{ "source": "A", "target": "B", "contribution_percent": 3.1401, "filter_peak_ms": 6.0 }],
             "truth": { "oracle_loss": 0.2, "edges": [{ "source": "A", "target": "B", "cos_send": 0.99, "cos_receive": 0.98, "filter_corr": 0.97 }] },
         }));
         assert_eq!(

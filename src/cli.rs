@@ -1,1 +1,177 @@
-//! To be written.
+//! The command line. Every command calls the functions that the window calls.
+//!
+//! Exit codes: 0 done, 1 failed with one line that says why and what to do, 2 wrong usage. Results go to standard output,
+//! progress and messages to standard error.
+
+mod bench;
+mod demo;
+mod environment;
+mod figures;
+mod info;
+mod output;
+mod panics;
+mod progress;
+mod recipe;
+mod scene;
+mod screenshot;
+mod simulate;
+mod sources;
+mod stage;
+mod train;
+mod window;
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Open a spike recording, train models of neural interaction in the background, watch what they learn.
+#[derive(Debug, Parser)]
+#[command(name = "spikescope", version, args_conflicts_with_subcommands = true, after_help = "Without a command the window opens.")]
+struct Cli {
+    /// Recordings to open in the window
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Threads that compute [default: as many as the machine has cores]
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open the built-in demo recording and train on it at once
+    Demo(demo::Demo),
+    /// Units, spikes, areas, tables and import report of a recording
+    Info(info::Info),
+    /// Write a simulated recording with known coupling
+    Simulate(simulate::Simulate),
+    /// Train a model without a window and write a run folder
+    Train(Box<train::Train>),
+    /// Draw one view of a recording or a run into a PNG file, without a window
+    Screenshot(screenshot::Screenshot),
+    /// Time training steps, loading, or frames of the window
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// A request that cannot be meant this way: exit code 2, as for unknown options.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// What the program does; the binary calls nothing else.
+pub fn main() -> ExitCode {
+    environment::settle();
+    panics::report();
+    log();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, with exit code 0. Nobody can be told when printing fails.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match catch_unwind(AssertUnwindSafe(|| run(cli))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            output::tell(&format!("error: {}", one_line(&error)));
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+        // The hook has told what happened.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Some(threads) = cli.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).thread_name(|i| format!("compute {i}")).build_global()?;
+    }
+    match cli.command {
+        None => window::open(cli.files),
+        Some(Command::Demo(demo)) => demo.run(),
+        Some(Command::Info(info)) => info.run(),
+        Some(Command::Simulate(simulate)) => simulate.run(),
+        Some(Command::Train(train)) => train.run(),
+        Some(Command::Screenshot(screenshot)) => screenshot.run(),
+        Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
+    }
+}
+
+/// The error and its causes in one line. Many of our errors already tell their cause; nothing is said twice.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.contains(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Messages for developers: warnings by default, more with `SPIKESCOPE_LOG=debug` (the syntax of `RUST_LOG`).
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SPIKESCOPE_LOG").unwrap_or_else(|_| "warn".into());
+    // A second subscriber cannot be set; the first one then goes on.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn files_open_the_window_and_words_are_commands() {
+        let cli = Cli::try_parse_from(["spikescope", "a.nwb", "b.csv"]).unwrap();
+        assert_eq!((cli.files.len(), cli.command.is_none()), (2, true));
+        assert!(matches!(Cli::try_parse_from(["spikescope", "demo", "--headless"]).unwrap().command, Some(Command::Demo(_))));
+        let cli = Cli::try_parse_from(["spikescope", "bench", "step", "--threads", "2"]).unwrap();
+        assert_eq!(cli.threads.map(NonZeroUsize::get), Some(2));
+    }
+
+    #[test]
+    fn wrong_usage_is_refused_by_the_parser() {
+        for line in [
+            "train a.nwb --out run --simulate glm",
+            "train --out run",
+            "train a.nwb",
+            "train a.nwb --out run --sim-set a=1",
+            "train a.nwb --out run --areas id/0",
+            "train a.nwb --out run --set model.beta",
+            "train a.nwb --out run --model transformer",
+            "screenshot --view raster",
+            "screenshot --view raster --out p.png --size 0x5",
+            "screenshot --view raster --out p.png --scale 99",
+            "simulate glm",
+            "demo --headless --no-train",
+            "bench",
+        ] {
+            let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn causes_are_told_once_and_in_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("run: writing failed: {source}; free some\nspace")]
+        struct Outer {
+            source: std::io::Error,
+        }
+        let error = anyhow::Error::new(Outer { source: std::io::Error::other("disk full") });
+        assert_eq!(one_line(&error), "run: writing failed: disk full; free some space");
+        assert_eq!(one_line(&error.context("the demo")), "the demo: run: writing failed: disk full; free some space");
+    }
+}

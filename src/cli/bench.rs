@@ -1,0 +1,68 @@
+//! `spikescope bench`: timings, as text or as one JSON line each.
+
+mod load;
+mod step;
+mod ui;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::output;
+
+/// What is timed.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Bench {
+    /// Training steps (stage 3: forward, backward, optimiser)
+    Step(step::Step),
+    /// Opening a recording
+    Load(load::Load),
+    /// Frames of the window, idle and while the demo trains, drawn without a display
+    Ui(ui::Ui),
+}
+
+impl Bench {
+    pub(in crate::cli) fn run(self, threads: Option<usize>) -> anyhow::Result<()> {
+        let (result, json) = match self {
+            Self::Step(step) => (step.run(threads)?, step.json),
+            Self::Load(load) => (load.run()?, load.json),
+            Self::Ui(ui) => (ui.run()?, ui.json),
+        };
+        output::print(&if json { result.to_string() } else { as_text(&result) })
+    }
+}
+
+/// One `name: value` per line.
+fn as_text(result: &Value) -> String {
+    let lines = result.as_object().into_iter().flatten().map(|(key, value)| match value {
+        Value::String(text) => format!("{key}: {text}"),
+        other => format!("{key}: {other}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The `quantile` (0 to 1) of some durations in ms, rounded to µs; NaN without any.
+fn quantile(sorted_ms: &[f64], quantile: f64) -> f64 {
+    let index = (quantile * sorted_ms.len().saturating_sub(1) as f64).round() as usize;
+    sorted_ms.get(index).map_or(f64::NAN, |ms| (ms * 1e3).round() / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_sorted_values() {
+        let values: Vec<f64> = (0..101).map(f64::from).collect();
+        assert_eq!(
+            (quantile(&values, 0.0), quantile(&values, 0.5), quantile(&values, 0.99), quantile(&values, 1.0)),
+            (0.0, 50.0, 99.0, 100.0)
+        );
+        assert_eq!(quantile(&[1.23456], 0.5), 1.235);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn text_has_one_line_per_value() {
+        assert_eq!(as_text(&serde_json::json!({ "device": "CPU", "steps": 3 })), "device: CPU\nsteps: 3");
+    }
+}

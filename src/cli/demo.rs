@@ -1,0 +1,46 @@
+//! `spikescope demo`: the built-in recording, in the window or, where there is no display, as a run folder with figures.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{figures, output, sources, train, window};
+use crate::runs;
+use crate::training::Recipe;
+
+/// Run folder of the demo without a window, when none is named.
+const FOLDER: &str = "spikescope-demo";
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Without a window: train, then write a run folder with results and figures
+    #[arg(long, conflicts_with = "no_train")]
+    headless: bool,
+    /// Run folder to write; implies --headless
+    #[arg(long, value_name = "DIR", conflicts_with = "no_train")]
+    out: Option<PathBuf>,
+    /// Open the recording without training on it
+    #[arg(long)]
+    no_train: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        if self.no_train || !(self.headless || self.out.is_some()) {
+            if self.no_train || window::has_display() {
+                return window::open_demo(!self.no_train);
+            }
+            output::tell("There is no display here (DISPLAY and WAYLAND_DISPLAY are not set): running the demo without a window.");
+        }
+        let out = self.out.unwrap_or_else(|| PathBuf::from(FOLDER));
+        runs::check_target(&out)?;
+        let recording = Arc::new(sources::demo()?);
+        let summary = train::train(Arc::clone(&recording), Recipe::default(), out.clone(), false)?;
+        figures::add(&out, &recording, false)?;
+        output::print(&train::summary_text(&summary))?;
+        let shown = std::path::absolute(&out).unwrap_or(out);
+        output::print(&format!("Results and figures are in {}", shown.display()))
+    }
+}

@@ -1,0 +1,131 @@
+//! `spikescope train`: a run without a window.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{ArgGroup, Args};
+use serde_json::Value;
+
+use super::progress::{Bell, follow};
+use super::recipe::RecipeOptions;
+use super::{output, sources};
+use crate::recording::Recording;
+use crate::runs;
+use crate::training::{Recipe, StartOptions, TrainingHandle};
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("input").required(true).args(["file", "simulate"]))]
+pub(super) struct Train {
+    /// Recording to train on
+    file: Option<PathBuf>,
+    /// Train on a simulation in place of a file; see `spikescope simulate --help`
+    #[arg(long, value_name = "NAME")]
+    simulate: Option<String>,
+    /// A setting of the simulator, for example trials=1000; may be given more than once
+    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, conflicts_with = "file")]
+    simulator_settings: Vec<(String, String)>,
+    #[command(flatten)]
+    recipe: RecipeOptions,
+    /// Run folder to write; a run that is already there is replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// End with one line of JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Train {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut recipe = self.recipe.recipe()?;
+        // Before the work, not after it.
+        runs::check_target(&self.out)?;
+        let recording = match (&self.file, &self.simulate) {
+            (Some(file), _) => sources::open(file)?,
+            (None, Some(name)) => sources::simulate(name, &self.simulator_settings)?,
+            (None, None) => sources::demo()?,
+        };
+        self.recipe.choose_areas(&mut recipe, &recording)?;
+        let summary = train(Arc::new(recording), recipe, self.out, self.quiet)?;
+        output::print(&if self.json { summary.to_string() } else { summary_text(&summary) })
+    }
+}
+
+/// Train to the end and write the run. Gives the summary, one line of JSON.
+pub(super) fn train(recording: Arc<Recording>, recipe: Recipe, out: PathBuf, quiet: bool) -> anyhow::Result<Value> {
+    let bell = Bell::new();
+    let options = bell.options(StartOptions { run: Some(out), ..StartOptions::default() });
+    let handle = TrainingHandle::start(recording, recipe, options)?;
+    Ok(follow(handle, &bell, quiet)?.summary.clone())
+}
+
+/// The summary for people.
+pub(super) fn summary_text(summary: &Value) -> String {
+    let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_f64);
+    let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let mut lines = Vec::new();
+    if let Some(loss) = number(summary, "test_loss") {
+        let references = [("flat rate", number(summary, "flat_loss")), ("PSTH", number(summary, "psth_loss"))];
+        let oracle = summary.get("truth").and_then(|truth| number(truth, "oracle_loss"));
+        let known: Vec<String> = references
+            .into_iter()
+            .chain([("true rates", oracle)])
+            .filter_map(|(name, value)| Some(format!("{name} {:.5}", value?)))
+            .collect();
+        lines.push(format!("Test loss {loss:.5} ({}), Poisson, per bin and unit", known.join(", ")));
+    }
+    for edge in summary.get("edges").and_then(Value::as_array).into_iter().flatten() {
+        let peak = number(edge, "filter_peak_ms").map(|ms| format!(", filter peak at {ms:.0} ms")).unwrap_or_default();
+        lines.push(format!(
+            "{} → {}: contribution {:.2} %{peak}",
+            word(edge, "source"),
+            word(edge, "target"),
+            number(edge, "contribution_percent").unwrap_or(f64::NAN)
+        ));
+    }
+    for edge in summary.get("truth").and_then(|truth| truth.get("edges")).and_then(Value::as_array).into_iter().flatten() {
+        let part = |key: &str| number(edge, key).unwrap_or(f64::NAN);
+        lines.push(format!(
+            "Truth {} → {}: |cos| of sending {:.3}, of receiving {:.3}, filter correlation {:.3}",
+            word(edge, "source"),
+            word(edge, "target"),
+            part("cos_send"),
+            part("cos_receive"),
+            part("filter_corr")
+        ));
+    }
+    if let Some(seconds) = number(summary, "seconds") {
+        lines.push(format!("Trained for {seconds:.1} s"));
+    }
+    if let Some(run) = summary.get("run").and_then(Value::as_str) {
+        lines.push(format!("Run written to {run}"));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_summary_for_people_has_every_part() {
+        let text = summary_text(&json!({
+            "run": "runs/first", "test_loss": 0.21, "flat_loss": 0.22, "psth_loss": 0.215, "seconds": 41.26,
+            "edges": [{ "source": "A", "target": "B", "contribution_percent": 3.1401, "filter_peak_ms": 6.0 }],
+            "truth": { "oracle_loss": 0.2, "edges": [{ "source": "A", "target": "B", "cos_send": 0.99, "cos_receive": 0.98, "filter_corr": 0.97 }] },
+        }));
+        assert_eq!(
+            text,
+            "Test loss 0.21000 (flat rate 0.22000, PSTH 0.21500, true rates 0.20000), Poisson, per bin and unit\n\
+             A → B: contribution 3.14 %, filter peak at 6 ms\n\
+             Truth A → B: |cos| of sending 0.990, of receiving 0.980, filter correlation 0.970\n\
+             Trained for 41.3 s\n\
+             Run written to runs/first"
+        );
+        assert_eq!(summary_text(&Value::Null), "");
+    }
+}

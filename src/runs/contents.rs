@@ -1,0 +1,117 @@
+//! What goes into a run folder, from the values that training ends with.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use image::RgbaImage;
+
+use super::manifest::FileEntry;
+use super::{
+    EDGES, FIGURES, LAYOUT, MANIFEST, METRICS, Manifest, NamedArray, RECIPE, RESULTS, RunError, RunStatus, RunWriter, SUMMARY, StageEntry,
+    WEIGHTS,
+};
+use super::{edges, metrics, results, utc, weights};
+use crate::export::{encode_png, write_atomically};
+use crate::recording::Recording;
+use crate::training::{LossLog, Recipe, Snapshot};
+
+/// Everything that is kept of a run.
+pub struct RunContents<'a> {
+    /// Recipe.
+    pub recipe: &'a Recipe,
+    /// The recording that was opened (areas as the file has them; the recipe holds the rule).
+    pub recording: &'a Recording,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Why it failed, when it did.
+    pub message: Option<&'a str>,
+    /// When it ended.
+    pub ended: SystemTime,
+    /// Name of the device that trained.
+    pub device: &'a str,
+    /// Seconds of training, pauses left out.
+    pub seconds: f64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// The stages that were reached.
+    pub stages: &'a [StageEntry],
+    /// Losses.
+    pub losses: &'a LossLog,
+    /// Last snapshot, if training got that far.
+    pub snapshot: Option<&'a Snapshot>,
+    /// Parameters (the best ones); may be empty.
+    pub weights: &'a [NamedArray],
+    /// The line of `train --json`; JSON null when the run failed before there was one.
+    pub summary: &'a serde_json::Value,
+}
+
+/// Write a run folder at `target`, whole or not at all; a run that is there is replaced.
+///
+/// # Errors
+/// [`RunError`] names the file and the remedy; the target is then as it was.
+pub fn write(target: &Path, run: &RunContents<'_>) -> Result<PathBuf, RunError> {
+    let mut writer = RunWriter::new(target)?;
+    let recipe = run.recipe.to_toml().map_err(RunError::contents(RECIPE))?;
+    writer.file(RECIPE, |f| f.write_all(recipe.as_bytes()))?;
+    let lines = metrics::to_lines(run.losses).map_err(RunError::contents(METRICS))?;
+    writer.file(METRICS, |f| f.write_all(lines.as_bytes()))?;
+    if let Some(snapshot) = run.snapshot {
+        let arrays = results::to_arrays(snapshot, run.losses).map_err(RunError::contents(RESULTS))?;
+        writer.file(RESULTS, |f| arrays.write_to(f))?;
+        let table = edges::table(snapshot);
+        writer.file(EDGES, |f| table.write_to(f))?;
+    }
+    if !run.weights.is_empty() {
+        let bytes = weights::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;
+        writer.file(WEIGHTS, |f| f.write_all(&bytes))?;
+    }
+    let mut summary = run.summary.to_string();
+    summary.push('\n');
+    writer.file(SUMMARY, |f| f.write_all(summary.as_bytes()))?;
+    writer.finish(Manifest {
+        program: "spikescope".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        layout: LAYOUT,
+        status: run.status,
+        message: run.message.map(str::to_owned),
+        created: utc(run.ended),
+        recording: run.recording.into(),
+        model: model_kind(run.recipe),
+        areas: run.snapshot.map(|s| s.areas.clone()).unwrap_or_default(),
+        seed: run.recipe.seed,
+        device: run.device.to_owned(),
+        seconds: run.seconds,
+        steps: run.steps,
+        stages: run.stages.to_vec(),
+        files: Vec::new(),
+    })
+}
+
+/// The word that `kind` has in the recipe file.
+fn model_kind(recipe: &Recipe) -> String {
+    let kind = recipe.get("model.kind").ok();
+    kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Add pictures (name without ending, picture) to a finished run, or replace them. Each file is written whole or not at all,
+/// the manifest last.
+///
+/// # Errors
+/// [`RunError`]; the run is still a good one, perhaps with fewer pictures.
+pub fn add_figures(folder: &Path, figures: &[(&str, RgbaImage)]) -> Result<(), RunError> {
+    let mut manifest = Manifest::read(folder)?;
+    let place = folder.join(FIGURES);
+    let made = std::fs::create_dir_all(&place);
+    made.map_err(crate::export::WriteError::at(&place, "making the folder"))?;
+    for (name, picture) in figures {
+        let path = format!("{FIGURES}/{name}.png");
+        let bytes = encode_png(picture).map_err(RunError::contents(FIGURES))?;
+        write_atomically(&folder.join(&path), |f| f.write_all(&bytes))?;
+        manifest.files.retain(|f| f.path != path);
+        manifest.files.push(FileEntry::of(&path, &bytes));
+    }
+    let json = manifest.to_json()?;
+    write_atomically(&folder.join(MANIFEST), |f| f.write_all(json.as_bytes()))?;
+    Ok(())
+}

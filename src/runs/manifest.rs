@@ -1,0 +1,219 @@
+//! The manifest: what a run is and which files belong to it. It is written last, so a folder with a manifest is complete.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::RunError;
+use crate::recording::{Recording, Source};
+
+/// Name of the manifest inside the run folder.
+pub const MANIFEST: &str = "manifest.json";
+
+/// The layout that this program writes.
+pub const LAYOUT: u32 = 1;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// All stages done.
+    Complete,
+    /// Ended by the user, who kept what there was.
+    Stopped,
+    /// Ended by an error; what there was is kept.
+    Failed,
+}
+
+/// Where the recording came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum RecordingSource {
+    /// A file or folder.
+    File {
+        /// Its path when the run was made.
+        path: String,
+    },
+    /// A simulator.
+    Simulator {
+        /// Name.
+        name: String,
+        /// Parameters in words.
+        parameters: String,
+        /// Seed.
+        seed: u64,
+    },
+}
+
+/// The recording behind a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingEntry {
+    /// Short name.
+    pub name: String,
+    /// File or simulator.
+    pub source: RecordingSource,
+    /// SHA-256 of the data, see [`Recording::fingerprint`]: says whether an open recording is the same.
+    pub fingerprint: String,
+}
+
+impl From<&Recording> for RecordingEntry {
+    fn from(recording: &Recording) -> Self {
+        let source = match &recording.source {
+            Source::File(path) => RecordingSource::File { path: path.to_string_lossy().into_owned() },
+            Source::Simulated { simulator, parameters, seed } => {
+                RecordingSource::Simulator { name: simulator.clone(), parameters: parameters.clone(), seed: *seed }
+            }
+        };
+        Self { name: recording.name.clone(), source, fingerprint: recording.fingerprint.clone() }
+    }
+}
+
+/// One stage of the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageEntry {
+    /// Name, for example `1 · mean dynamics`.
+    pub name: String,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// Epochs.
+    pub epochs: u64,
+    /// Seconds, pauses left out.
+    pub seconds: f64,
+}
+
+/// One file of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Path inside the run folder, with `/`.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hex.
+    pub sha256: String,
+}
+
+impl FileEntry {
+    /// Of a file with this content.
+    pub(super) fn of(path: &str, content: &[u8]) -> Self {
+        Self { path: path.to_owned(), bytes: content.len() as u64, sha256: hex(&Sha256::digest(content)) }
+    }
+
+    /// The content, when it is still what was written.
+    pub(super) fn read(&self, folder: &Path) -> Result<Vec<u8>, RunError> {
+        let path = self.place(folder)?;
+        let content = match std::fs::read(&path) {
+            Ok(content) => content,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(RunError::Missing { path }),
+            Err(source) => return Err(RunError::Read { path, source }),
+        };
+        let damaged = RunError::damaged(&path);
+        if content.len() as u64 != self.bytes {
+            return Err(damaged(format!("the file has {} bytes, but {} were written", content.len(), self.bytes)));
+        }
+        if Self::of(&self.path, &content).sha256 != self.sha256 {
+            return Err(damaged("the content has changed since it was written (its SHA-256 differs)".to_owned()));
+        }
+        Ok(content)
+    }
+
+    /// Where the file is; a manifest must not lead out of its folder.
+    fn place(&self, folder: &Path) -> Result<PathBuf, RunError> {
+        let inside = Path::new(&self.path).components().all(|c| matches!(c, Component::Normal(_)));
+        if inside && !self.path.is_empty() {
+            Ok(folder.join(&self.path))
+        } else {
+            Err(RunError::damaged(&folder.join(MANIFEST))(format!("it lists '{}', which is not inside the run folder", self.path)))
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always `spikescope`.
+    pub program: String,
+    /// Version of the program that wrote the run.
+    pub version: String,
+    /// Layout of the folder; newer layouts are refused.
+    pub layout: u32,
+    /// How the run ended.
+    pub status: RunStatus,
+    /// Why it failed, when it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// When it ended, UTC, for example `2026-11-21T10:02:33Z`.
+    pub created: String,
+    /// The recording.
+    pub recording: RecordingEntry,
+    /// Kind of model, for example `glm-transformer`.
+    pub model: String,
+    /// Areas of the model, in the order of `results.npz`; empty when there are no results.
+    pub areas: Vec<String>,
+    /// Seed of the recipe.
+    pub seed: u64,
+    /// Name of the device that trained.
+    pub device: String,
+    /// Seconds of training, pauses left out.
+    pub seconds: f64,
+    /// Optimiser steps.
+    pub steps: u64,
+    /// The stages.
+    pub stages: Vec<StageEntry>,
+    /// Every other file of the run.
+    pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    /// The manifest of a run folder.
+    ///
+    /// # Errors
+    /// [`RunError`] when there is none, it is damaged, or a newer program wrote it.
+    pub fn read(folder: &Path) -> Result<Self, RunError> {
+        let path = folder.join(MANIFEST);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                return Err(RunError::NotARun { path: folder.to_owned() });
+            }
+            Err(source) => return Err(RunError::Read { path, source }),
+        };
+        Self::parse(&path, &text)
+    }
+
+    /// Layout and program are looked at first, so that a newer manifest is told apart from a damaged one.
+    fn parse(path: &Path, text: &[u8]) -> Result<Self, RunError> {
+        let damaged = RunError::damaged(path);
+        let value: serde_json::Value = serde_json::from_slice(text).map_err(|e| damaged(format!("this is not JSON ({e})")))?;
+        if value.get("program").and_then(serde_json::Value::as_str) != Some("spikescope") {
+            return Err(RunError::NotARun { path: path.parent().unwrap_or(path).to_owned() });
+        }
+        match value.get("layout").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(LAYOUT) => return Err(RunError::Newer { path: path.to_owned(), found, known: LAYOUT }),
+            Some(1..) => {}
+            _ => return Err(damaged("it has no layout number".to_owned())),
+        }
+        serde_json::from_value(value).map_err(|e| damaged(format!("the manifest cannot be understood ({e})")))
+    }
+
+    /// The entry of a file of the run.
+    ///
+    /// # Errors
+    /// [`RunError::Missing`] when the run does not list it.
+    pub(super) fn file(&self, folder: &Path, name: &str) -> Result<&FileEntry, RunError> {
+        self.files.iter().find(|f| f.path == name).ok_or_else(|| RunError::Missing { path: folder.join(name) })
+    }
+
+    /// True when the run lists this file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.files.iter().any(|f| f.path == name)
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, RunError> {
+        serde_json::to_string_pretty(self).map(|json| json + "\n").map_err(RunError::contents(MANIFEST))
+    }
+}

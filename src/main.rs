@@ -1,1 +1,2 @@
-fn main(){}
+//! Thin binary.
+fn main() {}

@@ -1,7 +1,7 @@
 //! Text files with one spike per line: unit, time and perhaps area, in any order, with or without a header.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::csv_columns::{Columns, Delimiter, decide_scale, find, sniff_delimiter};
@@ -134,8 +134,8 @@ fn read_rows(
         if std::mem::take(&mut header) {
             continue;
         }
-        let line = record.position().map_or(0, ::csv::Position::line);
-        let wrong = |problem: String| FormatError::CsvLine { path: path.to_owned(), line, problem };
+        let position = record.position().cloned();
+        let wrong = |problem: String| FormatError::CsvLine { path: path.to_owned(), line: line_of(path, position.as_ref()), problem };
         if record.len() < needed {
             return Err(wrong(format!("{} fields, expected at least {needed} separated by {}", record.len(), delimiter.name())));
         }
@@ -160,6 +160,18 @@ fn read_rows(
             None => return Err(wrong(format!("'{}' is not a time; expected a number", shortened(&text)))),
         }
     }
+}
+
+/// The line on which a record begins. Its position may lie before blank lines and comments that were skipped.
+fn line_of(path: &Path, position: Option<&::csv::Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(position.byte()))?;
+        file.take(PROBE_BYTES).read_to_end(&mut bytes)
+    });
+    let skipped = |line: &&[u8]| line.trim_ascii().is_empty() || line.starts_with(b"#");
+    position.line() + if read.is_ok() { bytes.split(|&b| b == b'\n').take_while(skipped).count() as u64 } else { 0 }
 }
 
 fn csv_error(path: &Path, error: &::csv::Error) -> FormatError {

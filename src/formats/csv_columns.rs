@@ -29,7 +29,9 @@ impl Delimiter {
         if self.byte == b' ' {
             return line.split_ascii_whitespace().map(unquoted).collect();
         }
-        line.split(char::from(self.byte)).map(unquoted).collect()
+        let mut reader = ::csv::ReaderBuilder::new().delimiter(self.byte).has_headers(false).trim(::csv::Trim::All).from_reader(line.as_bytes());
+        let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
+        record.iter().map(str::to_owned).collect()
     }
 
     /// A number as this file writes it.

@@ -13,8 +13,8 @@ use std::path::Path;
 use hdf5_pure::Group;
 
 use super::guard::Hdf5;
-use super::{FormatError, Loaded, OpenOptions, Progress, clean};
-use crate::recording::{ImportReport, NoteKind, RecordingParts};
+use super::{FormatError, Loaded, OpenOptions, Progress, clean, nwb_write};
+use crate::recording::{Column, ImportReport, NamedColumn, NoteKind, RecordingParts};
 
 /// Read an NWB file.
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
@@ -24,14 +24,15 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     note_version(&root, &mut report);
     let Some(group) = h5.group("units")? else { return Err(no_units(&h5, &root)) };
     let units = units::Units::new(&h5, group)?;
-    let ids = units.ids(&mut report)?;
+    let mut ids = units.ids(&mut report)?;
+    let mut unit_columns = units.columns(ids.len(), &mut report);
+    take_names(&mut unit_columns, &mut ids);
     let (times, offsets) = units.spike_times(ids.len())?;
     let spikes = clean::clean(times, offsets, &ids, "units/spike_times", &mut report)
         .ok_or_else(|| FormatError::corrupt(path, "units/spike_times_index", "it does not ascend to the number of spike times"))?;
     clean::note_duplicate_ids(&ids, "units/id", &mut report);
 
     progress.at(0.6, "reading the units table")?;
-    let mut unit_columns = units.columns(ids.len(), &mut report);
     let areas = areas::areas(&units, &ids, &mut unit_columns, &mut report);
     let observed = units.observed(ids.len(), &mut report);
     progress.at(0.7, "reading interval tables")?;
@@ -52,6 +53,16 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         report,
     };
     Ok(parts.into())
+}
+
+/// Ids that are no integers, as our own writer keeps them beside the numbers that NWB wants.
+fn take_names(columns: &mut Vec<NamedColumn>, ids: &mut Vec<String>) {
+    let ours = |c: &NamedColumn| c.name == nwb_write::NAME_COLUMN && c.description == nwb_write::NAME_DESCRIPTION;
+    if let Some(at) = columns.iter().position(ours)
+        && let Column::Text(names) = columns.remove(at).values
+    {
+        *ids = names;
+    }
 }
 
 fn note_version(root: &Group, report: &mut ImportReport) {

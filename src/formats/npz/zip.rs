@@ -198,7 +198,7 @@ impl<W: Write + Seek> ZipWriter<W> {
             directory.extend(20u16.to_le_bytes());
             // From the version needed to the length of the name, the fields are those of the local header.
             directory.extend(&local[4..28]);
-            directory.extend([0u8; 14]);
+            directory.extend([0u8; 12]);
             directory.extend((entry.header as u32).to_le_bytes());
             directory.extend(entry.name.as_bytes());
         }

@@ -181,7 +181,10 @@ fn info_names_what_expected_json_names() {
     assert_eq!(info["unit_ids"], serde_json::json!([1011, 1022, 2001, 2002, 3]));
     assert_eq!(info["spikes_per_unit"], serde_json::json!([3, 2, 0, 4, 1]));
     assert_eq!(info["areas"], serde_json::json!({"": 1, "M1": 2, "PMd – α": 2}));
-    assert_eq!((&info["n_trials"], &info["heldout_units"], &info["empty_units"], &info["n_negative"]), (&2.into(), &1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&info["n_trials"], &info["heldout_units"], &info["empty_units"], &info["n_negative"]),
+        (&2.into(), &1.into(), &1.into(), &1.into())
+    );
     assert_eq!(info["intervals"], serde_json::json!({"epochs": 1, "trials": 2}));
     assert_eq!((&info["t_first"], &info["t_last"]), (&(-0.5).into(), &9.75.into()));
     assert_eq!(info["true_edges"], serde_json::json!([{"source": "PMd – α", "target": "M1"}]));
@@ -189,7 +192,8 @@ fn info_names_what_expected_json_names() {
     assert_eq!(info["area_rules"][0]["label"], "as recorded in the file");
     assert_eq!(info["fingerprint"].as_str().unwrap().len(), 64);
     let text = info_text(&full());
-    for words in ["5 units, 10 spikes from -0.500 to 9.750 s", "PMd – α: 2 units", "trials: 2 rows", "assumed, time: seconds were assumed"] {
+    for words in ["5 units, 10 spikes from -0.500 to 9.750 s", "PMd – α: 2 units", "trials: 2 rows", "assumed, time: seconds were assumed"]
+    {
         assert!(text.contains(words), "{words} is not in\n{text}");
     }
 }

@@ -127,7 +127,11 @@ fn text_and_npz_files_are_read_or_refused_in_words() {
         let error = read(&folder.join(file)).unwrap_err();
         assert!(matches!(error, FormatError::CsvLayout { .. }), "{file}: {error}");
     }
-    let npz = [("nma_steinmetz_style_PICKLED", "perhaps pickled) dat;"), ("pynapple_tsgroup", "'_metadata' holds pickled"), ("flat_times_ids", "times, ids, area")];
+    let npz = [
+        ("nma_steinmetz_style_PICKLED", "perhaps pickled) dat;"),
+        ("pynapple_tsgroup", "'_metadata' holds pickled"),
+        ("flat_times_ids", "times, ids, area"),
+    ];
     for (file, words) in npz {
         let error = read(&data.join(format!("derived/npz/{file}.npz"))).unwrap_err();
         assert!(matches!(error, FormatError::NpzLayout { .. }) && error.to_string().contains(words), "{error}");

@@ -83,7 +83,8 @@ pub(super) fn note_duplicate_ids(ids: &[String], place: &str, report: &mut Impor
     let repeated: std::collections::BTreeSet<&str> = ids.iter().filter(|id| !seen.insert(id.as_str())).map(String::as_str).collect();
     if !repeated.is_empty() {
         let list: Vec<&str> = repeated.iter().copied().take(8).collect();
-        let message = format!("{} unit ids occur more than once ({}); the units are kept apart by their order", repeated.len(), list.join(", "));
+        let message =
+            format!("{} unit ids occur more than once ({}); the units are kept apart by their order", repeated.len(), list.join(", "));
         report.add(NoteKind::Advice, place, message);
     }
 }
@@ -118,7 +119,11 @@ impl Tally {
     fn units(&self, ids: &[String]) -> String {
         let named: Vec<&str> = self.units.iter().filter_map(|&u| ids.get(u)).take(8).map(String::as_str).collect();
         let more = if self.units.len() > named.len() { ", …" } else { "" };
-        if self.units.len() == 1 { format!("unit {}", named.join("")) } else { format!("{} units ({}{more})", self.units.len(), named.join(", ")) }
+        if self.units.len() == 1 {
+            format!("unit {}", named.join(""))
+        } else {
+            format!("{} units ({}{more})", self.units.len(), named.join(", "))
+        }
     }
 }
 

@@ -222,11 +222,16 @@ impl SpikeList {
             report.add(NoteKind::LeftOut, "time", message);
         }
         if self.other_area > 0 {
-            let message = format!("{} name another area than the first spike of their unit; the first counts", clean::spikes(self.other_area));
+            let message =
+                format!("{} name another area than the first spike of their unit; the first counts", clean::spikes(self.other_area));
             report.add(NoteKind::Assumed, "area", message);
         }
         if columns.area.is_none() {
-            report.add(NoteKind::Assumed, "area", "the file does not say which area a unit is from; all units are in one area without a name");
+            report.add(
+                NoteKind::Assumed,
+                "area",
+                "the file does not say which area a unit is from; all units are in one area without a name",
+            );
         }
         let order = order_of(&self.units);
         let mut place = vec![0; order.len()];

@@ -29,7 +29,8 @@ impl Delimiter {
         if self.byte == b' ' {
             return line.split_ascii_whitespace().map(unquoted).collect();
         }
-        let mut reader = ::csv::ReaderBuilder::new().delimiter(self.byte).has_headers(false).trim(::csv::Trim::All).from_reader(line.as_bytes());
+        let mut reader =
+            ::csv::ReaderBuilder::new().delimiter(self.byte).has_headers(false).trim(::csv::Trim::All).from_reader(line.as_bytes());
         let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
         record.iter().map(str::to_owned).collect()
     }
@@ -84,8 +85,29 @@ pub(super) struct Columns {
 
 const TIME: &[&str] = &["time", "times", "t", "spiketime", "spiketimes", "timestamp", "timestamps", "spiketimestamp", "spike"];
 const UNIT: &[&str] = &[
-    "unit", "units", "unitid", "unitids", "id", "ids", "neuron", "neurons", "neuronid", "neuronids", "cluster", "clusters", "clusterid", "cell",
-    "cells", "cellid", "nodeid", "nodeids", "gid", "gids", "unitname", "electrode", "channel",
+    "unit",
+    "units",
+    "unitid",
+    "unitids",
+    "id",
+    "ids",
+    "neuron",
+    "neurons",
+    "neuronid",
+    "neuronids",
+    "cluster",
+    "clusters",
+    "clusterid",
+    "cell",
+    "cells",
+    "cellid",
+    "nodeid",
+    "nodeids",
+    "gid",
+    "gids",
+    "unitname",
+    "electrode",
+    "channel",
 ];
 const AREA: &[&str] = &["area", "areas", "brainarea", "region", "regions", "brainregion", "location", "structure", "population"];
 
@@ -163,7 +185,13 @@ pub(super) fn decide_scale(chosen: TimeUnit, named: Option<f64>, counts: &[usize
         (TimeUnit::Seconds, _) => (1.0, "times are read as seconds, as chosen".to_owned()),
         (TimeUnit::Milliseconds, _) => (1e-3, "times are read as milliseconds, as chosen".to_owned()),
         (TimeUnit::Automatic, Some(scale)) => {
-            let name = if scale == 1.0 { "seconds" } else if scale == 1e-3 { "milliseconds" } else { "microseconds" };
+            let name = if scale == 1.0 {
+                "seconds"
+            } else if scale == 1e-3 {
+                "milliseconds"
+            } else {
+                "microseconds"
+            };
             (scale, format!("times are read as {name}, as the name of the column says"))
         }
         (TimeUnit::Automatic, None) => {
@@ -173,7 +201,10 @@ pub(super) fn decide_scale(chosen: TimeUnit, named: Option<f64>, counts: &[usize
                 let plausible = format!("{:.3} spikes/s, as seconds only {:.6}", rate * 1e3, rate);
                 (1e-3, format!("the file does not say the unit of time; milliseconds are assumed (the median unit then fires {plausible})"))
             } else {
-                (1.0, format!("the file does not say the unit of time; seconds are assumed (the median unit then fires {rate:.3} spikes/s)"))
+                (
+                    1.0,
+                    format!("the file does not say the unit of time; seconds are assumed (the median unit then fires {rate:.3} spikes/s)"),
+                )
             }
         }
     }

@@ -2,9 +2,9 @@
 //! before an error can be returned; so every read first checks shape, element size, layout and chunks against what the file can
 //! hold. Reading goes through a source that never reads past the end and stops when an index runs in circles.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -87,7 +87,9 @@ impl BoundedSource {
             Some(b"OHDR") => {
                 let mut head = vec![0; (self.len - offset).min(64) as usize];
                 self.fill(offset, &mut head)?;
-                let Some(prefix) = hdf5_bytes::prefix(&head).filter(|p| p.len as u64 <= (self.len - offset).min(1 << 20)) else { return Ok(()) };
+                let Some(prefix) = hdf5_bytes::prefix(&head).filter(|p| p.len as u64 <= (self.len - offset).min(1 << 20)) else {
+                    return Ok(());
+                };
                 self.creation_order.store(prefix.creation_order, Ordering::Relaxed);
                 let mut block = vec![0; prefix.len];
                 self.fill(offset, &mut block)?;

@@ -88,9 +88,7 @@ pub(super) fn with_layout_4(block: &[u8], first: usize, creation_order: bool) ->
 
 /// Bob Jenkins' lookup3 (`hashlittle`), HDF5's checksum of metadata.
 pub(super) fn lookup3(bytes: &[u8]) -> u32 {
-    let word = |part: &[u8], at: usize| {
-        (0..4).fold(0u32, |w, i| w | u32::from(part.get(at + i).copied().unwrap_or(0)) << (8 * i))
-    };
+    let word = |part: &[u8], at: usize| (0..4).fold(0u32, |w, i| w | u32::from(part.get(at + i).copied().unwrap_or(0)) << (8 * i));
     let start = 0xdead_beef_u32.wrapping_add(bytes.len() as u32);
     let (mut a, mut b, mut c) = (start, start, start);
     let mut rest = bytes;

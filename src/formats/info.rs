@@ -39,7 +39,10 @@ pub fn info_json(recording: &Recording) -> Value {
         put("heldout_units", json!((0..n).filter(|&u| column.values.number(u) == 1.0).count()));
     }
     put("unit_columns", json!(recording.units.columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>()));
-    put("covariates", json!(recording.covariates.iter().map(|c| json!({"name": c.name, "unit": c.unit, "samples": c.times.len()})).collect::<Vec<_>>()));
+    put(
+        "covariates",
+        json!(recording.covariates.iter().map(|c| json!({"name": c.name, "unit": c.unit, "samples": c.times.len()})).collect::<Vec<_>>()),
+    );
     put("observed_s", json!(recording.observed.iter().map(|(a, b)| b - a).sum::<f64>()));
     put("observed_stretches", json!(recording.observed.len()));
     if let Some(truth) = &recording.truth {
@@ -47,10 +50,18 @@ pub fn info_json(recording: &Recording) -> Value {
         let edges: Vec<Value> = truth.edges.iter().map(|e| json!({"source": name(e.source), "target": name(e.target)})).collect();
         put("true_edges", json!(edges));
     }
-    put("area_rules", Value::Array(AreaRule::offered(recording).into_iter().map(|split| {
-        let areas: BTreeMap<&str, usize> = split.areas.iter().map(|(a, n)| (a.as_str(), *n)).collect();
-        json!({"label": split.label, "rule": split.rule, "areas": areas})
-    }).collect()));
+    put(
+        "area_rules",
+        Value::Array(
+            AreaRule::offered(recording)
+                .into_iter()
+                .map(|split| {
+                    let areas: BTreeMap<&str, usize> = split.areas.iter().map(|(a, n)| (a.as_str(), *n)).collect();
+                    json!({"label": split.label, "rule": split.rule, "areas": areas})
+                })
+                .collect(),
+        ),
+    );
     put("report", json!(recording.report.notes));
     put("fingerprint", json!(recording.fingerprint));
     Value::Object(info)
@@ -79,11 +90,15 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
     for (area, count) in areas(recording) {
         writeln!(text, "  {}: {count} units", if area.is_empty() { "(no name)" } else { &area })?;
     }
-    let others: Vec<String> = AreaRule::offered(recording).into_iter().skip(1).map(|s| {
-        let areas: Vec<String> = s.areas.iter().take(6).map(|(a, n)| format!("{a} {n}")).collect();
-        let more = if s.areas.len() > 6 { ", …" } else { "" };
-        format!("  by {}: {}{more}", s.label, areas.join(", "))
-    }).collect();
+    let others: Vec<String> = AreaRule::offered(recording)
+        .into_iter()
+        .skip(1)
+        .map(|s| {
+            let areas: Vec<String> = s.areas.iter().take(6).map(|(a, n)| format!("{a} {n}")).collect();
+            let more = if s.areas.len() > 6 { ", …" } else { "" };
+            format!("  by {}: {}{more}", s.label, areas.join(", "))
+        })
+        .collect();
     if !others.is_empty() {
         writeln!(text, "Other ways to tell areas apart\n{}", others.join("\n"))?;
     }

@@ -148,9 +148,10 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
     let by_name = TABLE.iter().find(|f| f.known.extensions.contains(&extension.as_str()));
     match (TABLE.iter().find(|f| (f.sniff)(&head)), by_name) {
         // Text in a file that claims to be a binary format is a download error page or a pointer file, not a spike list.
-        (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => {
-            Err(unknown(&format!("the name ends in .{extension}, but the content is text"), "download the file itself, not its pointer or web page"))
-        }
+        (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => Err(unknown(
+            &format!("the name ends in .{extension}, but the content is text"),
+            "download the file itself, not its pointer or web page",
+        )),
         (Some(found), _) => Ok(found),
         (None, Some(named)) => {
             let found = format!("the name ends in .{extension}, but the content is not {}", named.known.name);

@@ -118,8 +118,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     };
     report.notes.extend(again.notes.into_iter().filter(|n| n.kind != NoteKind::Advice));
     let source = meta.simulated.map(|s| Source::Simulated { simulator: s.simulator, parameters: s.parameters, seed: s.seed });
-    let parts =
-        RecordingParts { name: meta.name, spikes, unit_ids, unit_areas, unit_columns, tables, covariates, observed, truth, report };
+    let parts = RecordingParts { name: meta.name, spikes, unit_ids, unit_areas, unit_columns, tables, covariates, observed, truth, report };
     Ok(Loaded { parts, source })
 }
 
@@ -304,7 +303,11 @@ fn meta_of(recording: &Recording) -> Meta {
         name: recording.name.clone(),
         simulated,
         unit_columns: recording.units.columns.iter().map(column).collect(),
-        tables: recording.tables.iter().map(|t| MetaTable { name: t.name.clone(), columns: t.columns.iter().map(column).collect() }).collect(),
+        tables: recording
+            .tables
+            .iter()
+            .map(|t| MetaTable { name: t.name.clone(), columns: t.columns.iter().map(column).collect() })
+            .collect(),
         covariates: recording.covariates.iter().map(|c| (c.name.clone(), c.unit.clone())).collect(),
         edges: recording.truth.as_ref().map(|t| t.edges.iter().map(|e| (e.source, e.target)).collect()),
         glm: recording.truth.as_ref().and_then(|t| t.glm.as_ref()).map(|g| (g.pad_bins, g.bins)),

@@ -72,7 +72,9 @@ fn build(recording: &Recording) -> FileBuilder {
 fn description(recording: &Recording) -> String {
     match &recording.source {
         Source::File(path) => format!("{}, read from {} by Spikescope", recording.name, path.display()),
-        Source::Simulated { simulator, parameters, seed } => format!("{}, simulated with {simulator}: {parameters}, seed {seed}", recording.name),
+        Source::Simulated { simulator, parameters, seed } => {
+            format!("{}, simulated with {simulator}: {parameters}, seed {seed}", recording.name)
+        }
     }
 }
 
@@ -96,7 +98,8 @@ fn covariates(file: &mut FileBuilder, recording: &Recording, ids: &mut Ids) -> G
 /// Device, one electrode group and one electrode per area; also the number by which the electrodes table is referred to.
 fn general(file: &mut FileBuilder, recording: &Recording, ids: &mut Ids) -> (GroupBuilder, u32) {
     let mut general = file.create_group("general");
-    text_scalar(general.create_dataset("source_script"), "Spikescope").set_attr("file_name", AttrValue::VarLenString("spikescope".to_owned()));
+    text_scalar(general.create_dataset("source_script"), "Spikescope")
+        .set_attr("file_name", AttrValue::VarLenString("spikescope".to_owned()));
     let mut devices = general.create_group("devices");
     let mut device = devices.create_group("electrodes");
     columns::typed(&mut device, Kind::Device, "not known", &ids.next());
@@ -114,7 +117,13 @@ fn general(file: &mut FileBuilder, recording: &Recording, ids: &mut Ids) -> (Gro
     }
     let mut table = ephys.create_group("electrodes");
     let id = ids.next();
-    columns::table(&mut table, Kind::DynamicTable, "one electrode per area, standing for all of its electrodes", &["location", "group", "group_name"], &id);
+    columns::table(
+        &mut table,
+        Kind::DynamicTable,
+        "one electrode per area, standing for all of its electrodes",
+        &["location", "group", "group_name"],
+        &id,
+    );
     links::mark(&mut table, id.number);
     columns::row_ids(&mut table, recording.areas.len(), ids);
     columns::column(&mut table, "location", "area", &Column::Text(recording.areas.clone()), ids);
@@ -137,9 +146,10 @@ fn units(file: &mut FileBuilder, recording: &Recording, ids: &mut Ids, electrode
         let values = Column::Text(recording.units.ids.clone());
         plain.push(NamedColumn { name: NAME_COLUMN.to_owned(), description: NAME_DESCRIPTION.to_owned(), values });
     }
-    let mut taken: Vec<String> = ["id", "spike_times", "spike_times_index", "electrodes", "electrodes_index", "obs_intervals", "obs_intervals_index"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut taken: Vec<String> =
+        ["id", "spike_times", "spike_times_index", "electrodes", "electrodes_index", "obs_intervals", "obs_intervals_index"]
+            .map(str::to_owned)
+            .to_vec();
     let names: Vec<String> = plain.iter().map(|c| columns::link_name(&c.name, &mut taken)).collect();
     let mut order = vec!["spike_times", "electrodes"];
     if !recording.observed.is_empty() {

@@ -144,3 +144,59 @@ pub enum AreaError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Column, NamedColumn, RecordingParts, Source, SpikeTrains};
+    use super::*;
+
+    fn recording(ids: &[&str], areas: &[&str], columns: &[(&str, &[&str])]) -> Recording {
+        let column = |(name, values): &(&str, &[&str])| NamedColumn {
+            name: (*name).to_owned(),
+            description: String::new(),
+            values: Column::Text(values.iter().map(|v| (*v).to_owned()).collect()),
+        };
+        let parts = RecordingParts {
+            spikes: SpikeTrains::from_units(ids.iter().map(|_| vec![1.0])),
+            unit_ids: ids.iter().map(|i| (*i).to_owned()).collect(),
+            unit_areas: areas.iter().map(|a| (*a).to_owned()).collect(),
+            unit_columns: columns.iter().map(column).collect(),
+            ..RecordingParts::default()
+        };
+        Recording::new(parts, Source::File("test".into())).unwrap()
+    }
+
+    #[test]
+    fn ids_tell_areas_apart_with_the_names_the_import_left() {
+        let names: &[&str] = &["PMd", "PMd", "M1", "M1"];
+        let recording = recording(&["1001", "1999", "2000", "2001"], &["PMd"; 4], &[("area_from_id", names)]);
+        let offered = AreaRule::offered(&recording);
+        let labels: Vec<&str> = offered.iter().map(|s| s.label.as_str()).collect();
+        // The column gives the same split as the ids, and one area the same as recorded: neither is offered twice.
+        assert_eq!(labels, ["as recorded in the file", "unit id / 1000 (1 = PMd, 2 = M1)"]);
+        let applied = offered[1].rule.apply(&recording).unwrap();
+        assert_eq!((applied.areas, applied.units.area), (vec!["PMd".to_owned(), "M1".to_owned()], vec![0, 0, 1, 1]));
+        assert_eq!(applied.fingerprint, recording.fingerprint);
+    }
+
+    #[test]
+    fn splits_with_single_units_are_not_offered_and_text_ids_cannot_be_divided() {
+        let recording = recording(&["a", "b", "c", "d"], &["x"; 4], &[("probe", &["p", "q", "p", "q"]), ("depth", &["1", "2", "3", "4"])]);
+        let offered = AreaRule::offered(&recording);
+        assert_eq!(offered.iter().map(|s| s.label.as_str()).collect::<Vec<_>>(), ["as recorded in the file", "unit column 'probe'"]);
+        assert_eq!(offered[1].areas, [("p".to_owned(), 2), ("q".to_owned(), 2)]);
+        let by_id = AreaRule::UnitId { divide_by: 1000, names: BTreeMap::new() };
+        assert!(matches!(by_id.apply(&recording), Err(AreaError::NotApplicable { .. })));
+        let missing = AreaRule::UnitColumn { name: "shank".to_owned() };
+        assert!(missing.apply(&recording).unwrap_err().to_string().contains("unit column 'shank'"));
+        let zero = AreaRule::UnitId { divide_by: 0, names: BTreeMap::new() };
+        assert_eq!(zero.names(&recording), None);
+    }
+
+    #[test]
+    fn one_area_and_recorded_areas_work_on_every_recording() {
+        let recording = recording(&["1", "2"], &["b", "a"], &[]);
+        assert_eq!(AreaRule::OneArea.apply(&recording).unwrap().areas, ["all units"]);
+        assert_eq!(AreaRule::Recorded.apply(&recording).unwrap().units, recording.units);
+    }
+}

@@ -2,9 +2,9 @@
 //! bounded time and memory. An allocation that is too large would abort this test.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spikescope::formats::save;
@@ -38,7 +38,7 @@ fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
 fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join(format!("mutant.{extension}"));
-    let (done, wait) = mpsc::channel();
+    let (done, wait) = bounded(16);
     let worker = std::thread::Builder::new().name("mutants".to_owned()).spawn(move || {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut refused = 0;
@@ -61,8 +61,8 @@ fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
     loop {
         match wait.recv_timeout(Duration::from_secs(60)) {
             Ok(k) => last = Some(k),
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
         }
     }
     let refused = worker.join().unwrap();

@@ -319,7 +319,10 @@ fn unsupported_compression_is_named_with_a_remedy() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/zstd.nwb");
     let error = read(&path).unwrap_err();
     assert!(matches!(error, FormatError::UnsupportedFilter { .. }), "{error}");
-    assert!(error.to_string().contains("units/spike_times is stored with the zstd filter (id 32015)") && error.to_string().contains("h5repack"), "{error}");
+    assert!(
+        error.to_string().contains("units/spike_times is stored with the zstd filter (id 32015)") && error.to_string().contains("h5repack"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -50,7 +50,12 @@ pub fn full() -> Recording {
             column("channel", "", Column::Int(vec![1, -2, i64::MAX, i64::MIN, 0])),
         ],
         tables: vec![
-            IntervalTable { name: "epochs".into(), start: vec![0.0], stop: vec![10.0], columns: vec![column("tags", "", texts(&["sleep, wake"]))] },
+            IntervalTable {
+                name: "epochs".into(),
+                start: vec![0.0],
+                stop: vec![10.0],
+                columns: vec![column("tags", "", texts(&["sleep, wake"]))],
+            },
             IntervalTable {
                 name: "trials".into(),
                 start: vec![0.0, 5.0],

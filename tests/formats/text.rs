@@ -30,7 +30,10 @@ fn headers_delimiters_and_order_of_lines_do_not_matter() {
     ] {
         let recording = list(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(trains(&recording), wanted, "{text}");
-        assert!(told(&recording, NoteKind::Assumed, "times are read as") || told(&recording, NoteKind::Assumed, "seconds are assumed"), "{text}");
+        assert!(
+            told(&recording, NoteKind::Assumed, "times are read as") || told(&recording, NoteKind::Assumed, "seconds are assumed"),
+            "{text}"
+        );
     }
 }
 

@@ -126,7 +126,15 @@ fn parse_directory(bytes: &[u8]) -> Option<Vec<Entry>> {
         let extra = head.get(46 + name_len..46 + name_len + extra_len)?;
         let (mut stored, mut size, mut header) = (u64::from(u32_at(head, 20)?), u64::from(u32_at(head, 24)?), u64::from(u32_at(head, 42)?));
         zip64(extra, &mut size, &mut stored, &mut header);
-        entries.push(Entry { name, method: u16_at(head, 10)?, size, stored, crc: u32_at(head, 16)?, header, encrypted: u16_at(head, 8)? & 1 == 1 });
+        entries.push(Entry {
+            name,
+            method: u16_at(head, 10)?,
+            size,
+            stored,
+            crc: u32_at(head, 16)?,
+            header,
+            encrypted: u16_at(head, 8)? & 1 == 1,
+        });
         at += 46 + name_len + extra_len + comment_len;
     }
     Some(entries)
@@ -169,8 +177,7 @@ impl<W: Write + Seek> ZipWriter<W> {
         if self.at + size > u64::from(u32::MAX) - (1 << 20) {
             return Err(std::io::Error::other("an NPZ file holds at most 4 GiB; write NWB instead"));
         }
-        let mut entry =
-            Entry { name: name.to_owned(), method: 0, size, stored: size, crc: 0, header: self.at, encrypted: false };
+        let mut entry = Entry { name: name.to_owned(), method: 0, size, stored: size, crc: 0, header: self.at, encrypted: false };
         self.to.write_all(&local_header(&entry))?;
         let mut counted = Counted { to: &mut self.to, crc: Crc::new(), written: 0 };
         fill(&mut counted)?;

@@ -150,7 +150,7 @@ fn by_peak_channel(columns: &[NamedColumn], table: &Electrodes) -> Option<Candid
 fn by_own_column(columns: &[NamedColumn]) -> Option<Candidate> {
     let text = |c: &&NamedColumn| matches!(c.values, Column::Text(_));
     let named = |name: &&str| columns.iter().filter(text).find(|c| c.name.eq_ignore_ascii_case(name));
-    let column = AREA_COLUMNS.iter().find_map(|n| named(&n))?;
+    let column = AREA_COLUMNS.iter().find_map(named)?;
     let names = (0..column.values.len()).map(|u| column.values.text(u)).collect();
     Some(Candidate { from: format!("units/{}", column.name), names, rows: None })
 }
@@ -159,7 +159,11 @@ fn by_group(units: &Units, count: usize) -> Result<Option<Candidate>, FormatErro
     let Some(dataset) = units.dataset("electrode_group")? else { return Ok(None) };
     let Some(groups) = units.h5.referenced_groups("units/electrode_group", &dataset)? else { return Ok(None) };
     if groups.len() != count {
-        return Err(FormatError::corrupt(units.h5.path, "units/electrode_group", format!("it has {} rows for {count} units", groups.len())));
+        return Err(FormatError::corrupt(
+            units.h5.path,
+            "units/electrode_group",
+            format!("it has {} rows for {count} units", groups.len()),
+        ));
     }
     let location = |group: hdf5_pure::Group| group.attrs().ok().and_then(|a| a.get("location").and_then(|v| v.as_str().map(str::to_owned)));
     let names = groups.into_iter().map(|g| g.and_then(location).unwrap_or_default()).collect();

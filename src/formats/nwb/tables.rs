@@ -114,9 +114,7 @@ pub(super) fn interval_table(h5: &Hdf5, place: &str, name: &str, group: &Group, 
     let times = |column: &str| -> Result<Option<Vec<f64>>, FormatError> {
         let object = format!("{place}/{column}");
         match h5.dataset(group, place, column)? {
-            Some(dataset) if h5.check(&object, &dataset)?.per_row == 1 => {
-                dataset.read_f64().map(Some).map_err(|e| h5.failed(&object, &e))
-            }
+            Some(dataset) if h5.check(&object, &dataset)?.per_row == 1 => dataset.read_f64().map(Some).map_err(|e| h5.failed(&object, &e)),
             _ => Ok(None),
         }
     };

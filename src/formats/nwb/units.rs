@@ -8,7 +8,8 @@ use crate::formats::guard::Hdf5;
 use crate::recording::{ImportReport, NamedColumn, NoteKind};
 
 /// Columns with a meaning of their own, which are not repeated among the plain ones.
-const SPECIAL: &[&str] = &["id", "spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd"];
+const SPECIAL: &[&str] =
+    &["id", "spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd"];
 
 /// An opened units table.
 pub(super) struct Units<'h, 'a> {
@@ -28,10 +29,10 @@ impl<'h, 'a> Units<'h, 'a> {
 
     /// Unit ids as text; row numbers when the table has none.
     pub(super) fn ids(&self, report: &mut ImportReport) -> Result<Vec<String>, FormatError> {
-        if let Some(dataset) = self.dataset("id")? {
-            if let Some(column) = self.h5.column("units/id", &dataset)? {
-                return Ok((0..column.len()).map(|row| column.text(row)).collect());
-            }
+        if let Some(dataset) = self.dataset("id")?
+            && let Some(column) = self.h5.column("units/id", &dataset)?
+        {
+            return Ok((0..column.len()).map(|row| column.text(row)).collect());
         }
         let index = self.dataset("spike_times_index")?;
         let count = match &index {
@@ -120,7 +121,8 @@ impl<'h, 'a> Units<'h, 'a> {
 
 /// Ascending and disjoint, from pairs in any order; touching stretches become one.
 fn disjoint(rows: &[f64]) -> Vec<(f64, f64)> {
-    let mut stretches: Vec<(f64, f64)> = rows.chunks_exact(2).map(|r| (r[0], r[1])).filter(|(a, b)| b > a && a.is_finite() && b.is_finite()).collect();
+    let mut stretches: Vec<(f64, f64)> =
+        rows.chunks_exact(2).map(|r| (r[0], r[1])).filter(|(a, b)| b > a && a.is_finite() && b.is_finite()).collect();
     stretches.sort_by(|x, y| x.0.total_cmp(&y.0));
     let mut merged: Vec<(f64, f64)> = Vec::with_capacity(stretches.len());
     for (start, stop) in stretches {

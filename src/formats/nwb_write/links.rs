@@ -84,7 +84,8 @@ pub(super) fn connect(bytes: &mut [u8], device: &str) -> Result<(), String> {
                 }
                 set(bytes, attribute.message.at, &[LINK])?;
                 set(bytes, attribute.message.begin, &link)?;
-            } else if first == Some(b'@') && attribute.end - attribute.value == 8 && ["target", "table"].contains(&attribute.name.as_str()) {
+            } else if first == Some(b'@') && attribute.end - attribute.value == 8 && ["target", "table"].contains(&attribute.name.as_str())
+            {
                 let target = number(bytes, &attribute).and_then(|n| targets.get(&n)).ok_or("a reference has no target")?;
                 set(bytes, attribute.datatype, &REFERENCE)?;
                 set(bytes, attribute.value, &target.to_le_bytes())?;

@@ -45,7 +45,7 @@ fn nwb_keeps_spikes_ids_areas_tables_and_series() {
     assert_same(&back, &recording);
     assert_eq!(back.covariates, recording.covariates);
     assert!(told(&back, NoteKind::Assumed, "areas are taken from general/extracellular_ephys/electrodes/location"), "{:?}", back.report);
-    assert!(told(&back, NoteKind::Advice, "1 of 5 units have no named area"), "{:?}", back.report);
+    assert!(told(&back, NoteKind::Advice, "no named area (empty, None or unknown) for 1 of 5 units"), "{:?}", back.report);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn dirty_units_are_repaired_and_told() {
     assert!(told(&recording, NoteKind::Repaired, "were not ascending; they were sorted"), "{:?}", recording.report);
     assert!(told(&recording, NoteKind::Advice, "2 spikes before 0 s in unit"), "{:?}", recording.report);
     assert!(told(&recording, NoteKind::Advice, "no spikes in unit 5; kept as silent"), "{:?}", recording.report);
-    assert!(told(&recording, NoteKind::Advice, "3 of 7 units have no named area"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Advice, "no named area (empty, None or unknown) for 3 of 7 units"), "{:?}", recording.report);
 }
 
 #[test]

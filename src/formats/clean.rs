@@ -83,15 +83,19 @@ pub(super) fn note_duplicate_ids(ids: &[String], place: &str, report: &mut Impor
     let repeated: std::collections::BTreeSet<&str> = ids.iter().filter(|id| !seen.insert(id.as_str())).map(String::as_str).collect();
     if !repeated.is_empty() {
         let list: Vec<&str> = repeated.iter().copied().take(8).collect();
-        let message =
-            format!("{} unit ids occur more than once ({}); the units are kept apart by their order", repeated.len(), list.join(", "));
+        let message = format!("ids of several units: {}; the units are kept apart by their order", list.join(", "));
         report.add(NoteKind::Advice, place, message);
     }
 }
 
 /// "1 spike", "2 spikes".
 pub(super) fn spikes(count: usize) -> String {
-    if count == 1 { "1 spike".to_owned() } else { format!("{count} spikes") }
+    counted(count, "spike")
+}
+
+/// "1 row", "2 rows".
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Units to which something happened, and how often.

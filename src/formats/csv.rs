@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     report.add(NoteKind::Assumed, "columns", format!("{}; fields are separated by {}", columns.reason, delimiter.name()));
     if !columns.ignored.is_empty() {
         let shown: Vec<&str> = columns.ignored.iter().take(12).map(String::as_str).collect();
-        report.add(NoteKind::LeftOut, "columns", format!("{} columns are not used: {}", columns.ignored.len(), shown.join(", ")));
+        report.add(NoteKind::LeftOut, "columns", format!("columns that are not used: {}", shown.join(", ")));
     }
     let list = read_rows(path, file, len, delimiter, &columns, progress)?;
     progress.at(0.8, "sorting spikes into units")?;
@@ -137,7 +137,11 @@ fn read_rows(
         let position = record.position().cloned();
         let wrong = |problem: String| FormatError::CsvLine { path: path.to_owned(), line: line_of(path, position.as_ref()), problem };
         if record.len() < needed {
-            return Err(wrong(format!("{} fields, expected at least {needed} separated by {}", record.len(), delimiter.name())));
+            return Err(wrong(format!(
+                "{}, expected at least {needed} separated by {}",
+                clean::counted(record.len(), "field"),
+                delimiter.name()
+            )));
         }
         let field = |at: usize| record.get(at).unwrap_or_default();
         let id = field(columns.unit);
@@ -223,7 +227,7 @@ impl SpikeList {
         }
         if self.other_area > 0 {
             let message =
-                format!("{} name another area than the first spike of their unit; the first counts", clean::spikes(self.other_area));
+                format!("{} with another area than the first spike of the same unit; the first counts", clean::spikes(self.other_area));
             report.add(NoteKind::Assumed, "area", message);
         }
         if columns.area.is_none() {

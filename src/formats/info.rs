@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
+use super::clean::{counted, spikes};
 use crate::recording::{AreaRule, Column, NoteKind, Recording, Source};
 
 /// Everything about a recording that can be counted: units, spikes, areas, tables, area rules, import report. Times in seconds.
@@ -82,13 +83,13 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
         Some((first, last)) => {
             let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * (last - first).max(f64::MIN_POSITIVE));
             let rate = if last > first { format!(", {rate:.2} spikes/s per unit on average") } else { String::new() };
-            writeln!(text, "{n} units, {} spikes from {first:.3} to {last:.3} s{rate}", recording.spikes.n_spikes())?;
+            writeln!(text, "{}, {} from {first:.3} to {last:.3} s{rate}", counted(n, "unit"), spikes(recording.spikes.n_spikes()))?;
         }
-        None => writeln!(text, "{n} units, no spikes")?,
+        None => writeln!(text, "{}, no spikes", counted(n, "unit"))?,
     }
     writeln!(text, "\nAreas")?;
     for (area, count) in areas(recording) {
-        writeln!(text, "  {}: {count} units", if area.is_empty() { "(no name)" } else { &area })?;
+        writeln!(text, "  {}: {}", if area.is_empty() { "(no name)" } else { &area }, counted(count, "unit"))?;
     }
     let others: Vec<String> = AreaRule::offered(recording)
         .into_iter()
@@ -106,11 +107,11 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
         writeln!(text, "\nInterval tables")?;
     }
     for table in &recording.tables {
-        writeln!(text, "  {}: {} rows; columns {}", table.name, table.len(), column_names(table).join(", "))?;
+        writeln!(text, "  {}: {}; columns {}", table.name, counted(table.len(), "row"), column_names(table).join(", "))?;
     }
     if !recording.observed.is_empty() {
         let seconds: f64 = recording.observed.iter().map(|(a, b)| b - a).sum();
-        writeln!(text, "Observed: {} stretches, {seconds:.3} s", recording.observed.len())?;
+        writeln!(text, "Observed: {seconds:.3} s (stretches: {})", recording.observed.len())?;
     }
     if !recording.units.columns.is_empty() {
         let columns: Vec<String> = recording.units.columns.iter().map(|c| format!("{} ({})", c.name, kind(&c.values))).collect();
@@ -118,10 +119,10 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
     }
     for c in &recording.covariates {
         let unit = if c.unit.is_empty() { "unit not given" } else { &c.unit };
-        writeln!(text, "Time series {}: {} samples ({unit})", c.name, c.times.len())?;
+        writeln!(text, "Time series {}: {} ({unit})", c.name, counted(c.times.len(), "sample"))?;
     }
     if let Some(truth) = &recording.truth {
-        writeln!(text, "Ground truth: {} edges", truth.edges.len())?;
+        writeln!(text, "Ground truth: {}", counted(truth.edges.len(), "edge"))?;
     }
     writeln!(text, "\nImport report")?;
     if recording.report.is_empty() {

@@ -88,7 +88,8 @@ impl AreaRule {
     /// Every rule that works on this recording and gives 1 to 32 areas, the recorded one first.
     pub fn offered(recording: &Recording) -> Vec<AreaSplit> {
         let mut rules = vec![Self::Recorded];
-        for divide_by in [1000, 100] {
+        let by_id = if numbered_through(recording) { &[][..] } else { &[1000, 100][..] };
+        for &divide_by in by_id {
             rules.push(Self::UnitId { divide_by, names: id_names(recording, divide_by) });
         }
         rules.extend(recording.units.columns.iter().map(|c| Self::UnitColumn { name: c.name.clone() }));
@@ -99,7 +100,9 @@ impl AreaRule {
             let Some(names) = rule.names(recording) else { continue };
             let areas = count(&names);
             let pattern: Vec<usize> = names.iter().map(|n| areas.iter().position(|(a, _)| a == n).unwrap_or(0)).collect();
-            let useful = rule == Self::Recorded || (areas.len() <= 32 && areas.iter().all(|(_, n)| *n >= 2));
+            // A single quotient tells nothing apart; all units as one area has its own rule.
+            let splits = areas.len() >= 2 || !matches!(rule, Self::UnitId { .. });
+            let useful = rule == Self::Recorded || (splits && areas.len() <= 32 && areas.iter().all(|(_, n)| *n >= 2));
             if useful && !seen.contains(&pattern) {
                 seen.push(pattern);
                 offered.push(AreaSplit { label: rule.label(), rule, areas });
@@ -107,6 +110,12 @@ impl AreaRule {
         }
         offered
     }
+}
+
+/// Units numbered one after the other: their ids say nothing but the order.
+fn numbered_through(recording: &Recording) -> bool {
+    let ids: Option<Vec<u64>> = recording.units.ids.iter().map(|id| id.parse().ok()).collect();
+    ids.is_some_and(|ids| ids.windows(2).all(|w| w[0].checked_add(1) == Some(w[1])))
 }
 
 /// Names known for quotients of unit ids: the import may leave them in the report's recording as unit column
@@ -191,6 +200,15 @@ mod tests {
         assert!(missing.apply(&recording).unwrap_err().to_string().contains("unit column 'shank'"));
         let zero = AreaRule::UnitId { divide_by: 0, names: BTreeMap::new() };
         assert_eq!(zero.names(&recording), None);
+    }
+
+    #[test]
+    fn ids_that_only_number_the_units_are_not_offered() {
+        let ids: Vec<String> = (950..1050).map(|id| id.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let areas: Vec<&str> = (0..100).map(|u| ["a", "b"][u % 2]).collect();
+        let labels: Vec<String> = AreaRule::offered(&recording(&ids, &areas, &[])).into_iter().map(|s| s.label).collect();
+        assert_eq!(labels, ["as recorded in the file", "all units as one area"]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn areas_come_from_single_and_ragged_electrodes() {
     let (_folder, path) = nwb(single, |file| electrodes(file, &["V1", "V2"]));
     let recording = open_ok(&path);
     assert_eq!(areas(&recording), ["V2", "V1", ""]);
-    assert!(told(&recording, NoteKind::LeftOut, "1 units point at electrodes that are not in the table"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::LeftOut, "electrodes that are not in the table for 1 unit"), "{:?}", recording.report);
 
     let ragged = |units: &mut GroupBuilder| {
         spikes(units);
@@ -95,7 +95,7 @@ fn areas_come_from_single_and_ragged_electrodes() {
     let (_folder, path) = nwb(ragged, |file| electrodes(file, &["V1", "V2"]));
     let recording = open_ok(&path);
     assert_eq!(areas(&recording), ["V2", "", "V1"]);
-    assert!(told(&recording, NoteKind::Assumed, "1 units have electrodes in several areas"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Assumed, "electrodes in several areas for 1 unit"), "{:?}", recording.report);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn areas_come_from_the_peak_channel_by_id() {
     let tags = Column::Text(vec!["a, b".to_owned(), "c".to_owned()]);
     assert_eq!(columns, [("tags", &tags), ("orientation", &Column::Float(vec![45.0, 90.0]))]);
     assert!(told(&recording, NoteKind::LeftOut, "were not read: image"), "{:?}", recording.report);
-    assert!(told(&recording, NoteKind::Advice, "1 rows stop before they start"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Advice, "1 row with a stop before the start"), "{:?}", recording.report);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn dirty_units_are_repaired_and_told() {
         (NoteKind::Repaired, "unit 4 were not ascending"),
         (NoteKind::Advice, "1 spike before 0 s in unit 6"),
         (NoteKind::Advice, "no spikes in unit 4"),
-        (NoteKind::Advice, "1 unit ids occur more than once (4)"),
+        (NoteKind::Advice, "ids of several units: 4;"),
         (NoteKind::Advice, "may be samples or milliseconds"),
     ] {
         assert!(told(&recording, kind, words), "{words}: {:?}", recording.report);

@@ -41,7 +41,7 @@ fn headers_delimiters_and_order_of_lines_do_not_matter() {
 fn areas_come_from_their_column_and_contradictions_are_told() {
     let recording = list(b"unit,time_s,region\n1,0.1,V1\n2,0.2,PFC\n1,0.3,V2\n").unwrap();
     assert_eq!((recording.areas.as_slice(), recording.units.area.as_slice()), (&["V1".to_owned(), "PFC".to_owned()][..], &[0, 1][..]));
-    assert!(told(&recording, NoteKind::Assumed, "1 spike name another area"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Assumed, "1 spike with another area"), "{:?}", recording.report);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn errors_name_the_line() {
     let many = "1,0.5\n".repeat(300);
     assert_eq!(line(&format!("unit,time_s\n{many}1,half past\n")), (302, "'half past' is not a time; expected a number".to_owned()));
     let (at, problem) = line(&format!("unit,time_s\n{many}\n7\n"));
-    assert_eq!((at, problem.as_str()), (303, "1 fields, expected at least 2 separated by commas"));
+    assert_eq!((at, problem.as_str()), (303, "1 field, expected at least 2 separated by commas"));
     assert_eq!(line(&format!("unit,time_s\n{many},0.5\n")).1, "the unit is empty; expected a number or a name");
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::units::Units;
 use crate::formats::FormatError;
+use crate::formats::clean::counted;
 use crate::formats::guard::Hdf5;
 use crate::recording::{Column, ImportReport, NamedColumn, NoteKind};
 
@@ -53,7 +54,11 @@ pub(super) fn areas(units: &Units, ids: &[String], columns: &mut Vec<NamedColumn
     report.add(NoteKind::Assumed, "units", format!("areas are taken from {}", way.from));
     let unnamed = way.names.iter().filter(|n| !is_named(n)).count();
     if unnamed > 0 {
-        report.add(NoteKind::Advice, "units", format!("{unnamed} of {} units have no named area (empty, None or unknown)", ids.len()));
+        report.add(
+            NoteKind::Advice,
+            "units",
+            format!("no named area (empty, None or unknown) for {unnamed} of {}", counted(ids.len(), "unit")),
+        );
     }
     if let (Some(table), Some(rows)) = (&electrodes, &way.rows) {
         advise_array_local(ids, &way.names, rows, table, columns, report);
@@ -129,11 +134,11 @@ fn by_electrode(units: &Units, count: usize, table: &Electrodes, report: &mut Im
         first_rows.push(first.and_then(|r| usize::try_from(*r).ok()));
     }
     if several > 0 {
-        let message = format!("{several} units have electrodes in several areas; the area of the first electrode is used");
+        let message = format!("electrodes in several areas for {}; the area of the first electrode is used", counted(several, "unit"));
         report.add(NoteKind::Assumed, "units/electrodes", message);
     }
     if outside > 0 {
-        let message = format!("{outside} units point at electrodes that are not in the table; they have no area from there");
+        let message = format!("electrodes that are not in the table for {}; no area from there", counted(outside, "unit"));
         report.add(NoteKind::LeftOut, "units/electrodes", message);
     }
     Ok(Some(Candidate { from: format!("{} through units/electrodes", table.column), names, rows: Some(first_rows) }))
@@ -201,7 +206,7 @@ fn advise_array_local(
         if locations.len() == members.len() { locations[place].to_owned() } else { format!("array {array}") }
     };
     let text = arrays.iter().map(|&a| name_of(a)).collect();
-    let found: Vec<String> = counts.iter().map(|(&a, n)| format!("{n} units {} (ids {a}xxx)", name_of(a))).collect();
+    let found: Vec<String> = counts.iter().map(|(&a, n)| format!("{} {} (ids {a}xxx)", counted(*n, "unit"), name_of(a))).collect();
     columns.push(NamedColumn {
         name: "area_from_id".to_owned(),
         description: "area of the array that unit id / 1000 numbers".to_owned(),

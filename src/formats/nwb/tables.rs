@@ -3,6 +3,7 @@
 use hdf5_pure::{Dataset, Group};
 
 use crate::formats::FormatError;
+use crate::formats::clean::counted;
 use crate::formats::guard::Hdf5;
 use crate::recording::{Column, Covariate, ImportReport, IntervalTable, NamedColumn, NoteKind};
 
@@ -132,7 +133,7 @@ pub(super) fn interval_table(h5: &Hdf5, place: &str, name: &str, group: &Group, 
     };
     let backwards = start.iter().zip(&stop).filter(|(a, b)| b < a).count();
     if backwards > 0 {
-        report.add(NoteKind::Advice, place, format!("{backwards} rows stop before they start"));
+        report.add(NoteKind::Advice, place, format!("{} with a stop before the start", counted(backwards, "row")));
     }
     let columns = columns(h5, place, group, start.len(), &["id", "start_time", "stop_time", "timeseries"], report);
     let taken = found.tables.iter().any(|t| t.name == name);

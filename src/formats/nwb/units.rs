@@ -4,6 +4,7 @@ use hdf5_pure::{Dataset, Group};
 
 use super::tables;
 use crate::formats::FormatError;
+use crate::formats::clean::counted;
 use crate::formats::guard::Hdf5;
 use crate::recording::{ImportReport, NamedColumn, NoteKind};
 
@@ -108,11 +109,12 @@ impl<'h, 'a> Units<'h, 'a> {
         }
         let observed = common.unwrap_or_default();
         if differ {
-            let message = format!("units were observed at different times; the {} stretches common to all are used", observed.len());
+            let message =
+                format!("units were observed at different times; what is common to all is used (number of stretches: {})", observed.len());
             report.add(NoteKind::Assumed, place, message);
         }
         if silent > 0 && !observed.is_empty() {
-            let message = format!("{silent} units have no observation intervals; they are taken to be observed like the others");
+            let message = format!("no observation intervals for {}; taken to be observed like the others", counted(silent, "unit"));
             report.add(NoteKind::Assumed, place, message);
         }
         Ok(observed)

@@ -1,1 +1,166 @@
-//! To be written.
+//! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
+//! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in [`TABLE`].
+
+mod clean;
+mod csv;
+mod csv_columns;
+mod csv_write;
+mod error;
+mod guard;
+mod hdf5_bytes;
+pub mod info;
+mod npz;
+mod nwb;
+mod nwb_write;
+mod save;
+
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use crate::recording::{Recording, RecordingParts, Source};
+
+pub use error::FormatError;
+pub use save::save;
+
+/// Unit of times in files that do not say it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TimeUnit {
+    /// From the column name, else whichever gives plausible firing rates.
+    #[default]
+    Automatic,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// How to open a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Time unit of text files.
+    pub time_unit: TimeUnit,
+    /// Largest single array (or text file) that is read, bytes.
+    pub max_bytes: u64,
+    /// Longest time series kept as a covariate, samples.
+    pub max_covariate_samples: u64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
+    }
+}
+
+/// A format in words, for file dialogs and help texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Name, for example `NWB 2.x`.
+    pub name: &'static str,
+    /// Extensions without the dot, lower case.
+    pub extensions: &'static [&'static str],
+    /// Whether [`save`] writes it.
+    pub writes: bool,
+}
+
+struct Format {
+    known: Known,
+    /// Looks at the first bytes.
+    sniff: fn(&[u8]) -> bool,
+    read: fn(&Path, &OpenOptions, &Progress) -> Result<Loaded, FormatError>,
+}
+
+/// What a reader hands back.
+#[derive(Default)]
+pub(crate) struct Loaded {
+    pub(crate) parts: RecordingParts,
+    /// Where the data came from before they were in this file; `None` for the file itself.
+    pub(crate) source: Option<Source>,
+}
+
+impl From<RecordingParts> for Loaded {
+    fn from(parts: RecordingParts) -> Self {
+        Self { parts, source: None }
+    }
+}
+
+/// All formats; the first whose `sniff` agrees reads the file.
+const TABLE: &[Format] = &[
+    Format { known: Known { name: "NWB 2.x", extensions: &["nwb", "h5", "hdf5"], writes: true }, sniff: guard::is_hdf5, read: nwb::read },
+    Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: npz::is_zip, read: npz::read },
+    Format { known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true }, sniff: csv::is_text, read: csv::read },
+];
+
+/// Formats that can be opened, with their extensions.
+pub fn known() -> Vec<Known> {
+    TABLE.iter().map(|f| f.known).collect()
+}
+
+/// Progress and cancelling, as readers see it.
+pub(crate) struct Progress<'a> {
+    path: &'a Path,
+    report: &'a dyn Fn(f32, &str) -> bool,
+}
+
+impl Progress<'_> {
+    /// Tell how far the import is (0 to 1).
+    pub(crate) fn at(&self, fraction: f32, what: &str) -> Result<(), FormatError> {
+        if (self.report)(fraction.clamp(0.0, 1.0), what) { Ok(()) } else { Err(FormatError::Cancelled { path: self.path.to_owned() }) }
+    }
+}
+
+/// Open a recording. `progress` is called with a fraction from 0 to 1 and what is being done; returning `false` cancels.
+///
+/// # Errors
+/// [`FormatError`] names the file, the object inside it, what was expected and what to do. A damaged file never panics here.
+pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> bool) -> Result<Recording, FormatError> {
+    let progress = Progress { path, report: progress };
+    progress.at(0.0, "opening")?;
+    let format = sniff(path)?;
+    // hdf5-pure reports nearly every damage as an error; what it does not must not take the window down.
+    let read = catch_unwind(AssertUnwindSafe(|| (format.read)(path, options, &progress)));
+    let Loaded { mut parts, source } = read.unwrap_or_else(|_| {
+        Err(FormatError::corrupt(path, "the file", format!("reading it as {} failed in an unexpected way", format.known.name)))
+    })?;
+    progress.at(0.95, "checking")?;
+    if parts.name.is_empty() {
+        parts.name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let source = source.unwrap_or(Source::File(absolute));
+    let recording = Recording::new(parts, source).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
+    progress.at(1.0, "done")?;
+    Ok(recording)
+}
+
+fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
+    let unreadable = |e| FormatError::not_readable(path, e);
+    let unknown = |found: &str, remedy: &str| FormatError::Unknown { path: path.to_owned(), found: found.into(), remedy: remedy.into() };
+    if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Err(unknown("this is a folder", "choose the file inside it that holds the spikes"));
+    }
+    let mut head = Vec::with_capacity(4096);
+    std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
+    if head.is_empty() {
+        return Err(unknown("the file is empty", "copy or download it again"));
+    }
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let by_name = TABLE.iter().find(|f| f.known.extensions.contains(&extension.as_str()));
+    match (TABLE.iter().find(|f| (f.sniff)(&head)), by_name) {
+        // Text in a file that claims to be a binary format is a download error page or a pointer file, not a spike list.
+        (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => Err(unknown(
+            &format!("the name ends in .{extension}, but the content is text"),
+            "download the file itself, not its pointer or web page",
+        )),
+        (Some(found), _) => Ok(found),
+        (None, Some(named)) => {
+            let found = format!("the name ends in .{extension}, but the content is not {}", named.known.name);
+            Err(unknown(&found, "it may be cut off, compressed or of another kind; copy it again or rename it"))
+        }
+        (None, None) if head.starts_with(&[0x1f, 0x8b]) => Err(unknown("this is a gzip archive", "unpack it first")),
+        (None, None) => {
+            let formats: Vec<String> = TABLE.iter().map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
+            Err(unknown("the content is of no known format", &format!("these can be opened: {}", formats.join("; "))))
+        }
+    }
+}

@@ -22,7 +22,7 @@ pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
-pub use truth::{GlmTruth, Truth, TrueEdge};
+pub use truth::{GlmTruth, TrueEdge, Truth};
 
 use std::path::PathBuf;
 
@@ -180,10 +180,12 @@ impl Recording {
         let area = parts
             .unit_areas
             .iter()
-            .map(|name| areas.iter().position(|a| a == name).unwrap_or_else(|| {
-                areas.push(name.clone());
-                areas.len() - 1
-            }))
+            .map(|name| {
+                areas.iter().position(|a| a == name).unwrap_or_else(|| {
+                    areas.push(name.clone());
+                    areas.len() - 1
+                })
+            })
             .collect();
         let fingerprint = fingerprint(&parts.spikes, &parts.unit_ids);
         Ok(Self {

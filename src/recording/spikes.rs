@@ -76,3 +76,34 @@ impl SpikeTrains {
         range
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_blocks_are_two_views_of_the_same_times() {
+        let trains = SpikeTrains::from_units([vec![1.0, 2.0], vec![], vec![-1.0]]);
+        assert_eq!((trains.n_units(), trains.n_spikes(), trains.offsets()), (3, 3, &[0, 2, 2, 3][..]));
+        assert_eq!((trains.unit(0), trains.unit(1), trains.unit(2)), (&[1.0, 2.0][..], &[][..], &[-1.0][..]));
+        assert_eq!(SpikeTrains::from_block(trains.block().to_vec(), trains.offsets().to_vec()), Some(trains.clone()));
+        assert_eq!(trains.time_range(), Some((-1.0, 2.0)));
+        assert_eq!(SpikeTrains::default().time_range(), None);
+    }
+
+    #[test]
+    fn offsets_that_do_not_fit_are_refused() {
+        for offsets in [vec![], vec![0], vec![1, 2], vec![0, 3], vec![0, 2, 1, 2]] {
+            assert_eq!(SpikeTrains::from_block(vec![0.0; 2], offsets.clone()), None, "{offsets:?}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_includes_its_start_and_not_its_end() {
+        let trains = SpikeTrains::from_units([vec![1.0, 2.0, 2.0, 3.0]]);
+        assert_eq!(trains.unit_between(0, 1.0, 3.0), [1.0, 2.0, 2.0]);
+        assert_eq!(trains.unit_between(0, 2.0, 2.0), [0.0; 0]);
+        assert_eq!(trains.unit_between(0, 3.5, 1.0), [0.0; 0]);
+        assert_eq!(trains.unit_between(0, f64::NEG_INFINITY, f64::INFINITY).len(), 4);
+    }
+}

@@ -140,3 +140,53 @@ impl IntervalTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, values: Column) -> NamedColumn {
+        NamedColumn { name: name.to_owned(), description: String::new(), values }
+    }
+
+    fn table() -> IntervalTable {
+        let columns = vec![
+            column("cue", Column::Float(vec![0.5, f64::NAN, 2.5])),
+            column("reward_time", Column::Float(vec![9.0, 9.0, 9.0])),
+            column("contrast", Column::Float(vec![50.0, 100.0, 25.0])),
+            column("empty", Column::Float(vec![f64::NAN; 3])),
+            column("choice", Column::Int(vec![0, 1, 2])),
+            column("side", Column::Text(vec!["left".into(), "right".into(), String::new()])),
+        ];
+        IntervalTable { name: "trials".into(), start: vec![0.0, 1.0, 2.0], stop: vec![1.0, 2.0, 3.0], columns }
+    }
+
+    #[test]
+    fn events_are_named_so_or_lie_within_their_rows() {
+        assert_eq!(table().event_columns(), ["start_time", "stop_time", "cue", "reward_time"]);
+        assert_eq!(table().event_times("stop_time"), Some(vec![1.0, 2.0, 3.0]));
+        assert_eq!(table().event_times("choice"), Some(vec![0.0, 1.0, 2.0]));
+        assert_eq!((table().event_times("side"), table().event_times("none")), (None, None));
+    }
+
+    #[test]
+    fn values_are_shown_as_text_and_taken_as_numbers() {
+        let flag = Column::Bool(vec![true, false]);
+        assert_eq!((flag.text(0), flag.number(0), flag.number(1)), ("true".to_owned(), 1.0, 0.0));
+        assert_eq!(Column::Float(vec![0.1]).text(0), "0.1");
+        let text = Column::Text(vec!["a".into()]);
+        assert!(text.number(0).is_nan() && !text.is_numeric() && flag.number(9).is_nan());
+        assert_eq!((text.text(9), text.len(), Column::Int(vec![]).is_empty()), (String::new(), 1, true));
+    }
+
+    #[test]
+    fn columns_of_another_length_are_refused() {
+        let mut short = table();
+        short.columns[1].values = Column::Int(vec![1]);
+        assert_eq!(table().check(), Ok(()));
+        let wrong = RecordingError::Table { table: "trials".into(), column: "reward_time".into(), found: 1, expected: 3 };
+        assert_eq!(short.check(), Err(wrong));
+        short.stop.pop();
+        assert!(short.check().is_err());
+    }
+}

@@ -124,6 +124,8 @@ pub enum TrialError {
 
 /// Longest window chosen when the plan leaves it open, seconds.
 const CHOSEN_WINDOW_S: f64 = 0.5;
+/// More tiles than this come from absurd spike times, not from a recording.
+const MOST_TILES: f64 = 1e6;
 
 impl TrialPlan {
     /// Cut the recording. Trials whose window or padding leaves the observed stretches or the recording, or whose event is
@@ -135,12 +137,14 @@ impl TrialPlan {
         self.check()?;
         let (first, last) = recording.time_range().ok_or(TrialError::NoSpikes)?;
         let table = match &self.source {
-            TrialSource::Automatic => recording.table("trials").filter(|t| t.len() >= 10).map(|t| (t.name.clone(), "start_time".to_owned())),
+            TrialSource::Automatic => {
+                recording.table("trials").filter(|t| t.len() >= 10).map(|t| (t.name.clone(), "start_time".to_owned()))
+            }
             TrialSource::Table { table, align } => Some((table.clone(), align.clone())),
             TrialSource::Tiles => None,
         };
         match table {
-            Some((name, align)) => self.cut_table(recording, &name, &align, first, last),
+            Some((name, align)) => self.of_table(recording, &name, &align, first, last),
             None => self.tiles(recording, first, last),
         }
     }
@@ -159,7 +163,7 @@ impl TrialPlan {
         (((window_s / self.bin_s) + 1e-6).floor().max(1.0) as usize, ((self.padding_s / self.bin_s) + 1e-6).floor() as usize)
     }
 
-    fn cut_table(&self, recording: &Recording, name: &str, align: &str, first: f64, last: f64) -> Result<Trials, TrialError> {
+    fn of_table(&self, recording: &Recording, name: &str, align: &str, first: f64, last: f64) -> Result<Trials, TrialError> {
         let table = recording.table(name).ok_or_else(|| TrialError::NoTable {
             table: name.to_owned(),
             have: recording.tables.iter().map(|t| t.name.clone()).collect::<Vec<_>>().join(", "),
@@ -167,7 +171,11 @@ impl TrialPlan {
         let no_column = |column: &str| TrialError::NoColumn {
             table: name.to_owned(),
             column: column.to_owned(),
-            have: table.event_columns().into_iter().chain(table.columns.iter().map(|c| c.name.clone())).collect::<Vec<_>>().join(", "),
+            have: ["start_time", "stop_time"]
+                .into_iter()
+                .chain(table.columns.iter().map(|c| c.name.as_str()))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let events = table.event_times(align).ok_or_else(|| no_column(align))?;
         let condition = match self.condition.as_str() {
@@ -228,16 +236,24 @@ impl TrialPlan {
             dropped: Vec::new(),
         };
         let (tile, pad) = (bins as f64 * self.bin_s, pad_bins as f64 * self.bin_s);
-        for (begin, end) in stretches {
-            let count = ((end - begin - pad) / tile + 1e-9).floor().max(0.0) as usize;
+        let fits = |(begin, end): (f64, f64)| ((end - begin - pad) / tile + 1e-9).floor().max(0.0);
+        if stretches.iter().map(|&s| fits(s)).sum::<f64>() > MOST_TILES {
+            let expected = "long enough to give at most a million windows; check that the spike times are in seconds";
+            return Err(TrialError::OutOfRange { what: "window length", value: tile, expected });
+        }
+        for (number, (begin, end)) in stretches.into_iter().enumerate() {
+            let count = fits((begin, end)) as usize;
+            if count == 0 {
+                let reason = format!(
+                    "the stretch from {begin:.3} to {end:.3} s is shorter than one window of {tile:.3} s with {pad:.3} s of history"
+                );
+                trials.dropped.push(TrialDropped { row: number, reason });
+            }
             for k in 0..count {
                 trials.rows.push(trials.starts.len());
                 trials.starts.push(begin + pad + k as f64 * tile);
                 trials.conditions.push(String::new());
             }
-        }
-        if trials.starts.is_empty() {
-            trials.dropped.push(TrialDropped { row: 0, reason: format!("no observed stretch is as long as one window of {tile:.3} s with {pad:.3} s of history") });
         }
         keep_if_any(trials)
     }
@@ -255,7 +271,8 @@ fn keep_if_any(trials: Trials) -> Result<Trials, TrialError> {
 
 /// The 5th percentile of the time from event to trial end, at most [`CHOSEN_WINDOW_S`], at least 0.1 s: most trials fit whole.
 fn chosen_window(events: &[f64], stops: &[f64], window_start_s: f64) -> f64 {
-    let mut lengths: Vec<f64> = events.iter().zip(stops).map(|(e, s)| s - e - window_start_s).filter(|d| d.is_finite() && *d > 0.0).collect();
+    let mut lengths: Vec<f64> =
+        events.iter().zip(stops).map(|(e, s)| s - e - window_start_s).filter(|d| d.is_finite() && *d > 0.0).collect();
     lengths.sort_by(f64::total_cmp);
     let fifth = lengths.get(lengths.len() / 20).copied().unwrap_or(CHOSEN_WINDOW_S);
     // Trial times are often rounded to a millisecond; do not lose a bin to that.
@@ -277,4 +294,115 @@ fn refuse(recording: &Recording, start: f64, trials: &Trials, first: f64, last: 
     let window_observed = recording.observed.iter().any(|(a, b)| start >= a - slack && stop <= b + slack);
     // History before the observed stretch counts as silent: a trial is not lost for it.
     (!window_observed).then(|| "the window is not wholly inside an observed stretch".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Column, IntervalTable, NamedColumn, RecordingParts, Source, SpikeTrains};
+    use super::*;
+
+    fn recording(times: &[f64], table: Option<IntervalTable>, observed: Vec<(f64, f64)>) -> Recording {
+        let parts = RecordingParts {
+            spikes: SpikeTrains::from_units([times.to_vec()]),
+            unit_ids: vec!["1".to_owned()],
+            unit_areas: vec!["V1".to_owned()],
+            tables: table.into_iter().collect(),
+            observed,
+            ..RecordingParts::default()
+        };
+        Recording::new(parts, Source::File("test".into())).unwrap()
+    }
+
+    fn table(name: &str, start: Vec<f64>, length: f64) -> IntervalTable {
+        let onset = NamedColumn {
+            name: "onset".into(),
+            description: String::new(),
+            values: Column::Float(start.iter().map(|s| s + 0.2).collect()),
+        };
+        let side = (0..start.len()).map(|i| ["left", "right"][i % 2].to_owned()).collect();
+        let side = NamedColumn { name: "side".into(), description: String::new(), values: Column::Text(side) };
+        let stop = start.iter().map(|s| s + length).collect();
+        IntervalTable { name: name.into(), start, stop, columns: vec![onset, side] }
+    }
+
+    fn plan(source: TrialSource) -> TrialPlan {
+        TrialPlan { source, window_s: 0.4, padding_s: 0.1, bin_s: 0.01, ..TrialPlan::default() }
+    }
+
+    fn of(table: &str, align: &str) -> TrialSource {
+        TrialSource::Table { table: table.into(), align: align.into() }
+    }
+
+    #[test]
+    fn automatic_uses_ten_trials_or_more_and_else_tiles() {
+        let starts: Vec<f64> = (0..12).map(|i| 1.0 + f64::from(i)).collect();
+        let many = recording(&[0.0, 20.0], Some(table("trials", starts.clone(), 0.6)), vec![]);
+        let trials = plan(TrialSource::Automatic).resolve(&many).unwrap();
+        assert_eq!(
+            (trials.table.as_deref(), trials.starts.as_slice(), trials.bins, trials.pad_bins),
+            (Some("trials"), &starts[..], 40, 10)
+        );
+        let few = recording(&[0.0, 20.0], Some(table("trials", starts[..9].to_vec(), 0.6)), vec![]);
+        assert_eq!(plan(TrialSource::Automatic).resolve(&few).unwrap().table, None);
+    }
+
+    #[test]
+    fn windows_are_aligned_to_events_with_their_condition_and_missing_events_are_listed() {
+        let mut trials = table("trials", vec![1.0, 2.0, f64::NAN], 0.6);
+        trials.start[2] = 3.0;
+        if let Column::Float(onset) = &mut trials.columns[0].values {
+            onset[2] = f64::NAN;
+        }
+        let mut plan = plan(of("trials", "onset"));
+        plan.condition = "side".into();
+        plan.window_start_s = -0.1;
+        let trials = plan.resolve(&recording(&[0.0, 9.0], Some(trials), vec![])).unwrap();
+        assert!((trials.starts[0] - 1.1).abs() < 1e-12 && (trials.starts[1] - 2.1).abs() < 1e-12, "{:?}", trials.starts);
+        assert_eq!((trials.rows, trials.conditions), (vec![0, 1], vec!["left".to_owned(), "right".to_owned()]));
+        assert_eq!(trials.dropped, [TrialDropped { row: 2, reason: "the event time is missing".to_owned() }]);
+    }
+
+    #[test]
+    fn windows_outside_what_was_observed_are_dropped() {
+        let observed = vec![(1.0, 1.5), (2.2, 3.0)];
+        let trials =
+            plan(of("trials", "start_time")).resolve(&recording(&[0.0, 9.0], Some(table("trials", vec![1.0, 2.0, 2.5], 0.6)), observed));
+        let trials = trials.unwrap();
+        assert_eq!((trials.rows, trials.dropped.len(), trials.dropped[0].row), (vec![0, 2], 1, 1));
+    }
+
+    #[test]
+    fn the_window_is_chosen_from_the_shortest_common_trial_length() {
+        let mut plan = plan(of("trials", "start_time"));
+        plan.window_s = 0.0;
+        let resolve = |length| plan.resolve(&recording(&[0.0, 9.0], Some(table("trials", vec![1.0, 2.0], length)), vec![])).unwrap().bins;
+        assert_eq!((resolve(0.3), resolve(2.0), resolve(0.02)), (30, 50, 10));
+    }
+
+    #[test]
+    fn tiles_keep_out_of_gaps_and_name_stretches_that_are_too_short() {
+        let trials = plan(TrialSource::Tiles).resolve(&recording(&[0.0, 9.0], None, vec![(0.0, 1.0), (2.0, 2.3), (3.0, 3.5)])).unwrap();
+        let wanted = [0.1, 0.5, 3.1];
+        assert!(trials.starts.len() == 3 && trials.starts.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-12), "{:?}", trials.starts);
+        assert_eq!((trials.dropped.len(), trials.dropped[0].row), (1, 1));
+        let none = plan(TrialSource::Tiles).resolve(&recording(&[0.0, 0.3], None, vec![]));
+        assert!(matches!(none, Err(TrialError::NoTrials { dropped: 1, .. })), "{none:?}");
+    }
+
+    #[test]
+    fn absurd_times_and_numbers_are_errors_in_words() {
+        let absurd = plan(TrialSource::Tiles).resolve(&recording(&[0.0, 1e300], None, vec![])).unwrap_err();
+        assert!(absurd.to_string().contains("check that the spike times are in seconds"), "{absurd}");
+        let silent = recording(&[], None, vec![]);
+        assert_eq!(plan(TrialSource::Tiles).resolve(&silent), Err(TrialError::NoSpikes));
+        let spikes = recording(&[0.0, 9.0], Some(table("trials", vec![1.0], 0.6)), vec![]);
+        let error = plan(of("epochs", "start_time")).resolve(&spikes).unwrap_err().to_string();
+        assert_eq!(error, "the recording has no interval table 'epochs'; it has: trials");
+        let error = plan(of("trials", "side")).resolve(&spikes).unwrap_err().to_string();
+        assert_eq!(error, "table 'trials' has no column 'side' to use; it has: start_time, stop_time, onset, side");
+        for (bin_s, window_s) in [(0.0, 0.4), (f64::NAN, 0.4), (0.01, -1.0), (0.01, 1e4)] {
+            let wrong = TrialPlan { bin_s, window_s, ..plan(TrialSource::Tiles) };
+            assert!(matches!(wrong.resolve(&spikes), Err(TrialError::OutOfRange { .. })), "{bin_s} {window_s}");
+        }
+    }
 }

@@ -1,0 +1,132 @@
+//! Time series beside the spikes that are simple and small enough to be covariates, and interval tables kept outside `/intervals`.
+
+use hdf5_pure::{Dataset, Group};
+
+use super::tables::{Found, interval_table};
+use crate::formats::FormatError;
+use crate::formats::guard::Hdf5;
+use crate::recording::{Covariate, ImportReport, NoteKind};
+
+/// Groups that are looked at, and how deep.
+const ROOTS: &[&str] = &["processing", "acquisition", "stimulus/presentation"];
+const DEPTH: usize = 4;
+const MOST_GROUPS: usize = 2000;
+const MOST_COVARIATES: usize = 200;
+/// Columns of a two-dimensional series that become covariates of their own (x, y, z).
+const MOST_COLUMNS: u64 = 3;
+
+struct Walk<'w, 'a> {
+    h5: &'w Hdf5<'a>,
+    longest: u64,
+    /// Samples that may still be kept, all series together.
+    samples_left: u64,
+    groups_left: usize,
+    /// Series that were not taken, with why.
+    skipped: Vec<String>,
+}
+
+/// Collect covariates and interval tables from the parts of the file that may hold them.
+pub(super) fn walk(h5: &Hdf5, longest: u64, found: &mut Found, report: &mut ImportReport) -> Result<(), FormatError> {
+    let mut walk = Walk { h5, longest, samples_left: longest.saturating_mul(4), groups_left: MOST_GROUPS, skipped: Vec::new() };
+    for root in ROOTS {
+        match h5.group(root) {
+            Ok(Some(group)) => walk.visit(root, &group, DEPTH, found, report)?,
+            Ok(None) => {}
+            Err(e) => report.add(NoteKind::LeftOut, *root, format!("it was not read: {}", e.brief())),
+        }
+    }
+    if !walk.skipped.is_empty() {
+        let (shown, more) = (walk.skipped.len().min(8), walk.skipped.len().saturating_sub(8));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let list = walk.skipped.get(..shown).unwrap_or_default().join("; ");
+        report.add(NoteKind::LeftOut, "time series", format!("not kept as covariates: {list}{more}"));
+    }
+    Ok(())
+}
+
+impl Walk<'_, '_> {
+    fn visit(&mut self, place: &str, group: &Group, depth: usize, found: &mut Found, report: &mut ImportReport) -> Result<(), FormatError> {
+        let children = match self.h5.groups(group, place) {
+            Ok(children) => children,
+            Err(e) => {
+                report.add(NoteKind::LeftOut, place, format!("it was not read: {}", e.brief()));
+                return Ok(());
+            }
+        };
+        for (name, child) in children {
+            if self.groups_left == 0 {
+                return Ok(());
+            }
+            self.groups_left -= 1;
+            let at = format!("{place}/{name}");
+            self.h5.progress.at(0.85, &format!("reading {name}"))?;
+            if let Ok(Some(_)) = self.h5.dataset(&child, &at, "start_time") {
+                interval_table(self.h5, &at, &name, &child, found, report);
+            } else if let Ok(Some(data)) = self.h5.dataset(&child, &at, "data") {
+                match self.series(&at, &name, &child, &data, found) {
+                    Ok(None) => {}
+                    Ok(Some(why)) => self.skipped.push(format!("{at} ({why})")),
+                    Err(e) => self.skipped.push(format!("{at} ({})", e.brief())),
+                }
+            } else if depth > 1 {
+                self.visit(&at, &child, depth - 1, found, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `Ok(Some(why))` when the series is fine but no covariate.
+    fn series(&mut self, at: &str, name: &str, group: &Group, data: &Dataset, found: &mut Found) -> Result<Option<String>, FormatError> {
+        let object = format!("{at}/data");
+        let dims = data.shape().map_err(|e| self.h5.failed(&object, &e))?;
+        let samples = dims.first().copied().unwrap_or(0);
+        let wide = dims.get(1).copied().unwrap_or(1);
+        if dims.is_empty() || dims.len() > 2 || wide == 0 || wide > MOST_COLUMNS {
+            return Ok(Some(format!("shape {dims:?}")));
+        }
+        if samples < 2 || samples > self.longest || samples * wide > self.samples_left || found.covariates.len() >= MOST_COVARIATES {
+            return Ok(Some(format!("{samples} samples")));
+        }
+        if !self.h5.is_number(&object, data)? {
+            return Ok(Some("not numbers".to_owned()));
+        }
+        let values = self.h5.numbers(&object, data, (0.85, 0.85), "reading time series")?;
+        let Some(times) = self.times(at, group, samples)? else { return Ok(Some("no ascending sample times".to_owned())) };
+        let attributes = data.attrs().unwrap_or_default();
+        let number = |key: &str, default: f64| attributes.get(key).and_then(|v| v.as_f64()).filter(|v| v.is_finite()).unwrap_or(default);
+        let (scale, offset) = (number("conversion", 1.0), number("offset", 0.0));
+        self.samples_left -= samples * wide;
+        let unit = attributes.get("unit").and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let taken = found.covariates.iter().any(|c| c.name == name || c.name == format!("{name} 1"));
+        let name = if taken { at } else { name };
+        let wide = wide as usize;
+        for column in 0..wide {
+            found.covariates.push(Covariate {
+                name: if wide == 1 { name.to_owned() } else { format!("{name} {}", column + 1) },
+                unit: unit.clone(),
+                times: times.clone(),
+                values: values.iter().skip(column).step_by(wide).map(|v| v * scale + offset).collect(),
+            });
+        }
+        Ok(None)
+    }
+
+    /// Sample times in seconds, `None` when there are none or they do not ascend.
+    fn times(&self, at: &str, group: &Group, samples: u64) -> Result<Option<Vec<f64>>, FormatError> {
+        if let Some(dataset) = self.h5.dataset(group, at, "timestamps")? {
+            let times = self.h5.numbers(&format!("{at}/timestamps"), &dataset, (0.85, 0.85), "reading time series")?;
+            let good = times.len() as u64 == samples && times.iter().all(|t| t.is_finite()) && times.is_sorted();
+            return Ok(good.then_some(times));
+        }
+        let Some(dataset) = self.h5.dataset(group, at, "starting_time")? else { return Ok(None) };
+        let object = format!("{at}/starting_time");
+        let start = self.h5.numbers(&object, &dataset, (0.85, 0.85), "reading time series")?.first().copied();
+        let rate = dataset.attrs().unwrap_or_default().get("rate").and_then(|v| v.as_f64().or_else(|| v.as_i64().map(|rate| rate as f64)));
+        Ok(match (start, rate) {
+            (Some(start), Some(rate)) if start.is_finite() && rate.is_finite() && rate > 0.0 => {
+                Some((0..samples).map(|i| start + i as f64 / rate).collect())
+            }
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! The recordings in the shared folder, against what `expected.json` says a correct reader finds. The folder is not part of the
+//! project (set `SPIKESCOPE_SHARED`, or put it beside the checkout as `../shared`); without it nothing runs and the target passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use spikescope::formats::{FormatError, OpenOptions, info::info_json, open};
+use spikescope::recording::{AreaRule, NoteKind, Recording, TrialPlan};
+
+const CHECKS: usize = 5;
+
+fn shared() -> Option<PathBuf> {
+    let named = std::env::var_os("SPIKESCOPE_SHARED").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let data = folder.join("data");
+    if data.join("expected.json").is_file() {
+        return Some(data);
+    }
+    println!("shared data not present: {CHECKS} checks did not run ({})", data.display());
+    None
+}
+
+fn read(path: &Path) -> Result<Recording, FormatError> {
+    open(path, &OpenOptions::default(), &|_, _| true)
+}
+
+fn expected(data: &Path) -> serde_json::Map<String, Value> {
+    serde_json::from_slice(&std::fs::read(data.join("expected.json")).unwrap()).unwrap()
+}
+
+fn close(found: &Value, expected: &Value, tolerance: f64, what: &str) {
+    let (a, b) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+    assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}: {a} instead of {b}");
+}
+
+/// Compare everything that `expected.json` says about one file.
+fn compare(file: &str, recording: &Recording, want: &Value) {
+    let info = info_json(recording);
+    // NaN times are counted in the file but left out of the recording, and told.
+    let nan = want.get("n_nan").and_then(Value::as_u64).unwrap_or(0);
+    assert_eq!(info["n_spikes"].as_u64().unwrap() + nan, want["n_spikes"].as_u64().unwrap(), "{file}: n_spikes");
+    let counts = |v: &Value| v.as_array().unwrap().iter().map(|c| c.as_u64().unwrap()).collect::<Vec<u64>>();
+    let (found, wanted) = (counts(&info["spikes_per_unit"]), counts(&want["spikes_per_unit"]));
+    let missing: u64 = wanted.iter().zip(&found).map(|(w, f)| w - f).sum();
+    assert_eq!((found.len(), missing), (wanted.len(), nan), "{file}: spikes_per_unit");
+    for key in ["n_units", "unit_ids", "areas", "time_unit", "n_trials", "intervals", "heldout_units", "empty_units", "n_negative"] {
+        if let Some(wanted) = want.get(key) {
+            assert_eq!(&info[key], wanted, "{file}: {key}");
+        }
+    }
+    for (key, tolerance) in [("t_first", 1e-12), ("t_last", 1e-12), ("sum_of_times", 1e-11)] {
+        close(&info[key], &want[key], tolerance, &format!("{file}: {key}"));
+    }
+}
+
+fn told(recording: &Recording, kind: NoteKind, words: &str) -> bool {
+    recording.report.notes.iter().any(|n| n.kind == kind && n.message.contains(words))
+}
+
+#[test]
+fn every_nwb_file_gives_what_is_expected_of_it() {
+    let Some(data) = shared() else { return };
+    let mut files = 0;
+    for (file, want) in expected(&data).iter().filter(|(f, _)| f.ends_with(".nwb")) {
+        files += 1;
+        match (read(&data.join(file)), want["n_spikes"].as_u64()) {
+            (Err(FormatError::NoSpikeTimes { units, object, .. }), Some(0)) => {
+                assert_eq!((units as u64, object.as_str()), (want["n_units"].as_u64().unwrap(), "units/spike_times"));
+            }
+            (read, _) => compare(file, &read.unwrap_or_else(|e| panic!("{e}")), want),
+        }
+    }
+    assert!(files >= 9, "only {files} NWB files found");
+}
+
+#[test]
+fn dirty_units_are_repaired_and_told() {
+    let Some(data) = shared() else { return };
+    let recording = read(&data.join("derived/nwb/edge_A_dirty_units.nwb")).unwrap();
+    assert!(told(&recording, NoteKind::LeftOut, "1 spike without a finite time"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Repaired, "were not ascending; they were sorted"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Advice, "2 spikes before 0 s in unit"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Advice, "no spikes in unit 5; kept as silent"), "{:?}", recording.report);
+    assert!(told(&recording, NoteKind::Advice, "no named area (empty, None or unknown) for 3 of 7 units"), "{:?}", recording.report);
+}
+
+#[test]
+fn the_benchmark_file_offers_its_arrays_by_unit_id() {
+    let Some(data) = shared() else { return };
+    let recording = read(&data.join("nlb_mc_maze_small/sub-Jenkins_ses-small_desc-test_ecephys.nwb")).unwrap();
+    assert!(told(&recording, NoteKind::Advice, "52 units PMd (ids 1xxx), 55 units M1 (ids 2xxx)"), "{:?}", recording.report);
+    let offered = AreaRule::offered(&recording);
+    let split = offered.iter().find(|s| matches!(s.rule, AreaRule::UnitId { divide_by: 1000, .. })).unwrap();
+    assert_eq!(split.areas, [("PMd".to_owned(), 52), ("M1".to_owned(), 55)]);
+    let arrays = split.rule.apply(&recording).unwrap();
+    assert_eq!(arrays.areas, ["PMd", "M1"]);
+    assert_eq!(recording.observed.len(), 100, "the 0.7 s segments with gaps of 0.1 s between them");
+    let trials = TrialPlan::default().resolve(&recording).unwrap();
+    assert_eq!(trials.starts.len(), 100, "{:?}", trials.dropped);
+}
+
+#[test]
+fn files_without_units_say_so() {
+    let Some(data) = shared() else { return };
+    let error = read(&data.join("sonata/pysonata_tests/spikes.onepop.v1.0.nwb")).unwrap_err();
+    assert!(matches!(error, FormatError::NoUnits { .. }), "{error}");
+    assert!(error.to_string().contains("processing"), "{error}");
+}
+
+#[test]
+fn text_and_npz_files_are_read_or_refused_in_words() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    let list = "derived/csv/spikes_long_seconds.csv";
+    compare(list, &read(&data.join(list)).unwrap(), &all[list]);
+
+    let folder = data.join("derived/csv");
+    let milliseconds = read(&folder.join("spikes_ms_string_ids_120s.tsv")).unwrap();
+    assert_eq!((milliseconds.n_units(), milliseconds.units.ids[0].as_str()), (15, "adn_00"));
+    assert_eq!(milliseconds.spikes.unit(0)[0], 0.00845, "milliseconds are recognised by the firing rates");
+    assert!(told(&milliseconds, NoteKind::Assumed, "milliseconds are assumed"));
+    let bare = read(&folder.join("spikes_noheader_id_time_120s.txt")).unwrap();
+    assert_eq!((bare.n_units(), bare.units.ids[0].as_str(), bare.spikes.unit(0)[0]), (15, "1", 0.00845));
+    assert!(told(&bare, NoteKind::Assumed, "there is no header"));
+    for file in ["binned_counts_10ms_120s.csv", "one_column_per_unit_120s.csv", "epochs.csv", "units.csv", "one_line_per_unit_120s.txt"] {
+        let error = read(&folder.join(file)).unwrap_err();
+        assert!(matches!(error, FormatError::CsvLayout { .. }), "{file}: {error}");
+    }
+    let npz = [
+        ("nma_steinmetz_style_PICKLED", "perhaps pickled) dat;"),
+        ("pynapple_tsgroup", "'_metadata' holds pickled"),
+        ("flat_times_ids", "times, ids, area"),
+    ];
+    for (file, words) in npz {
+        let error = read(&data.join(format!("derived/npz/{file}.npz"))).unwrap_err();
+        assert!(matches!(error, FormatError::NpzLayout { .. }) && error.to_string().contains(words), "{error}");
+    }
+}

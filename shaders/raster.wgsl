@@ -112,6 +112,6 @@ fn density_fragment(corner: Corner) -> @location(0) vec4<f32> {
         return to_target(unpack4x8unorm(looks[view.slots + u32(share * 255.0 + 0.5)]));
     }
     var color = unpack4x8unorm(looks[slot]);
-    color.a = color.a * (0.22 + 0.78 * share);
+    color.a = color.a * (0.35 + 0.65 * share);
     return to_target(color);
 }

@@ -41,11 +41,11 @@ pub fn time_axis(start: f64, stop: f64, most: usize) -> TimeAxis {
 }
 
 /// The smallest round step that is at least `rough` seconds.
-fn nice_step(rough: f64) -> f64 {
-    if rough > 0.5 {
-        if let Some(step) = LONG_STEPS_S.into_iter().find(|s| *s >= rough) {
-            return step;
-        }
+pub fn nice_step(rough: f64) -> f64 {
+    if rough > 0.5
+        && let Some(step) = LONG_STEPS_S.into_iter().find(|s| *s >= rough)
+    {
+        return step;
     }
     let power = 10f64.powf(rough.max(1e-12).log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough * (1.0 - 1e-9)).unwrap_or(10.0 * power)
@@ -67,12 +67,24 @@ pub fn time_text(seconds: f64, resolution_s: f64) -> String {
     format!("{minutes} min {rest:0width$.decimals$} s")
 }
 
+/// A short duration in the unit that suits it, two digits: `350 µs`, `12 ms`, `1.5 s`.
+pub fn duration_text(seconds: f64) -> String {
+    let two = |v: f64| if v >= 10.0 { format!("{v:.0}") } else { let text = format!("{v:.1}"); text.strip_suffix(".0").map(str::to_owned).unwrap_or(text) };
+    match seconds {
+        s if s < 1e-3 => format!("{} µs", two(s * 1e6)),
+        s if s < 1.0 => format!("{} ms", two(s * 1e3)),
+        s if s < 120.0 => format!("{} s", two(s)),
+        s if s < 7200.0 => format!("{} min", two(s / 60.0)),
+        s => format!("{} h", two(s / 3600.0)),
+    }
+}
+
 /// A count with thin groups of three digits, as users read it: `1 234 567`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (k, digit) in digits.chars().enumerate() {
-        if k > 0 && (digits.len() - k) % 3 == 0 {
+        if k > 0 && (digits.len() - k).is_multiple_of(3) {
             out.push('\u{a0}');
         }
         out.push(digit);
@@ -110,6 +122,7 @@ mod tests {
         assert_eq!(time_text(12.34567, 1e-4), "12.3457 s");
         assert_eq!(time_text(125.14, 0.1), "2 min 05.1 s");
         assert_eq!(time_text(7384.0, 1.0), "2 h 03 min 04 s");
+        assert_eq!([3.5e-4, 0.012, 0.0015, 2.0, 150.0, 9000.0].map(duration_text), ["350 µs", "12 ms", "1.5 ms", "2 s", "2.5 min", "2.5 h"]);
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1_234_567), "1\u{a0}234\u{a0}567");
     }

@@ -45,6 +45,7 @@ impl<T: Send + 'static> Pending<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 

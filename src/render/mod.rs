@@ -19,6 +19,6 @@ pub use density::DensityGrid;
 pub use gpu::install;
 pub use hit::{nearest_spike, parse_time};
 pub use index::{Chunk, SpikeIndex};
-pub use paint::{Colouring, Picture, RasterPaint, Trouble, UnitLooks};
+pub use paint::{Colouring, Picture, RasterPaint, Trouble, UnitLooks, density_words};
 pub use rows::{Band, RowOrder, RowSlots, Rows};
 pub use style::RasterStyle;

@@ -67,7 +67,11 @@ pub fn density_words(rows: &Rows, slots: &RowSlots, style: &RasterStyle, color: 
     let mut words = vec![0; slots.slots];
     for (&unit, slot) in rows.units.iter().filter_map(|u| Some((u, slots.of_unit.get(*u)?))) {
         if let Some(entry) = words.get_mut(*slot as usize) {
-            *entry = word(color(unit));
+            // Where rows share a line of pixels the most opaque one (a selected unit) gives the colour.
+            let candidate = word(color(unit));
+            if candidate >> 24 >= *entry >> 24 {
+                *entry = candidate;
+            }
         }
     }
     words.extend((0..256).map(|k| word(style.sequential(f64::from(k) / 255.0))));

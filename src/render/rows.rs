@@ -132,6 +132,7 @@ fn key(recording: &Recording, order: &RowOrder, unit: usize) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::recording::{Column, NamedColumn, RecordingParts, Source, SpikeTrains};

@@ -1,6 +1,10 @@
 //! One file per view. A view is a struct with its own small state; it reads the recording and the run through a
 //! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
 
+pub mod raster;
+pub mod recording;
+pub mod units;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

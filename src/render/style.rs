@@ -1,0 +1,127 @@
+//! Colours of the raster and of heat maps, in one place for light and dark. Views hold no colour literals.
+
+use eframe::egui::{self, Color32};
+
+/// Okabe & Ito's colours in the order in which areas get them, those with most contrast first.
+const AREAS_LIGHT: [(u8, u8, u8); 8] =
+    [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66), (60, 66, 76)];
+/// The same, with blue and vermilion lifted and the last one light.
+const AREAS_DARK: [(u8, u8, u8); 8] =
+    [(38, 142, 214), (230, 112, 28), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66), (205, 211, 220)];
+
+/// Colours of one theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RasterStyle {
+    /// True for the dark theme.
+    pub dark: bool,
+    /// Behind spikes.
+    pub paper: Color32,
+    /// Text.
+    pub text: Color32,
+    /// Axis numbers and notes.
+    pub weak: Color32,
+    /// Axis lines and borders between areas.
+    pub line: Color32,
+    /// Grid lines.
+    pub grid: Color32,
+    /// Behind selected rows.
+    pub selected: Color32,
+    /// The time cursor and the zoom box.
+    pub accent: Color32,
+    /// Over stretches that were not observed.
+    pub shade: Color32,
+    /// Event marks.
+    pub event: Color32,
+    /// Values that are missing in a heat map.
+    pub missing: Color32,
+}
+
+const fn rgb(r: u8, g: u8, b: u8) -> Color32 {
+    Color32::from_rgb(r, g, b)
+}
+
+const LIGHT: RasterStyle = RasterStyle {
+    dark: false,
+    paper: rgb(255, 255, 255),
+    text: rgb(28, 34, 44),
+    weak: rgb(90, 99, 113),
+    line: rgb(196, 202, 212),
+    grid: rgb(232, 235, 240),
+    selected: rgb(219, 234, 248),
+    accent: rgb(10, 98, 178),
+    shade: rgb(226, 229, 235),
+    event: rgb(110, 119, 133),
+    missing: rgb(226, 229, 235),
+};
+
+const DARK: RasterStyle = RasterStyle {
+    dark: true,
+    paper: rgb(25, 28, 34),
+    text: rgb(228, 232, 239),
+    weak: rgb(157, 167, 182),
+    line: rgb(70, 77, 90),
+    grid: rgb(41, 46, 55),
+    selected: rgb(33, 55, 78),
+    accent: rgb(102, 178, 240),
+    shade: rgb(44, 49, 58),
+    event: rgb(146, 156, 171),
+    missing: rgb(44, 49, 58),
+};
+
+impl RasterStyle {
+    /// The style for the theme `ui` is drawn in.
+    pub fn of(ui: &egui::Ui) -> Self {
+        if ui.visuals().dark_mode { DARK } else { LIGHT }
+    }
+
+    /// Light or dark.
+    pub fn new(dark: bool) -> Self {
+        if dark { DARK } else { LIGHT }
+    }
+
+    /// Colour of area `index` (its place in `Recording::areas`); colours repeat after eight areas, names tell them apart.
+    pub fn area(&self, index: usize) -> Color32 {
+        let areas = if self.dark { &AREAS_DARK } else { &AREAS_LIGHT };
+        let (r, g, b) = areas[index % areas.len()];
+        rgb(r, g, b)
+    }
+
+    /// Counts, rates and shares: viridis, `fraction` from 0 to 1.
+    pub fn sequential(&self, fraction: f64) -> Color32 {
+        from(colorous::VIRIDIS.eval_continuous(if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 }))
+    }
+
+    /// Signed values: blue below zero, red above, the theme's own neutral at zero; `value` from -1 to 1.
+    pub fn diverging(&self, value: f64) -> Color32 {
+        let value = if value.is_finite() { value.clamp(-1.0, 1.0) } else { 0.0 };
+        if self.dark {
+            let end = from(colorous::RED_BLUE.eval_continuous(if value > 0.0 { 0.2 } else { 0.8 }));
+            self.grid.lerp_to_gamma(end, value.abs() as f32)
+        } else {
+            // colorous runs from red (0) over white (0.5) to blue (1).
+            from(colorous::RED_BLUE.eval_continuous(0.5 - 0.42 * value))
+        }
+    }
+}
+
+fn from(color: colorous::Color) -> Color32 {
+    rgb(color.r, color.g, color.b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_accept_any_number_and_themes_differ() {
+        for style in [LIGHT, DARK] {
+            assert_eq!(style.sequential(f64::NAN), style.sequential(0.0));
+            assert_eq!(style.sequential(7.0), style.sequential(1.0));
+            assert_eq!(style.diverging(f64::NAN), style.diverging(0.0));
+            assert!(style.diverging(1.0).r() > style.diverging(1.0).b());
+            assert!(style.diverging(-1.0).b() > style.diverging(-1.0).r());
+            assert_eq!(style.area(8), style.area(0));
+        }
+        assert_ne!(LIGHT.paper, DARK.paper);
+    }
+}

@@ -1,0 +1,407 @@
+//! What was opened: the file in numbers, units by area, what the import did to it, and what training will use.
+
+mod plan;
+
+use std::sync::Arc;
+
+use eframe::egui::{self, RichText, Sense, Ui, Vec2, vec2};
+use egui_extras::{Column, TableBuilder};
+
+use super::{Action, View, ViewContext};
+use crate::recording::{Covariate, IntervalTable, NoteKind, Recording, Source, Truth};
+use crate::render::RasterStyle;
+use crate::render::axis::{duration_text, grouped, time_text};
+use crate::render::background::{Outcome, Pending};
+use crate::training::DataRecipe;
+use plan::{Plan, Used};
+
+/// Rows of a table shown at first.
+const FIRST_ROWS: usize = 8;
+/// From this many spikes, units or table rows on the plan is worked out in the background.
+const LARGE: usize = 20_000;
+
+/// The recording view.
+#[derive(Default)]
+pub struct RecordingView {
+    facts: Option<Facts>,
+    plan: Option<(DataRecipe, PlanState)>,
+}
+
+/// A plan, or the thread that makes it.
+enum PlanState {
+    Pending(Pending<Plan>),
+    Ready(Plan),
+    Failed(String),
+}
+
+/// Numbers of one recording, counted once.
+struct Facts {
+    recording: Arc<Recording>,
+    /// Per area: name, units, spikes.
+    areas: Vec<(String, usize, usize)>,
+    seconds: f64,
+    observed_seconds: f64,
+}
+
+impl View for RecordingView {
+    fn title(&self) -> &'static str {
+        "Recording"
+    }
+
+    fn help(&self) -> &'static str {
+        "What the file holds: units by area, spikes, interval tables and time series, and the truth when it was simulated. \
+         The import report lists what had to be assumed, what was repaired and what was left out, so that nothing is changed silently. \
+         'For training' shows which trials and units the next run will use and why others are not; choose there how areas are told apart."
+    }
+
+    fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
+        let Some(recording) = context.recording else {
+            (self.facts, self.plan) = (None, None);
+            return nothing_open(ui, context);
+        };
+        if !self.facts.as_ref().is_some_and(|f| Arc::ptr_eq(&f.recording, recording)) {
+            self.facts = Some(Facts::new(recording));
+            self.plan = None;
+        }
+        self.plan_for(ui, recording, &context.recipe.data);
+        let Some(facts) = &self.facts else { return };
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            facts.show(ui);
+            section(ui, "For training", |ui| training(ui, self.plan.as_ref().map(|p| &p.1), &mut context.recipe.data));
+            section(ui, "Import report", |ui| report(ui, recording));
+            if !recording.tables.is_empty() {
+                section(ui, "Interval tables", |ui| recording.tables.iter().for_each(|t| table(ui, t)));
+            }
+            if !recording.covariates.is_empty() {
+                section(ui, "Time series", |ui| covariates(ui, &recording.covariates));
+            }
+            if let Some(known) = &recording.truth {
+                section(ui, "Truth", |ui| truth(ui, recording, known));
+            }
+            ui.add_space(12.0);
+        });
+    }
+}
+
+fn nothing_open(ui: &mut Ui, context: &mut ViewContext<'_>) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.3);
+        ui.heading("No recording is open");
+        ui.label("NWB files and CSV tables of spike times can be opened, or dropped anywhere on this window");
+        ui.add_space(8.0);
+        if ui.button("Open a recording…").clicked() {
+            context.actions.push(Action::OpenDialog);
+        }
+        if ui.button("Try the demo").clicked() {
+            context.actions.push(Action::OpenDemo);
+        }
+    });
+}
+
+impl RecordingView {
+    /// Have the plan for this recipe, or have it made.
+    fn plan_for(&mut self, ui: &Ui, recording: &Arc<Recording>, recipe: &DataRecipe) {
+        if let Some((_, state)) = &mut self.plan
+            && let PlanState::Pending(pending) = state
+        {
+            match pending.poll() {
+                Outcome::Waiting => {}
+                Outcome::Done(plan) => *state = PlanState::Ready(plan),
+                Outcome::Lost => *state = PlanState::Failed("working out the trials failed; change a setting to try again".to_owned()),
+            }
+        }
+        if self.plan.as_ref().is_some_and(|(made_for, _)| made_for == recipe) {
+            return;
+        }
+        let size = recording.spikes.n_spikes() + recording.n_units() * recording.n_units() + recording.tables.iter().map(IntervalTable::len).sum::<usize>();
+        let state = if size < LARGE {
+            PlanState::Ready(Plan::new(recording, recipe))
+        } else {
+            let (theirs, wanted, ctx) = (Arc::clone(recording), recipe.clone(), ui.ctx().clone());
+            match Pending::start("training plan", move || Plan::new(&theirs, &wanted), move || ctx.request_repaint()) {
+                Ok(pending) => PlanState::Pending(pending),
+                Err(error) => PlanState::Failed(format!("no thread could be started to work out the trials: {error}")),
+            }
+        };
+        self.plan = Some((recipe.clone(), state));
+    }
+}
+
+impl Facts {
+    fn new(recording: &Arc<Recording>) -> Self {
+        let mut areas: Vec<(String, usize, usize)> = recording.areas.iter().map(|name| (name.clone(), 0, 0)).collect();
+        for (unit, area) in recording.units.area.iter().enumerate() {
+            if let Some((_, units, spikes)) = areas.get_mut(*area) {
+                *units += 1;
+                *spikes += recording.spikes.unit(unit).len();
+            }
+        }
+        let (first, last) = recording.time_range().unwrap_or((0.0, 0.0));
+        let observed: f64 = recording.observed.iter().map(|(a, b)| (b - a).max(0.0)).sum();
+        let seconds = last - first;
+        Self { recording: Arc::clone(recording), areas, seconds, observed_seconds: if observed > 0.0 { observed } else { seconds } }
+    }
+
+    fn rate(&self, spikes: usize, units: usize) -> String {
+        if units == 0 || self.observed_seconds <= 0.0 {
+            return "–".to_owned();
+        }
+        format!("{:.2} Hz", spikes as f64 / units as f64 / self.observed_seconds)
+    }
+
+    fn show(&self, ui: &mut Ui) {
+        let recording = &self.recording;
+        ui.add_space(4.0);
+        ui.heading(&recording.name);
+        match &recording.source {
+            Source::File(path) => ui.label(RichText::new(path.display().to_string()).weak()),
+            Source::Simulated { simulator, parameters, seed } => ui.label(RichText::new(format!("simulated by {simulator}, seed {seed}: {parameters}")).weak()),
+        };
+        ui.add_space(8.0);
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 28.0;
+            fact(ui, &grouped(recording.n_units() as u64), "units");
+            fact(ui, &grouped(recording.spikes.n_spikes() as u64), "spikes");
+            fact(ui, &duration_text(self.seconds), "first to last spike");
+            if self.observed_seconds < 0.999 * self.seconds {
+                fact(ui, &duration_text(self.observed_seconds), "observed");
+            }
+            fact(ui, &self.rate(recording.spikes.n_spikes(), recording.n_units()), "mean rate of a unit");
+            if let Some(table) = recording.table("trials") {
+                fact(ui, &grouped(table.len() as u64), "trials");
+            }
+        });
+        ui.add_space(4.0);
+        section(ui, "Units by area", |ui| self.by_area(ui));
+    }
+
+    fn by_area(&self, ui: &mut Ui) {
+        let style = RasterStyle::of(ui);
+        let most = self.areas.iter().map(|a| a.1).max().unwrap_or(0).max(1);
+        egui::Grid::new("units by area").num_columns(4).spacing(vec2(18.0, 5.0)).show(ui, |ui| {
+            for heading in ["Area", "Units", "Spikes", "Mean rate"] {
+                ui.label(RichText::new(heading).weak().small());
+            }
+            ui.end_row();
+            for (k, (name, units, spikes)) in self.areas.iter().enumerate() {
+                ui.label(if name.is_empty() { "no area" } else { name });
+                ui.horizontal(|ui| {
+                    let full = 150.0;
+                    let (rect, _) = ui.allocate_exact_size(vec2(full, 12.0), Sense::hover());
+                    let bar = egui::Rect::from_min_size(rect.min, vec2((full * *units as f32 / most as f32).max(2.0), rect.height()));
+                    ui.painter().rect_filled(bar, 2.0, style.area(k));
+                    ui.label(grouped(*units as u64));
+                });
+                ui.label(grouped(*spikes as u64));
+                ui.label(self.rate(*spikes, *units));
+                ui.end_row();
+            }
+        });
+    }
+}
+
+/// One number with what it is.
+fn fact(ui: &mut Ui, value: &str, what: &str) {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.label(RichText::new(value).size(18.0).strong());
+        ui.label(RichText::new(what).weak().small());
+    });
+}
+
+fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
+    ui.add_space(10.0);
+    egui::CollapsingHeader::new(RichText::new(title).strong()).id_salt(title).default_open(true).show(ui, |ui| {
+        ui.add_space(2.0);
+        add(ui);
+    });
+}
+
+fn training(ui: &mut Ui, plan: Option<&PlanState>, recipe: &mut DataRecipe) {
+    match plan {
+        None | Some(PlanState::Pending(_)) => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                ui.label("Working out trials…");
+            });
+        }
+        Some(PlanState::Failed(message)) => {
+            ui.colored_label(ui.visuals().error_fg_color, message);
+        }
+        Some(PlanState::Ready(plan)) => {
+            match &plan.used {
+                Ok(used) => will_use(ui, used),
+                Err(message) => {
+                    ui.colored_label(ui.visuals().error_fg_color, message);
+                }
+            }
+            ui.add_space(6.0);
+            ui.label("Areas are told apart by");
+            for split in &plan.offered {
+                let areas: Vec<String> = split.areas.iter().take(6).map(|(name, n)| format!("{} {n}", if name.is_empty() { "no area" } else { name })).collect();
+                let more = if split.areas.len() > 6 { format!(" and {} more", split.areas.len() - 6) } else { String::new() };
+                if ui.radio(recipe.areas == split.rule, format!("{}: {}{more}", split.label, areas.join(", "))).clicked() {
+                    recipe.areas = split.rule.clone();
+                }
+            }
+        }
+    }
+}
+
+fn will_use(ui: &mut Ui, used: &Used) {
+    let dropped: usize = used.dropped.iter().map(|d| d.1).sum();
+    let plural = |n: usize, what: &str| format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" });
+    ui.label(first_upper(&used.description));
+    let [train, validation, test] = used.split;
+    let conditions = if used.conditions > 0 { format!(", in {}", plural(used.conditions, "condition")) } else { String::new() };
+    ui.label(format!("{} used{conditions}: {train} for training, {validation} for validation, {test} for the test", plural(used.trials, "trial")));
+    if dropped > 0 {
+        ui.label(format!("{} not used:", plural(dropped, "trial")));
+        for (reason, n) in used.dropped.iter().take(5) {
+            ui.label(RichText::new(format!("    {}: {reason}", grouped(*n as u64))).weak());
+        }
+    }
+    let areas: Vec<String> = used.areas.iter().map(|(name, n)| format!("{} {n}", if name.is_empty() { "no area" } else { name })).collect();
+    let quiet = if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
+    ui.label(format!("Units: {}{quiet}", areas.join(", ")));
+}
+
+fn first_upper(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+fn report(ui: &mut Ui, recording: &Recording) {
+    if recording.report.is_empty() {
+        ui.label("Nothing had to be assumed, repaired or left out");
+        return;
+    }
+    for (kind, title) in [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")] {
+        let notes: Vec<_> = recording.report.notes.iter().filter(|n| n.kind == kind).collect();
+        if notes.is_empty() {
+            continue;
+        }
+        let color = match kind {
+            NoteKind::Advice | NoteKind::LeftOut => ui.visuals().warn_fg_color,
+            NoteKind::Repaired | NoteKind::Assumed => ui.visuals().text_color(),
+        };
+        ui.label(RichText::new(format!("{title} ({})", notes.len())).color(color).strong());
+        for note in notes {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
+                ui.add_space(10.0);
+                ui.label(&note.message);
+                if !note.place.is_empty() {
+                    ui.label(RichText::new(&note.place).weak().small());
+                }
+            });
+        }
+        ui.add_space(4.0);
+    }
+}
+
+/// An interval table: its columns, its first rows, and all of them on request.
+fn table(ui: &mut Ui, table: &IntervalTable) {
+    let title = format!("{} · {} rows · {} columns", table.name, grouped(table.len() as u64), table.columns.len() + 2);
+    egui::CollapsingHeader::new(title).id_salt(("table", &table.name)).default_open(table.name == "trials").show(ui, |ui| {
+        let id = ui.scope_id().with("all rows");
+        let mut all = ui.data(|d| d.get_temp::<bool>(id)).unwrap_or(false);
+        let rows = if all { table.len() } else { table.len().min(FIRST_ROWS) };
+        let height = ui.text_style_height(&egui::TextStyle::Body) + 3.0;
+        egui::ScrollArea::horizontal().id_salt(("table", &table.name)).show(ui, |ui| {
+            TableBuilder::new(ui)
+                .id_salt(&table.name)
+                .striped(true)
+                .columns(Column::auto_with_initial_suggestion(90.0).at_least(60.0).at_most(220.0).clip(true).resizable(true), table.columns.len() + 2)
+                .max_scroll_height(260.0)
+                .header(height, |mut header| {
+                    for (name, description) in [("start_time", "Start, s"), ("stop_time", "End, s")].into_iter().chain(table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str()))) {
+                        header.col(|ui| {
+                            let label = ui.label(RichText::new(name).weak().small());
+                            if !description.is_empty() {
+                                label.on_hover_text(description);
+                            }
+                        });
+                    }
+                })
+                .body(|body| {
+                    body.rows(height, rows, |mut row| {
+                        let k = row.index();
+                        for times in [&table.start, &table.stop] {
+                            row.col(|ui| {
+                                ui.label(times.get(k).filter(|t| t.is_finite()).map_or("–".to_owned(), |t| format!("{t:.4} s")));
+                            });
+                        }
+                        for column in &table.columns {
+                            row.col(|ui| {
+                                ui.add(egui::Label::new(column.values.text(k)).truncate());
+                            });
+                        }
+                    });
+                });
+        });
+        if table.len() > FIRST_ROWS {
+            let text = if all { "Show fewer rows".to_owned() } else { format!("Showing {rows} of {} rows, show all", grouped(table.len() as u64)) };
+            if ui.small_button(text).clicked() {
+                all = !all;
+                ui.data_mut(|d| d.insert_temp(id, all));
+            }
+        }
+    });
+}
+
+fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
+    egui::Grid::new("time series").num_columns(4).striped(true).spacing(vec2(18.0, 4.0)).show(ui, |ui| {
+        for heading in ["Name", "Unit", "Samples", "Sampling", "From", "To"] {
+            ui.label(RichText::new(heading).weak().small());
+        }
+        ui.end_row();
+        for series in covariates {
+            let (first, last) = (series.times.first().copied(), series.times.last().copied());
+            let step = first.zip(last).map(|(a, b)| (b - a) / (series.times.len().max(2) - 1) as f64).filter(|s| *s > 0.0);
+            ui.label(&series.name);
+            ui.label(if series.unit.is_empty() { "not given" } else { &series.unit });
+            ui.label(grouped(series.times.len() as u64));
+            ui.label(step.map_or("–".to_owned(), |s| format!("{:.4} Hz", 1.0 / s)));
+            ui.label(first.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
+            ui.label(last.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
+            ui.end_row();
+        }
+    });
+}
+
+fn truth(ui: &mut Ui, recording: &Recording, truth: &Truth) {
+    let name = |area: usize| recording.areas.get(area).cloned().unwrap_or_else(|| format!("area {area}"));
+    ui.label(match truth.edges.len() {
+        0 => "No area drives another".to_owned(),
+        1 => "One area drives another".to_owned(),
+        n => format!("{n} couplings between areas"),
+    });
+    let bin_s = truth.glm.as_ref().map(|g| g.bin_s);
+    for edge in &truth.edges {
+        let peak = edge.filter.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).map(|(k, v)| (k + 1, *v));
+        let at = match (peak, bin_s) {
+            (Some((lag, value)), Some(bin_s)) => format!(", filter peak {value:.3} (log-rate) at {}", duration_text(lag as f64 * bin_s)),
+            (Some((lag, value)), None) => format!(", filter peak {value:.3} (log-rate) at lag {lag} bins"),
+            (None, _) => String::new(),
+        };
+        let senders = edge.send.iter().filter(|w| w.abs() > 1e-9).count();
+        let receivers = edge.receive.iter().filter(|w| w.abs() > 1e-9).count();
+        let (source, target) = (name(edge.source), name(edge.target));
+        ui.horizontal(|ui| {
+            swatch(ui, edge.source);
+            ui.label(format!("{source} to"));
+            swatch(ui, edge.target);
+            ui.label(format!("{target}: {senders} sending units, {receivers} receiving units{at}"));
+        });
+    }
+    if let Some(glm) = &truth.glm {
+        ui.label(format!("True rates are known in bins of {}", duration_text(glm.bin_s)));
+    }
+}
+
+fn swatch(ui: &mut Ui, area: usize) {
+    let color = RasterStyle::of(ui).area(area);
+    let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), Sense::hover());
+    ui.painter().rect_filled(rect, 2.0, color);
+}

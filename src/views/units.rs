@@ -1,0 +1,243 @@
+//! The unit table: every unit with its columns; sort by any of them, filter by an expression, select for all views.
+
+mod filter;
+mod rows;
+
+use std::sync::Arc;
+
+use eframe::egui::{self, Align, Key, Layout, Modifiers, Sense, Ui, Vec2};
+use egui_extras::{Column, TableBuilder};
+
+use super::{Action, Selection, View, ViewContext};
+use crate::recording::Recording;
+use crate::render::RasterStyle;
+use crate::render::axis::grouped;
+use rows::{Sorting, UnitRows};
+
+/// The unit table view. Selected units are those of the whole window.
+#[derive(Default)]
+pub struct UnitTableView {
+    table: Option<(Arc<Recording>, UnitRows)>,
+    filter: String,
+    sorting: Sorting,
+    /// Units shown, from the top.
+    order: Vec<usize>,
+    /// What is wrong with the filter; the table keeps showing what the last good one kept.
+    error: Option<String>,
+    /// Unit from which Shift-click extends.
+    anchor: Option<usize>,
+    /// Row to bring into view.
+    scroll_to: Option<usize>,
+}
+
+impl View for UnitTableView {
+    fn title(&self) -> &'static str {
+        "Units"
+    }
+
+    fn help(&self) -> &'static str {
+        "One row per unit with every column of the file; a click on a heading sorts by it, once more the other way round. \
+         The filter takes expressions such as rate > 5 and area == \"PMd\", with and, or, not, brackets, contains, and `column names with spaces` in backquotes. \
+         Click a row to select its unit in all views (Ctrl adds, Shift extends, arrow keys move, Ctrl+A selects all shown)."
+    }
+
+    fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
+        let Some(recording) = context.recording else {
+            self.table = None;
+            ui.vertical_centered(|ui| {
+                ui.add_space(ui.available_height() * 0.3);
+                ui.heading("No recording is open");
+                ui.label("Open a recording to see its units");
+                ui.add_space(8.0);
+                if ui.button("Open a recording…").clicked() {
+                    context.actions.push(Action::OpenDialog);
+                }
+            });
+            return;
+        };
+        if !self.table.as_ref().is_some_and(|(shown, _)| Arc::ptr_eq(shown, recording)) {
+            let table = UnitRows::new(recording);
+            // A column that this recording does not have cannot sort it.
+            self.sorting.column = self.sorting.column.filter(|c| *c < table.columns.len());
+            self.table = Some((Arc::clone(recording), table));
+            self.order = (0..recording.n_units()).collect();
+            self.arrange();
+        }
+        let Some((recording, table)) = self.table.take() else { return };
+        let sorting = self.sorting;
+        let changed = self.controls(ui, &recording, &table, context.selection);
+        self.keys(ui, context.selection);
+        self.rows(ui, &recording, &table, context.selection);
+        self.table = Some((recording, table));
+        if changed || sorting != self.sorting {
+            self.arrange();
+        }
+    }
+}
+
+impl UnitTableView {
+    /// Filter and sort again.
+    fn arrange(&mut self) {
+        let Some((recording, table)) = &self.table else { return };
+        match table.order(recording, &self.filter, self.sorting) {
+            Ok(order) => (self.order, self.error) = (order, None),
+            Err(error) => self.error = Some(error.to_string()),
+        }
+    }
+
+    /// Filter field and buttons; true when the filter changed.
+    fn controls(&mut self, ui: &mut Ui, recording: &Recording, table: &UnitRows, selection: &mut Selection) -> bool {
+        let mut changed = false;
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Filter");
+            let field = egui::TextEdit::singleline(&mut self.filter).hint_text("rate > 5 and area == \"PMd\"").desired_width(240.0);
+            changed = ui.add(field).labelled_by(label.id).changed();
+            if !self.filter.is_empty() && ui.button("Clear filter").clicked() {
+                self.filter.clear();
+                changed = true;
+            }
+            let (shown, all) = (self.order.len() as u64, recording.n_units() as u64);
+            let selected = match selection.units.len() as u64 {
+                0 => String::new(),
+                n => format!(", {} selected", grouped(n)),
+            };
+            ui.label(if shown == all { format!("{} units{selected}", grouped(all)) } else { format!("{} of {} units{selected}", grouped(shown), grouped(all)) });
+            ui.separator();
+            if ui.button("Select shown").on_hover_text("Select every unit in the table (Ctrl+A)").clicked() {
+                selection.units = self.order.iter().copied().collect();
+            }
+            if ui.add_enabled(!selection.units.is_empty(), egui::Button::new("Clear selection")).clicked() {
+                selection.units.clear();
+            }
+            let tip = "Selected units that are shown, or all shown when none is selected";
+            if ui.button("Copy as CSV").on_hover_text(tip).clicked() {
+                let picked: Vec<usize> = self.order.iter().copied().filter(|u| selection.units.contains(u)).collect();
+                ui.ctx().copy_text(table.csv(recording, if picked.is_empty() { &self.order } else { &picked }));
+            }
+        });
+        if let Some(error) = &self.error {
+            ui.colored_label(ui.visuals().error_fg_color, error);
+        }
+        changed
+    }
+
+    fn keys(&mut self, ui: &Ui, selection: &mut Selection) {
+        if ui.memory(|m| m.focused()).is_some() || !ui.rect_contains_pointer(ui.max_rect()) {
+            return;
+        }
+        if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::A)) {
+            selection.units = self.order.iter().copied().collect();
+        }
+        for (key, down) in [(Key::ArrowDown, true), (Key::ArrowUp, false)] {
+            let extend = ui.input(|i| i.modifiers.shift);
+            if !ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+                continue;
+            }
+            let now = self.anchor.and_then(|unit| self.order.iter().position(|u| *u == unit));
+            let next = match (now, down) {
+                (None, _) => 0,
+                (Some(row), true) => (row + 1).min(self.order.len().saturating_sub(1)),
+                (Some(row), false) => row.saturating_sub(1),
+            };
+            if let Some(&unit) = self.order.get(next) {
+                if !extend {
+                    selection.units.clear();
+                }
+                selection.units.insert(unit);
+                (self.anchor, self.scroll_to) = (Some(unit), Some(next));
+            }
+        }
+    }
+
+    fn rows(&mut self, ui: &mut Ui, recording: &Recording, table: &UnitRows, selection: &mut Selection) {
+        if self.order.is_empty() {
+            ui.add_space(12.0);
+            ui.vertical_centered(|ui| ui.label(if recording.n_units() == 0 { "The recording has no units" } else { "No unit passes the filter" }));
+            return;
+        }
+        let style = RasterStyle::of(ui);
+        let height = ui.text_style_height(&egui::TextStyle::Body) + 4.0;
+        let mut clicked = None;
+        egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
+            let mut builder = TableBuilder::new(ui).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+            if let Some(row) = self.scroll_to.take() {
+                builder = builder.scroll_to_row(row, None);
+            }
+            for column in &table.columns {
+                let width = (column.heading.chars().count() as f32 * 7.5 + 30.0).clamp(64.0, 180.0);
+                builder = builder.column(Column::initial(width).at_least(40.0).clip(true));
+            }
+            builder
+                .header(height + 4.0, |mut header| {
+                    for (k, column) in table.columns.iter().enumerate() {
+                        header.col(|ui| {
+                            let mark = match (self.sorting.column == Some(k), self.sorting.descending) {
+                                (false, _) => "",
+                                (true, true) => " ↓",
+                                (true, false) => " ↑",
+                            };
+                            let heading = egui::Button::new(egui::RichText::new(format!("{}{mark}", column.heading)).strong()).frame(false);
+                            let tip = if column.description.is_empty() { format!("Sort by {}", column.name) } else { format!("{}\nClick to sort", column.description) };
+                            if ui.add(heading).on_hover_text(tip).clicked() {
+                                self.sorting = self.sorting.clicked(k, column.numeric);
+                            }
+                        });
+                    }
+                })
+                .body(|body| {
+                    body.rows(height, self.order.len(), |mut row| {
+                        let Some(&unit) = self.order.get(row.index()) else { return };
+                        let selected = selection.units.contains(&unit);
+                        row.set_selected(selected);
+                        for (k, column) in table.columns.iter().enumerate() {
+                            let text = table.text(recording, unit, k);
+                            row.col(|ui| cell(ui, &style, recording, unit, column.name == "area", column.numeric, text));
+                        }
+                        let response = row.response();
+                        let name = format!("unit {}", table.text(recording, unit, 0));
+                        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Row, true, selected, &name));
+                        if response.clicked() {
+                            clicked = Some(unit);
+                        }
+                    });
+                });
+        });
+        if let Some(unit) = clicked {
+            self.select(selection, unit, ui.input(|i| i.modifiers));
+        }
+    }
+
+    fn select(&mut self, selection: &mut Selection, unit: usize, modifiers: Modifiers) {
+        let place = |unit: usize| self.order.iter().position(|u| *u == unit);
+        match (modifiers.shift, self.anchor.and_then(place), place(unit)) {
+            (true, Some(a), Some(b)) => {
+                selection.units = self.order.get(a.min(b)..=a.max(b)).unwrap_or_default().iter().copied().collect();
+                return;
+            }
+            _ if modifiers.command => {
+                if !selection.units.remove(&unit) {
+                    selection.units.insert(unit);
+                }
+            }
+            _ => {
+                selection.units.clear();
+                selection.units.insert(unit);
+            }
+        }
+        self.anchor = Some(unit);
+    }
+}
+
+/// One cell: areas with their colour, numbers to the right.
+fn cell(ui: &mut Ui, style: &RasterStyle, recording: &Recording, unit: usize, is_area: bool, numeric: bool, text: String) {
+    let label = egui::Label::new(text).selectable(false).truncate();
+    if numeric {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.add(label));
+        return;
+    }
+    if is_area {
+        let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), Sense::hover());
+        ui.painter().rect_filled(rect, 2.0, style.area(recording.units.area.get(unit).copied().unwrap_or(0)));
+    }
+    ui.add(label);
+}

@@ -1,0 +1,284 @@
+//! The Loss view: training and validation loss against steps, term by term, with the references a model must beat.
+
+use eframe::egui::{self, Color32, RichText, Ui};
+use egui_plot::{HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points, Text, VLine};
+
+use super::{View, ViewContext, widgets};
+use crate::app::theme::{self, Tokens};
+use crate::training::{LossLog, LossPoint};
+
+/// Terms of the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Term {
+    Total,
+    Poisson,
+    Kl,
+    Group,
+    Smooth,
+}
+
+const TERMS: [(Term, &str, &str); 5] = [
+    (Term::Total, "Total", "Everything that is minimised"),
+    (Term::Poisson, "Poisson", "How well spike counts are predicted: mean of exp(η) − y·η per bin and unit"),
+    (Term::Kl, "KL", "Pull of the latents towards a standard normal, scaled by beta"),
+    (Term::Group, "Coupling penalty", "Group penalty on sending and receiving weights"),
+    (Term::Smooth, "Smoothness penalty", "Penalty on fast changes of the slow factors"),
+];
+
+impl Term {
+    fn of(self, point: &LossPoint) -> f64 {
+        f64::from(match self {
+            Self::Total => point.total,
+            Self::Poisson => point.poisson,
+            Self::Kl => point.kl,
+            Self::Group => point.group,
+            Self::Smooth => point.smooth,
+        })
+    }
+}
+
+/// Loss curves, references, table.
+pub struct LossView {
+    shown: [bool; 5],
+    training: bool,
+    whole_range: bool,
+}
+
+impl Default for LossView {
+    fn default() -> Self {
+        Self { shown: [true, false, false, false, false], training: true, whole_range: false }
+    }
+}
+
+impl View for LossView {
+    fn title(&self) -> &'static str {
+        "Loss"
+    }
+
+    fn help(&self) -> &'static str {
+        "The loss per time bin and unit falls as the model learns; validation decides when a stage ends. \
+         Dashed lines are what must be beaten: a flat rate per unit and the PSTH; for simulations the true rates are the limit. \
+         Choose terms to see what drives the total; the first steps are cut off unless you ask for the whole range."
+    }
+
+    fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
+        let Some(run) = context.run.filter(|run| !run.losses.points.is_empty()) else {
+            let text = if context.run.is_some() { "Losses appear after the first steps." } else { "Start training in the Train view: the curves grow while the model learns." };
+            if widgets::empty(ui, "No losses yet", text, (context.run.is_none()).then_some("Go to Train")) {
+                context.actions.push(super::Action::Show("Train"));
+            }
+            return;
+        };
+        *context.looks_at_run = true;
+        let log = &*run.losses;
+        self.controls(ui, log);
+        let table_height = 26.0 * (stages(log).len() + 1) as f32 + 14.0;
+        let table = ui.available_height() > table_height + 170.0;
+        let plot_height = if table { ui.available_height() - table_height } else { ui.available_height() };
+        self.plot(ui, log, plot_height);
+        if table {
+            metric_table(ui, log);
+        }
+    }
+}
+
+impl LossView {
+    fn controls(&mut self, ui: &mut Ui, log: &LossLog) {
+        let tokens = theme::of(ui);
+        ui.horizontal_wrapped(|ui| {
+            for (shown, (_, name, help)) in self.shown.iter_mut().zip(TERMS) {
+                ui.toggle_value(shown, name).on_hover_text(help);
+            }
+            ui.separator();
+            ui.checkbox(&mut self.training, "Training").on_hover_text("Also draw the loss of the training batches");
+            ui.checkbox(&mut self.whole_range, "Whole range").on_hover_text("Include the first steps, where the loss is far larger");
+        });
+        ui.horizontal_wrapped(|ui| {
+            for (place, (_, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
+                widgets::line_label(ui, term_color(tokens, place), false, &format!("{name}, validation"));
+                if self.training {
+                    widgets::line_label(ui, faint(term_color(tokens, place)), false, &format!("{name}, training"));
+                }
+            }
+            if self.shows_references() {
+                for (name, value) in references(log) {
+                    widgets::line_label(ui, tokens.reference, true, &format!("{name} {}", widgets::number(value, 5)));
+                }
+            }
+        });
+    }
+
+    fn shows_references(&self) -> bool {
+        // References are Poisson losses: comparable with the Poisson term, and with the total, whose penalties are small.
+        self.shown[0] || self.shown[1]
+    }
+
+    fn plot(&self, ui: &mut Ui, log: &LossLog, height: f32) {
+        let tokens = theme::of(ui);
+        let top = if self.whole_range { f64::INFINITY } else { self.top(log) };
+        let summary = summary(log);
+        let response = widgets::plot(ui, "loss", "Optimiser step", "Loss (per bin and unit)")
+            .height(height)
+            .label_formatter(|position| match position {
+                HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
+                    Some(format!("{plot_name}\nstep {:.0}\n{}", position.x, widgets::number(position.y, 5)))
+                }
+                HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position } => {
+                    Some(format!("step {:.0}\n{}", position.x.max(0.0), widgets::number(position.y, 5)))
+                }
+            })
+            .show(ui, |plot| {
+                if self.shows_references() {
+                    for (name, value) in references(log) {
+                        plot.hline(HLine::new(name, value).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()));
+                    }
+                }
+                let high = log.points.iter().map(|p| f64::from(p.total)).filter(|v| *v <= top).fold(f64::NEG_INFINITY, f64::max);
+                for (stage, begin) in stages(log) {
+                    if begin > 0 {
+                        plot.vline(VLine::new(format!("Stage {stage} begins"), begin as f64).color(tokens.line).width(1.0));
+                    }
+                    if high.is_finite() {
+                        let text = RichText::new(format!(" stage {stage}")).small();
+                        let text = Text::new("", PlotPoint::new(begin as f64, high), text).color(tokens.weak).anchor(egui::Align2::LEFT_BOTTOM);
+                        plot.text(text);
+                    }
+                }
+                for (place, (term, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
+                    let color = term_color(tokens, place);
+                    if self.training {
+                        let points = series(log, *term, false, top);
+                        plot.line(Line::new(format!("{name}, training"), PlotPoints::new(points)).color(faint(color)).width(1.0));
+                    }
+                    let points = series(log, *term, true, top);
+                    plot.line(Line::new(format!("{name}, validation"), PlotPoints::new(points.clone())).color(color).width(2.2));
+                    if points.len() <= 200 {
+                        plot.points(Points::new(format!("{name}, validation"), PlotPoints::new(points)).color(color).radius(2.4));
+                    }
+                }
+            })
+            .response;
+        widgets::describe(&response, summary);
+    }
+
+    /// Upper end of the range that shows how the model improves: the first steps are far above everything that follows.
+    fn top(&self, log: &LossLog) -> f64 {
+        let values = TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown).flat_map(|((term, _, _), _)| log.points.iter().map(|p| term.of(p)));
+        let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let high = values.get(values.len().saturating_sub(1) * 95 / 100).copied().unwrap_or(f64::INFINITY);
+        let low = values.first().copied().unwrap_or(0.0);
+        let highest_reference = if self.shows_references() { references(log).map(|(_, v)| v).fold(low, f64::max) } else { low };
+        let high = high.max(highest_reference);
+        high + 0.15 * (high - low)
+    }
+}
+
+fn term_color(tokens: &Tokens, place: usize) -> Color32 {
+    if place == 0 { tokens.accent } else { tokens.category(place) }
+}
+
+fn faint(color: Color32) -> Color32 {
+    color.gamma_multiply(0.45)
+}
+
+fn references(log: &LossLog) -> impl Iterator<Item = (&'static str, f64)> {
+    let references = [("Flat rate", log.flat), ("PSTH", log.psth), ("True rates", log.oracle)];
+    references.into_iter().filter_map(|(name, value)| value.map(|v| (name, f64::from(v))))
+}
+
+fn series(log: &LossLog, term: Term, validation: bool, top: f64) -> Vec<[f64; 2]> {
+    log.points.iter().filter(|p| p.validation == validation).map(|p| [p.step as f64, term.of(p)]).filter(|p| p[1].is_finite() && p[1] <= top).collect()
+}
+
+/// Stages in order with their first step.
+fn stages(log: &LossLog) -> Vec<(u8, u64)> {
+    let mut stages: Vec<(u8, u64)> = Vec::new();
+    for point in &log.points {
+        if stages.last().is_none_or(|(stage, _)| *stage != point.stage) {
+            stages.push((point.stage, point.step));
+        }
+    }
+    stages
+}
+
+/// Best validation loss of a stage (of all when `None`).
+fn best(log: &LossLog, stage: Option<u8>) -> Option<f64> {
+    let points = log.points.iter().filter(|p| p.validation && stage.is_none_or(|s| s == p.stage));
+    widgets::range(points.map(|p| f64::from(p.total))).map(|(low, _)| low)
+}
+
+fn summary(log: &LossLog) -> String {
+    let mut text = format!("Loss against optimiser step, {} points", log.points.len());
+    if let Some(best) = best(log, None) {
+        text.push_str(&format!(", best validation loss {}", widgets::number(best, 5)));
+    }
+    for (name, value) in references(log) {
+        text.push_str(&format!(", {} {}", name.to_lowercase(), widgets::number(value, 5)));
+    }
+    text
+}
+
+fn metric_table(ui: &mut Ui, log: &LossLog) {
+    let tokens = theme::of(ui);
+    let flat = log.flat.map(f64::from);
+    let head = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).small().color(tokens.weak));
+    egui::ScrollArea::horizontal().id_salt("metrics").show(ui, |ui| {
+        egui::Grid::new("loss table").num_columns(5).spacing([18.0, 4.0]).show(ui, |ui| {
+            for title in ["Stage", "Steps", "Training, last", "Validation, best", "Below flat rate"] {
+                head(ui, title);
+            }
+            ui.end_row();
+            let stages = stages(log);
+            for (place, (stage, begin)) in stages.iter().enumerate() {
+                let end = stages.get(place + 1).map_or_else(|| log.points.last().map_or(*begin, |p| p.step), |(_, next)| *next);
+                let last = log.points.iter().rev().find(|p| p.stage == *stage && !p.validation).map(|p| f64::from(p.total));
+                let best = best(log, Some(*stage));
+                ui.label(format!("{stage}"));
+                ui.label(widgets::count(end.saturating_sub(*begin) as usize));
+                ui.label(last.map_or_else(|| "–".to_owned(), |v| widgets::number(v, 5)));
+                ui.label(best.map_or_else(|| "–".to_owned(), |v| widgets::number(v, 5)));
+                ui.label(best.zip(flat).map_or_else(|| "–".to_owned(), |(b, f)| format!("{} %", widgets::number((1.0 - b / f) * 100.0, 3))));
+                ui.end_row();
+            }
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(step: u64, stage: u8, validation: bool, total: f32) -> LossPoint {
+        LossPoint { step, stage, validation, poisson: total - 0.01, kl: 0.01, group: 0.0, smooth: 0.0, total }
+    }
+
+    fn log() -> LossLog {
+        let mut points = vec![point(1, 1, false, 5.0)];
+        points.extend((2..60).map(|s| point(s, if s < 30 { 1 } else { 2 }, s % 5 == 0, 0.3 - s as f32 * 0.001)));
+        LossLog { points, flat: Some(0.28), psth: None, oracle: Some(0.2) }
+    }
+
+    #[test]
+    fn the_first_steps_are_cut_and_references_are_not() {
+        let view = LossView::default();
+        let top = view.top(&log());
+        assert!(top < 1.0 && top > 0.28, "{top}");
+        assert!(series(&log(), Term::Total, false, top).iter().all(|p| p[0] > 1.0));
+        assert_eq!(series(&log(), Term::Total, false, f64::INFINITY).len() + series(&log(), Term::Total, true, f64::INFINITY).len(), 59);
+    }
+
+    #[test]
+    fn stages_and_best_values_come_from_the_log() {
+        assert_eq!(stages(&log()), [(1, 1), (2, 30)]);
+        let best_of_stage = best(&log(), Some(1)).unwrap_or_default();
+        assert!((best_of_stage - 0.275).abs() < 1e-6, "{best_of_stage}");
+        assert!(best(&log(), Some(3)).is_none());
+    }
+
+    #[test]
+    fn the_summary_names_best_and_references() {
+        let text = summary(&log());
+        assert!(text.contains("best validation loss 0.245") && text.contains("flat rate 0.28") && !text.contains("psth"), "{text}");
+    }
+}

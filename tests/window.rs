@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use spikescope::app::{AppOptions, Command, SpikescopeApp};
 use spikescope::recording::Recording;
 use spikescope::training::Phase;
@@ -74,7 +74,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     harness.get_by_label("Train").click();
     settle(&mut harness);
     wait(&mut harness, "summed up", |h| h.query_by_label_contains("trials ×").is_some());
-    assert!(harness.get_by_label("Start training").accesskit_node().is_disabled() == false);
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
     // A field takes a number, refuses nonsense with a reason, and can be reset.
     let rank = || "Coupling factors";
     harness.get_by_label(rank()).focus();
@@ -225,7 +225,7 @@ fn views_describe_what_they_draw() {
     said("matrix", "Area matrix of Contribution");
     said("loss", "best validation loss");
     said("truth", "Inferred against true weights of 36 units");
-    said("latents", "Latents of V1: 119 trials");
+    said("latents", "Latents of V1: 120 trials");
     said("train", "3 · coupling: 62 %");
 }
 

@@ -166,8 +166,18 @@ fn of_colorous(color: colorous::Color) -> Color32 {
     rgb(color.r, color.g, color.b)
 }
 
-/// Use the tokens for every widget, in both themes.
+/// The embedded fonts; the proportional one lacks arrows and some mathematics, which the monospaced one has.
+fn fonts() -> egui::FontDefinitions {
+    let mut fonts = egui::FontDefinitions::default();
+    if let Some(proportional) = fonts.families.get_mut(&FontFamily::Proportional) {
+        proportional.push("Hack".to_owned());
+    }
+    fonts
+}
+
+/// Use the tokens and fonts for every widget, in both themes.
 pub fn apply(ctx: &egui::Context) {
+    ctx.set_fonts(fonts());
     for theme in [Theme::Light, Theme::Dark] {
         let mut style = egui::Style { visuals: visuals(theme), ..egui::Style::default() };
         let font = |size| FontId::new(size, FontFamily::Proportional);

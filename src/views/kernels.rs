@@ -96,7 +96,8 @@ fn show(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSnap
     if size.x > 560.0 && size.x > 1.1 * size.y {
         let left = (size.x * 0.46).min(size.y * 1.05).max(230.0);
         ui.horizontal_top(|ui| {
-            let clicked = ui.allocate_ui(vec2(left, size.y), |ui| grid(ui, run, snapshot, pair)).inner;
+            let down = egui::Layout::top_down(egui::Align::Min);
+            let clicked = ui.allocate_ui_with_layout(vec2(left, size.y), down, |ui| grid(ui, run, snapshot, pair)).inner;
             ui.separator();
             ui.vertical(|ui| detail(ui, run, snapshot, pair, trial));
             clicked
@@ -274,8 +275,9 @@ fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSn
 
 fn filter_plot(ui: &mut Ui, snapshot: &Snapshot, pair: &PairSnapshot, truth: Option<&PairTruth>, color: Color32, height: f32) {
     let tokens = theme::of(ui);
-    let response = widgets::plot(ui, "filter", "Lag (ms)", "Change of log-rate")
-        .height(height.max(60.0))
+    widgets::y_title(ui, "Change of log-rate");
+    let response = widgets::plot(ui, "filter", "Lag (ms)")
+        .height((height - widgets::Y_TITLE).max(60.0))
         .include_x(0.0)
         .include_y(0.0)
         .label_formatter(|p| hover(p, "ms", ""))
@@ -302,8 +304,9 @@ fn weights(ui: &mut Ui, id: &str, x: &str, y: &str, values: &[Vec<f32>], truth: 
     let first: &[f32] = values.first().map_or(&[], Vec::as_slice);
     let mut order: Vec<usize> = (0..first.len()).collect();
     order.sort_by(|&a, &b| first.get(b).unwrap_or(&0.0).total_cmp(first.get(a).unwrap_or(&0.0)));
-    let response = widgets::plot(ui, id, x, y)
-        .height(height.max(60.0))
+    widgets::y_title(ui, y);
+    let response = widgets::plot(ui, id, x)
+        .height((height - widgets::Y_TITLE).max(60.0))
         .include_y(0.0)
         .label_formatter(|p| hover(p, "", "rank "))
         .show(ui, |plot| {
@@ -342,8 +345,9 @@ fn factor(snapshot: &Snapshot, pair: &PairSnapshot, trial: usize) -> Option<Vec<
 
 fn factor_plot(ui: &mut Ui, snapshot: &Snapshot, factor: &[f32], trial: usize, color: Color32, height: f32) {
     let tokens = theme::of(ui);
-    let response = widgets::plot(ui, "factor", &format!("Time in trial {} (ms)", trial + 1), "Coupling factor")
-        .height(height.max(60.0))
+    widgets::y_title(ui, "Coupling factor");
+    let response = widgets::plot(ui, "factor", &format!("Time in trial {} (ms)", trial + 1))
+        .height((height - widgets::Y_TITLE).max(60.0))
         .include_y(0.0)
         .label_formatter(|p| hover(p, "ms", ""))
         .show(ui, |plot| {

@@ -63,18 +63,13 @@ impl LatentsView {
         ui.horizontal_wrapped(|ui| {
             let choices = run.data.as_ref().map(|data| ColorBy::choices(&data.0, &data.1)).unwrap_or_default();
             ui.label("Colour by");
-            egui::ComboBox::new("colour by", "")
-                .selected_text(self.by.name())
-                .truncate()
-                .width(150.0)
-                .show_ui(ui, |ui| {
-                    for choice in choices {
-                        let name = choice.name();
-                        ui.selectable_value(&mut self.by, choice, name);
-                    }
-                })
-                .response
-                .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, format!("Colour by: {}", self.by.name())));
+            let now = self.by.name();
+            widgets::combo(ui, "colour by", "Colour by", &now, 170.0, |ui| {
+                for choice in choices {
+                    let name = choice.name();
+                    ui.selectable_value(&mut self.by, choice, name);
+                }
+            });
             ui.separator();
             let label = ui.label("Trial");
             let mut number = *trial + 1;
@@ -127,7 +122,7 @@ fn panels(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, projections: &[Proje
     let columns = ((n as f32 * size.x / size.y.max(1.0)).sqrt().round() as usize).clamp(1, n);
     let rows = n.div_ceil(columns);
     let gap = ui.spacing().item_spacing;
-    let cell = vec2((size.x - gap.x * (columns - 1) as f32) / columns as f32, ((size.y - gap.y * (rows - 1) as f32) / rows as f32).max(110.0));
+    let cell = vec2((size.x - gap.x * (columns - 1) as f32) / columns as f32, ((size.y - gap.y * (rows - 1) as f32) / rows as f32).max(130.0));
     let mut clicked = None;
     egui::ScrollArea::vertical().id_salt("latents").auto_shrink(false).show(ui, |ui| {
         for row in 0..rows {
@@ -137,7 +132,7 @@ fn panels(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, projections: &[Proje
                     ui.allocate_ui(cell, |ui| {
                         ui.vertical(|ui| {
                             widgets::area_label(ui, run.area_index(area), &run.area_name(area));
-                            let height = (cell.y - 26.0).max(60.0);
+                            let height = (cell.y - 34.0).max(80.0);
                             clicked = panel(ui, run, snapshot, area, projection, colors, selected, vec2(cell.x, height)).or(clicked);
                         });
                     });
@@ -152,12 +147,13 @@ fn panels(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, projections: &[Proje
 fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, area: usize, projection: &Projection, colors: Option<&Values>, selected: usize, size: egui::Vec2) -> Option<usize> {
     let tokens = theme::of(ui);
     let axis = |k: usize| format!("Component {} ({:.0} % of variance)", k + 1, projection.explained[k] * 100.0);
+    widgets::y_title(ui, &axis(1));
     let step = snapshot.latent_trials.len().div_ceil(DRAWN).max(1);
     let groups = grouped(tokens, snapshot, projection, colors, step);
     let chosen = snapshot.latent_trials.iter().position(|t| *t == selected).and_then(|place| projection.points.get(place)).copied();
-    let drawn = widgets::plot(ui, &format!("latents {area}"), &axis(0), &axis(1))
+    let drawn = widgets::plot(ui, &format!("latents {area}"), &axis(0))
         .width(size.x)
-        .height(size.y)
+        .height(size.y - widgets::Y_TITLE)
         .label_formatter(move |position| match position {
             HoverPosition::NearDataPoint { plot_name, .. } if !plot_name.is_empty() => Some((*plot_name).to_owned()),
             _ => None,

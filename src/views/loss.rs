@@ -117,8 +117,9 @@ impl LossView {
         let tokens = theme::of(ui);
         let top = if self.whole_range { f64::INFINITY } else { self.top(log) };
         let summary = summary(log);
-        let response = widgets::plot(ui, "loss", "Optimiser step", "Loss (per bin and unit)")
-            .height(height)
+        widgets::y_title(ui, "Loss (per bin and unit)");
+        let response = widgets::plot(ui, "loss", "Optimiser step")
+            .height(height - widgets::Y_TITLE)
             .label_formatter(|position| match position {
                 HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
                     Some(format!("{plot_name}\nstep {:.0}\n{}", position.x, widgets::number(position.y, 5)))
@@ -166,11 +167,12 @@ impl LossView {
         let values = TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown).flat_map(|((term, _, _), _)| log.points.iter().map(|p| term.of(p)));
         let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
-        let high = values.get(values.len().saturating_sub(1) * 95 / 100).copied().unwrap_or(f64::INFINITY);
         let low = values.first().copied().unwrap_or(0.0);
+        // Three quarters of the points are far closer to the end than to the beginning.
+        let usual = values.get(values.len().saturating_sub(1) * 3 / 4).copied().unwrap_or(f64::INFINITY);
         let highest_reference = if self.shows_references() { references(log).map(|(_, v)| v).fold(low, f64::max) } else { low };
-        let high = high.max(highest_reference);
-        high + 0.15 * (high - low)
+        let high = usual.max(highest_reference);
+        high + 0.5 * (high - low)
     }
 }
 

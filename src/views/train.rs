@@ -126,20 +126,13 @@ impl TrainView {
         let theirs = Arc::clone(recording);
         let offered = self.offered.get(ui.ctx(), "area rules", &recording.fingerprint, move || AreaRule::offered(&theirs)).cloned();
         let now = context.recipe.data.areas.clone();
-        let name = format!("Areas: {}", now.label());
-        egui::ComboBox::new("areas", "")
-            .selected_text(now.label())
-            .truncate()
-            .width(ui.available_width() - 4.0)
-            .show_ui(ui, |ui| {
-                for split in offered.unwrap_or_default() {
-                    let areas: Vec<String> = split.areas.iter().map(|(name, n)| format!("{n} {}", shown_area(name))).collect();
-                    let text = format!("{}  ·  {}", split.label, areas.join(", "));
-                    ui.selectable_value(&mut context.recipe.data.areas, split.rule, text);
-                }
-            })
-            .response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, &name));
+        widgets::combo(ui, "areas", "Areas", &now.label(), f32::INFINITY, |ui| {
+            for split in offered.unwrap_or_default() {
+                let areas: Vec<String> = split.areas.iter().map(|(name, n)| format!("{n} {}", shown_area(name))).collect();
+                let text = format!("{}  ·  {}", split.label, areas.join(", "));
+                ui.selectable_value(&mut context.recipe.data.areas, split.rule, text);
+            }
+        });
     }
 
     fn settings(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recording) {
@@ -156,7 +149,7 @@ pub fn is_active(phase: &Phase) -> bool {
 fn row(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     let tokens = theme::of(ui);
     ui.horizontal(|ui| {
-        ui.add_sized([84.0, 20.0], egui::Label::new(RichText::new(name).color(tokens.weak)).halign(egui::Align::Min));
+        widgets::left_text(ui, 84.0, RichText::new(name).color(tokens.weak));
         contents(ui);
     });
 }
@@ -168,23 +161,16 @@ fn trial_source(ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recordin
         TrialSource::Table { table, align } => format!("{table}, aligned to {align}"),
         TrialSource::Tiles => "windows without overlap".to_owned(),
     };
-    let now = words(source);
-    egui::ComboBox::new("trial source", "")
-        .selected_text(&now)
-        .truncate()
-        .width(ui.available_width() - 4.0)
-        .show_ui(ui, |ui| {
-            let mut choices = vec![TrialSource::Automatic, TrialSource::Tiles];
-            for table in &recording.tables {
-                choices.extend(table.event_columns().into_iter().map(|align| TrialSource::Table { table: table.name.clone(), align }));
-            }
-            for choice in choices {
-                let text = words(&choice);
-                ui.selectable_value(source, choice, text);
-            }
-        })
-        .response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, format!("Trials from: {now}")));
+    widgets::combo(ui, "trial source", "Trials from", &words(source), f32::INFINITY, |ui| {
+        let mut choices = vec![TrialSource::Automatic, TrialSource::Tiles];
+        for table in &recording.tables {
+            choices.extend(table.event_columns().into_iter().map(|align| TrialSource::Table { table: table.name.clone(), align }));
+        }
+        for choice in choices {
+            let text = words(&choice);
+            ui.selectable_value(source, choice, text);
+        }
+    });
 }
 
 fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
@@ -195,18 +181,11 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
         DeviceChoice::Cpu => "CPU",
         DeviceChoice::SoftwareGpu => "software GPU (very slow, for tests)",
     };
-    let now = name(*device);
-    egui::ComboBox::new("device", "")
-        .selected_text(now)
-        .truncate()
-        .width(ui.available_width() - 4.0)
-        .show_ui(ui, |ui| {
-            for choice in [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu, DeviceChoice::SoftwareGpu] {
-                ui.selectable_value(device, choice, name(choice));
-            }
-        })
-        .response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, format!("Device: {now}")));
+    widgets::combo(ui, "device", "Device", name(*device), f32::INFINITY, |ui| {
+        for choice in [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu, DeviceChoice::SoftwareGpu] {
+            ui.selectable_value(device, choice, name(choice));
+        }
+    });
 }
 
 fn show_summary(ui: &mut Ui, summary: &DataSummary) {
@@ -300,7 +279,7 @@ fn stages(ui: &mut Ui, progress: &Progress) {
         let fraction = if stage.done { 1.0 } else { stage.fraction };
         ui.horizontal(|ui| {
             let text = RichText::new(&stage.name).color(if now { tokens.text } else { tokens.weak });
-            ui.add_sized([name_width, 18.0], egui::Label::new(text).truncate().halign(egui::Align::Min));
+            widgets::left_text(ui, name_width, text);
             let color = if stage.done { tokens.success } else { tokens.accent };
             let percent = format!("{:.0} %", fraction * 100.0);
             widgets::bar(ui, fraction, ui.available_width() - 56.0, color, &format!("{}: {percent}", stage.name));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use eframe::egui::{self, RichText, TextEdit, Ui};
 
+use super::widgets;
 use crate::app::theme;
 use crate::recording::{Recording, TrialSource};
 use crate::training::{Recipe, RecipeError, RecipeField};
@@ -66,12 +67,7 @@ impl Form {
         ui.horizontal(|ui| {
             let label_width = (ui.available_width() * 0.5).clamp(60.0, 210.0);
             let tokens = theme::of(ui);
-            let name = ui
-                .allocate_ui_with_layout(egui::vec2(label_width, ui.spacing().interact_size.y), egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                    ui.set_width(label_width);
-                    ui.add(egui::Label::new(field.label).truncate()).on_hover_text(format!("{}\n\nSetting: {}", field.help, field.path))
-                })
-                .inner;
+            let name = widgets::left_text(ui, label_width, RichText::new(field.label)).on_hover_text(format!("{}\n\nSetting: {}", field.help, field.path));
             match &value {
                 serde_json::Value::Bool(on) => {
                     let mut on = *on;
@@ -115,14 +111,13 @@ impl Form {
     fn condition(&mut self, ui: &mut Ui, field: &RecipeField, recipe: &mut Recipe, recording: Option<&Recording>) {
         let now = recipe.data.trials.condition.clone();
         let columns = recording.map(|r| condition_columns(r, &recipe.data.trials.source)).unwrap_or_default();
-        egui::ComboBox::new(field.path, "").selected_text(if now.is_empty() { "none" } else { &now }).truncate().show_ui(ui, |ui| {
+        let shown = if now.is_empty() { "none" } else { &now };
+        widgets::combo(ui, field.path, field.label, shown, 160.0, |ui| {
             ui.selectable_value(&mut recipe.data.trials.condition, String::new(), "none");
             for column in columns {
                 ui.selectable_value(&mut recipe.data.trials.condition, column.clone(), column);
             }
-        })
-        .response
-        .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, format!("{}: {}", field.label, if now.is_empty() { "none" } else { &now })));
+        });
     }
 
     fn set(&mut self, path: &'static str, text: &str, recipe: &mut Recipe) {

@@ -100,8 +100,9 @@ fn scatter(ui: &mut Ui, run: &RunState, pair: &PairSnapshot, height: f32) {
     let receive = truth.as_ref().map(|t| points(pair.receive.first(), &t.receive)).unwrap_or_default();
     let (low, high) = widgets::range(send.iter().chain(&receive).flatten().copied().chain([0.0])).unwrap_or((0.0, 1.0));
     let n = send.len() + receive.len();
-    let response = widgets::plot(ui, "truth scatter", "True weight", "Inferred weight")
-        .height((height - 26.0).max(80.0))
+    widgets::y_title(ui, "Inferred weight");
+    let response = widgets::plot(ui, "truth scatter", "True weight")
+        .height((height - 24.0 - widgets::Y_TITLE).max(70.0))
         .label_formatter(|p| hover(p, "true", "inferred"))
         .show(ui, |plot| {
             plot.line(Line::new("", PlotPoints::new(vec![[low, low], [high, high]])).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()).allow_hover(false));
@@ -124,8 +125,9 @@ fn running(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot
     let of = |value: fn(&TruthScore) -> f32| -> Vec<[f64; 2]> { scores.iter().map(|(step, s)| [*step as f64, f64::from(value(s))]).filter(|p| p[1].is_finite()).collect() };
     let series = [of(|s| s.cos_send), of(|s| s.cos_receive), of(|s| s.filter_corr)];
     let last = scores.last().map(|(_, s)| *s);
-    let response = widgets::plot(ui, "truth scores", "Optimiser step", "Agreement with the truth (1 = perfect)")
-        .height((height - 26.0).max(80.0))
+    widgets::y_title(ui, "Agreement with the truth (1 = perfect)");
+    let response = widgets::plot(ui, "truth scores", "Optimiser step")
+        .height((height - 24.0 - widgets::Y_TITLE).max(70.0))
         .include_y(0.0)
         .include_y(1.0)
         .label_formatter(|p| hover(p, "step", "agreement"))

@@ -1,7 +1,7 @@
 //! Small pieces that views share: headings, empty states, legends, number formats, plots with tokens and small multiples.
 
-use eframe::egui::{self, Align, Align2, Color32, CornerRadius, FontId, Layout, Pos2, Rect, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2};
-use egui_plot::{AxisHints, Plot};
+use eframe::egui::{self, Align, Align2, Color32, CornerRadius, FontId, Layout, Pos2, Rangef, Rect, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
 use crate::app::theme::{self, Tokens};
 
@@ -61,20 +61,14 @@ pub fn area_label(ui: &mut Ui, index: usize, name: &str) -> Response {
 
 /// A coloured square and a name.
 pub fn swatch_label(ui: &mut Ui, color: Color32, name: &str) -> Response {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 5.0;
-        let (rect, _) = ui.allocate_exact_size(Vec2::splat(10.0), Sense::hover());
-        ui.painter().rect_filled(rect, 2.5, color);
-        ui.label(name)
+    marked(ui, name, TextStyle::Body, 10.0, |ui, rect| {
+        ui.painter().rect_filled(Rect::from_center_size(rect.center(), Vec2::splat(10.0)), 2.5, color);
     })
-    .inner
 }
 
 /// A short line and a name, as legends of line plots have it.
 pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Response {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 5.0;
-        let (rect, _) = ui.allocate_exact_size(vec2(20.0, 10.0), Sense::hover());
+    marked(ui, name, TextStyle::Small, 20.0, |ui, rect| {
         let ends = [rect.left_center(), rect.right_center()];
         let stroke = Stroke::new(2.0, color);
         if dashed {
@@ -82,7 +76,31 @@ pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Resp
         } else {
             ui.painter().line_segment(ends, stroke);
         }
-        ui.label(RichText::new(name).small())
+    })
+}
+
+/// A mark and a text in one piece, so that a wrapping row breaks between pieces and not inside them.
+fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, paint: impl FnOnce(&Ui, Rect)) -> Response {
+    let tokens = theme::of(ui);
+    let font = style.resolve(ui.style());
+    let room = (ui.max_rect().width() - mark - 5.0).max(20.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, tokens.text);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
+    let galley = ui.painter().layout_job(job);
+    let size = vec2(mark + 5.0 + galley.size().x, galley.size().y.max(12.0));
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    paint(ui, Rect::from_min_size(rect.min, vec2(mark, rect.height())));
+    ui.painter().galley(pos2(rect.left() + mark + 5.0, rect.center().y - galley.size().y / 2.0), galley, tokens.text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
+    response
+}
+
+/// Text in a column of fixed width, at its left.
+pub fn left_text(ui: &mut Ui, width: f32, text: RichText) -> Response {
+    let size = vec2(width, ui.spacing().interact_size.y.min(20.0));
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_width(width);
+        ui.add(egui::Label::new(text).truncate())
     })
     .inner
 }
@@ -103,28 +121,71 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T,
     changed
 }
 
+/// A drop-down that takes the available width (at most `width`), named for screen readers and tests as `name: value`.
+pub fn combo(ui: &mut Ui, id: &str, name: &str, value: &str, width: f32, choices: impl FnOnce(&mut Ui)) {
+    let response = egui::ComboBox::from_id_salt(id).selected_text(value.to_owned()).truncate().width(ui.available_width().min(width)).show_ui(ui, choices).response;
+    response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("{name}: {value}")));
+}
+
 /// Give a custom-drawn figure a name for screen readers and tests: a sentence with its main numbers.
 pub fn describe(response: &Response, text: impl Into<String>) {
     let text = text.into();
     response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, text.clone()));
 }
 
-/// A plot with our colours: grid and axes from the tokens, axis labels with units.
-pub fn plot<'a>(ui: &Ui, id: &str, x_label: &str, y_label: &str) -> Plot<'a> {
+/// Height that [`y_title`] takes.
+pub const Y_TITLE: f32 = 20.0;
+
+/// What the vertical axis shows, above the plot: upright text beside a small plot would be cut off.
+pub fn y_title(ui: &mut Ui, text: &str) {
     let tokens = theme::of(ui);
-    let label = |text: &str| RichText::new(text.to_owned()).small().color(tokens.weak);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), Y_TITLE - ui.spacing().item_spacing.y), Sense::hover());
+    text_in(ui, rect, Align2::LEFT_CENTER, text, 11.5, tokens.weak);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+}
+
+/// A plot with our colours and round ticks. Its vertical axis is named by [`y_title`].
+pub fn plot<'a>(ui: &Ui, id: &str, x_label: &str) -> Plot<'a> {
+    let tokens = theme::of(ui);
+    let axis = |hints: AxisHints<'a>| hints.tick_label_color(tokens.weak).tick_label_font(FontId::proportional(11.0)).formatter(|mark, _| tick(mark));
+    let x = axis(AxisHints::new_x()).label(RichText::new(x_label.to_owned()).small().color(tokens.weak)).label_spacing(Rangef::new(24.0, 30.0));
+    let y = axis(AxisHints::new_y()).label_spacing(Rangef::new(13.0, 16.0)).min_thickness(26.0);
     Plot::new(id.to_owned())
         .show_background(false)
-        .grid_color(tokens.grid.lerp_to_gamma(tokens.weak, 0.25))
-        .custom_x_axes(vec![AxisHints::new_x().label(label(x_label)).tick_label_color(tokens.weak).tick_label_font(FontId::proportional(11.0))])
-        .custom_y_axes(vec![
-            AxisHints::new_y().label(label(y_label)).tick_label_color(tokens.weak).tick_label_font(FontId::proportional(11.0)).min_thickness(30.0),
-        ])
+        .grid_color(tokens.grid)
+        .grid_fade(0.0)
+        .x_grid_spacer(|input| round_marks(&input, 7.0))
+        .y_grid_spacer(|input| round_marks(&input, 3.4))
+        .custom_x_axes(vec![x])
+        .custom_y_axes(vec![y])
         .set_margin_fraction(vec2(0.02, 0.08))
         .allow_scroll(false)
-        .show_crosshair(true)
         .cursor_color(tokens.weak)
         .min_size(vec2(60.0, 40.0))
+}
+
+/// Marks at multiples of 1, 2 or 5 times a power of ten, at least `least` times the finest step apart (8 points).
+fn round_marks(input: &GridInput, least: f64) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    let wanted = input.base_step_size * least;
+    if !(wanted.is_finite() && wanted > 0.0 && low.is_finite() && high.is_finite()) {
+        return Vec::new();
+    }
+    let unit = 10f64.powf(wanted.log10().floor());
+    let step_size = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * unit).find(|step| *step >= wanted).unwrap_or(10.0 * unit);
+    let first = (low / step_size).ceil() as i64;
+    let last = (high / step_size).floor() as i64;
+    (first..=last.min(first.saturating_add(200))).map(|k| GridMark { value: k as f64 * step_size, step_size }).collect()
+}
+
+/// A tick in as many digits as its step needs.
+fn tick(mark: GridMark) -> String {
+    let decimals = (-(mark.step_size.abs().log10() + 1e-9).floor()).clamp(0.0, 9.0) as usize;
+    if mark.value.abs() >= 1e6 || decimals > 6 {
+        return number(mark.value, 3);
+    }
+    let text = format!("{:.*}", decimals, mark.value.abs());
+    if mark.value < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) { format!("−{text}") } else { text }
 }
 
 /// A number for people: up to `digits` significant digits, `-` as a true minus.
@@ -310,6 +371,16 @@ mod tests {
         assert_eq!(count(1_234_567), "1\u{a0}234\u{a0}567");
         assert_eq!(bytes(12_500_000), "12.5 MB");
         assert_eq!((duration(0.84), duration(200.0), duration(7500.0)), ("0.8 s".into(), "3 min 20 s".into(), "2 h 05 min".into()));
+    }
+
+    #[test]
+    fn marks_are_round_and_ticks_have_the_digits_they_need() {
+        let input = GridInput { bounds: (-0.31, 0.52), base_step_size: 0.013 };
+        let marks = round_marks(&input, 7.0);
+        let ticks: Vec<String> = marks.into_iter().map(tick).collect();
+        assert_eq!(ticks, ["−0.3", "−0.2", "−0.1", "0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
+        assert!(round_marks(&GridInput { bounds: (0.0, f64::NAN), base_step_size: 1.0 }, 7.0).is_empty());
+        assert_eq!(tick(GridMark { value: 400.0, step_size: 200.0 }), "400");
     }
 
     #[test]

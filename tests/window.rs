@@ -89,6 +89,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     harness.get_by_label_contains("must be between 1 and 8");
     assert_eq!(harness.state().recipe().glm().rank, 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    settle(&mut harness);
     harness.get_by_label("Reset").click();
     harness.run();
     assert_eq!(harness.state().recipe().glm().rank, 1);
@@ -139,6 +140,33 @@ fn a_file_that_cannot_be_opened_is_told_with_details() {
     assert!(harness.state().messages().is_empty());
 }
 
+#[derive(Debug)]
+struct Dropped(std::path::PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window must not read files".to_owned())
+    }
+}
+
+#[test]
+fn dropped_and_typed_paths_are_opened() {
+    let mut harness = window([900.0, 640.0], AppOptions::default());
+    harness.run();
+    harness.input_mut().dropped_files.push(Arc::new(Dropped("/dropped/here.nwb".into())));
+    wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("here.nwb could not be opened")));
+    harness.get_by_label("Path").focus();
+    harness.run();
+    harness.get_by_label("Path").type_text("\"/typed/there.csv\"");
+    harness.run();
+    harness.get_by_label("Open").click();
+    wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("there.csv could not be opened")));
+}
+
 #[test]
 fn closed_views_come_back_and_layouts_are_kept() {
     let folder = tempfile::tempdir().unwrap();
@@ -152,8 +180,7 @@ fn closed_views_come_back_and_layouts_are_kept() {
         harness.run_ok();
         harness.get_by_label("View").click();
         harness.run();
-        let entry = harness.get_all_by_label("Loss").last().unwrap();
-        entry.click();
+        harness.get_by_role_and_label(egui::Role::CheckBox, "Loss").click();
         harness.run_ok();
         harness.key_press(Key::Escape);
         harness.run_ok();

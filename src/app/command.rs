@@ -171,6 +171,15 @@ impl Command {
         }
     }
 
+    /// The shortcut as menus show it, empty without one.
+    pub fn shortcut_text(self, ctx: &egui::Context) -> String {
+        let Some(shortcut) = self.shortcut() else { return String::new() };
+        let text = ctx.format_shortcut(&shortcut);
+        // Keys with a sign of their own are shown by it.
+        let signs = [("Comma", ","), ("Period", "."), ("Plus", "+"), ("Minus", "−")];
+        signs.into_iter().find_map(|(word, sign)| text.strip_suffix(word).map(|rest| format!("{rest}{sign}"))).unwrap_or(text)
+    }
+
     /// The command whose shortcut was pressed in this frame; its key press is used up.
     pub fn pressed(ctx: &egui::Context) -> Option<Self> {
         let mut commands = Self::all();
@@ -206,12 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn shortcuts_are_shown_with_signs() {
+        let ctx = egui::Context::default();
+        ctx.set_os(egui::os::OperatingSystem::Nix);
+        assert_eq!(Command::Settings.shortcut_text(&ctx), "Ctrl+,");
+        assert_eq!(Command::PauseOrResume.shortcut_text(&ctx), "Ctrl+.");
+        assert_eq!(Command::About.shortcut_text(&ctx), "");
+    }
+
+    #[test]
     fn the_longer_shortcut_wins() {
         let press = |modifiers: Modifiers| {
             let ctx = egui::Context::default();
             let event = egui::Event::Key { key: Key::O, physical_key: None, pressed: true, repeat: false, modifiers };
             let mut found = None;
-            let input = egui::RawInput { events: vec![event], modifiers, ..egui::RawInput::default() };
+            let input = egui::RawInput { events: vec![event], ..egui::RawInput::default() };
             let _ = ctx.run_ui(input, |ui| found = found.or(Command::pressed(ui.ctx())));
             found
         };

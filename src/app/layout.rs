@@ -212,13 +212,13 @@ mod tests {
         if let Some(Tile::Container(container)) = tiles.get_mut(root) {
             container.add_child(root);
         }
-        let tree = Tree::new("x", root, tiles);
+        let tree = Tree::new(Id::unique("x"), root, tiles);
         assert!(restore(&save(&tree).unwrap(), KEYS).is_none());
         let mut tiles = Tiles::default();
         let gone = tiles.insert_pane(Pane { view: "train".into() });
         let root = tiles.insert_tab_tile(vec![gone]);
         tiles.remove(gone);
-        let tree = Tree::new("x", root, tiles);
+        let tree = Tree::new(Id::unique("x"), root, tiles);
         assert!(restore(&save(&tree).unwrap(), KEYS).is_none());
     }
 

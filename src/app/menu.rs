@@ -33,7 +33,7 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("View", |ui| self.view_menu(ui, &mut chosen));
-            ui.menu_button("Train", |ui| {
+            ui.menu_button("Training", |ui| {
                 for command in [Command::Train, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard] {
                     self.entry(ui, command, &mut chosen);
                 }
@@ -81,7 +81,7 @@ impl SpikescopeApp {
 
     fn entry(&self, ui: &mut Ui, command: Command, chosen: &mut Option<Command>) {
         let tokens = theme::of(ui);
-        let shortcut = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+        let shortcut = command.shortcut_text(ui.ctx());
         let button = egui::Button::new(self.name(command)).shortcut_text(RichText::new(shortcut).color(tokens.weak)).wrap_mode(egui::TextWrapMode::Extend);
         if ui.add_enabled(self.enabled(command), button).on_hover_text(command.tooltip()).clicked() {
             *chosen = Some(command);

@@ -43,14 +43,14 @@ impl Palette {
         let area = egui::Window::new("Find a command").title_bar(false).resizable(false).anchor(Align2::CENTER_TOP, vec2(0.0, 70.0)).fixed_size(vec2(width, 0.0));
         let response = area.show(ctx, |ui| {
             let tokens = theme::of(ui);
-            let field = ui.add(egui::TextEdit::singleline(&mut self.text).hint_text("Find a command").desired_width(f32::INFINITY));
+            let field = ui.add(egui::TextEdit::singleline(&mut self.text).hint_text("Find a command").desired_width(width));
             field.request_focus();
             if field.changed() {
                 self.row = 0;
             }
             ui.add_space(4.0);
             for (place, (command, name)) in found.iter().enumerate().take(ROWS) {
-                let shortcut = command.shortcut().map(|s| ui.ctx().format_shortcut(&s)).unwrap_or_default();
+                let shortcut = command.shortcut_text(ui.ctx());
                 let button = egui::Button::selectable(place == self.row, name.as_str()).shortcut_text(RichText::new(shortcut).color(tokens.weak)).min_size(vec2(width, 0.0));
                 if ui.add(button).on_hover_text(command.tooltip()).clicked() {
                     chosen = Some(*command);

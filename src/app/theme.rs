@@ -74,7 +74,7 @@ static LIGHT: Tokens = Tokens {
     on_accent: rgb(255, 255, 255),
     selected: rgb(219, 234, 248),
     success: rgb(13, 120, 76),
-    warning: rgb(150, 92, 0),
+    warning: rgb(138, 84, 0),
     error: rgb(184, 36, 36),
     truth: rgb(28, 34, 44),
     reference: rgb(110, 119, 133),
@@ -221,6 +221,7 @@ fn visuals(theme: Theme) -> egui::Visuals {
     visuals.weak_text_color = Some(tokens.weak);
     visuals.selection.bg_fill = tokens.selected;
     visuals.selection.stroke = Stroke::new(1.0, tokens.accent);
+    visuals.window_highlight_topmost = false;
     visuals.striped = false;
     visuals.slider_trailing_fill = true;
     visuals.indent_has_left_vline = false;

@@ -37,6 +37,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, path: &mut String) -> Option<Wish> {
 fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Option<Wish> {
     let tokens = theme::of(ui);
     let mut wish = None;
+    emblem(ui, width);
     ui.label(RichText::new("Spikescope").size(34.0).color(tokens.text));
     ui.label(RichText::new("Open a spike recording, train a model of how areas influence each other, and watch what it learns.").size(15.0).color(tokens.weak));
     ui.add_space(16.0);
@@ -47,7 +48,7 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
             ui.set_width(button_width);
             widgets::card(ui, |ui| {
                 ui.vertical(|ui| {
-                    ui.set_min_height(70.0);
+                    ui.set_min_height(78.0);
                     let button = if primary { widgets::primary(ui, title) } else { egui::Button::new(title) };
                     let clicked = ui.add(button.min_size(vec2(0.0, 30.0))).clicked();
                     ui.label(RichText::new(text).small().color(tokens.weak));
@@ -95,6 +96,52 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
     }
     widgets::note(ui, "Couplings are associations given each area's own slow dynamics. They are not proof of a causal connection.");
     wish
+}
+
+/// What the program is about, as a drawing: spikes of one area, the filter by which they act, spikes of another area.
+fn emblem(ui: &mut Ui, width: f32) {
+    if ui.ctx().content_rect().height() < 420.0 {
+        return;
+    }
+    let tokens = theme::of(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 76.0), egui::Sense::hover());
+    widgets::describe(&response, "Spikes of one area, a coupling filter, spikes of another area");
+    let block = rect.width() * 0.36;
+    for (area, left) in [(0, rect.left()), (1, rect.right() - block)] {
+        spikes(ui, egui::Rect::from_min_size(egui::pos2(left, rect.top()), vec2(block, rect.height())), area, tokens.area(area));
+    }
+    let middle = egui::Rect::from_min_max(egui::pos2(rect.left() + block + 18.0, rect.top() + 6.0), egui::pos2(rect.right() - block - 18.0, rect.bottom() - 10.0));
+    let points = (0..=60).map(|i| {
+        let t = f64::from(i) / 10.0;
+        [t, t * (1.0 - t).exp()]
+    });
+    let curve = widgets::Curve { points: points.collect(), color: tokens.area(0), dashed: false };
+    ui.painter().hline(middle.x_range(), middle.bottom(), egui::Stroke::new(1.0, tokens.line));
+    widgets::small_plot(ui, middle.expand2(vec2(0.0, 1.5)), (0.0, 6.0), (0.0, 1.04), &[curve], tokens);
+}
+
+/// Ticks that look like spikes, the same in every session.
+fn spikes(ui: &Ui, rect: egui::Rect, seed: usize, color: egui::Color32) {
+    const ROWS: usize = 7;
+    let mut state = 0x2545_f491_4f6c_dd1d_u64 ^ (seed as u64 + 1).wrapping_mul(0x9e37_79b9);
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let height = rect.height() / ROWS as f32;
+    for row in 0..ROWS {
+        let y = rect.top() + row as f32 * height;
+        let mut x = rect.left();
+        while x < rect.right() {
+            ui.painter().vline(x, egui::Rangef::new(y + 1.5, y + height - 1.5), egui::Stroke::new(1.4, color));
+            // A swell in the middle of the block, later in the second area.
+            let place = (x - rect.left()) / rect.width();
+            let swell = (-((place - 0.45 - 0.12 * seed as f32) / 0.14).powi(2)).exp();
+            x += 2.0 + (26.0 - 21.0 * swell) * (0.15 + random());
+        }
+    }
 }
 
 /// A field for a path: works on machines without a file dialog.

@@ -53,7 +53,7 @@ impl Windows {
 
     fn settings_window(&mut self, ctx: &egui::Context, settings: &mut Settings, runs: Option<&PathBuf>) {
         let mut open = self.settings;
-        window("Settings", &mut open, ctx, vec2(420.0, 220.0)).show(ctx, |ui| {
+        window("Settings", &mut open, ctx, vec2(440.0, 330.0)).show(ctx, |ui| {
             widgets::section(ui, "Theme");
             let choices = ThemeChoice::ALL.map(|choice| (choice, choice.name(), "Colours of the window"));
             widgets::segmented(ui, &mut settings.theme, &choices);
@@ -98,9 +98,13 @@ fn help(ctx: &egui::Context, open: &mut bool, titles: &[&'static str]) {
         egui::Grid::new("shortcuts").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
             for command in Command::all() {
                 // Nine lines of recent files say no more than one.
-                let Some(shortcut) = command.shortcut().filter(|_| !matches!(command, Command::OpenRecent(1..))) else { continue };
-                ui.label(RichText::new(ui.ctx().format_shortcut(&shortcut)).monospace());
-                ui.label(command.name(titles));
+                let shortcut = command.shortcut_text(ui.ctx());
+                if shortcut.is_empty() || matches!(command, Command::OpenRecent(1..)) {
+                    continue;
+                }
+                let recent = command == Command::OpenRecent(0);
+                ui.label(RichText::new(if recent { format!("{shortcut} … 9") } else { shortcut }).monospace());
+                ui.label(if recent { "Open a recent recording".to_owned() } else { command.name(titles) });
                 ui.end_row();
             }
         });

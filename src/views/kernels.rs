@@ -8,7 +8,7 @@ use super::pair_truth::{self, PairTruth};
 use super::widgets::{self, Curve};
 use super::{RunState, View, ViewContext};
 use crate::app::theme::{self, Tokens};
-use crate::training::{PairSnapshot, Snapshot, Support};
+use crate::training::{PairSnapshot, Phase, Snapshot, Support};
 
 /// Grid of filters and the selected pair.
 #[derive(Default)]
@@ -44,28 +44,15 @@ impl View for KernelsView {
 
 /// What views of the snapshot show before there is one.
 pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
-    match context.run {
-        None => {
-            if widgets::empty(ui, title, "Start training in the Train view; this view follows the model while it learns.", Some("Go to Train")) {
-                context.actions.push(super::Action::Show("Train"));
-            }
-        }
-        Some(run) => {
-            widgets::empty(ui, title, &format!("The run is {}; this view fills as soon as there is something to show.", phase(run)), None);
-        }
-    }
-}
-
-fn phase(run: &RunState) -> String {
-    use crate::training::Phase;
-    match &run.progress.phase {
-        Phase::Preparing => "being prepared".to_owned(),
-        Phase::Running => run.progress.doing.clone(),
-        Phase::Paused => "paused".to_owned(),
-        Phase::Finishing => "finishing".to_owned(),
-        Phase::Finished(_) => "finished without it".to_owned(),
-        Phase::Discarded => "discarded".to_owned(),
-        Phase::Failed(_) => "over because of an error".to_owned(),
+    let (text, over) = match context.run.map(|run| &run.progress.phase) {
+        None => ("Start training in the Train view; this view follows the model while it learns.", true),
+        Some(Phase::Preparing) => ("The run is being prepared; this view fills as soon as the model has something to show.", false),
+        Some(Phase::Running | Phase::Finishing) => ("This view fills as soon as the model has come to it.", false),
+        Some(Phase::Paused) => ("Training is paused; this view fills when it has gone on for a while.", false),
+        Some(Phase::Finished(_) | Phase::Discarded | Phase::Failed(_)) => ("The last run ended without it; start another one in the Train view.", true),
+    };
+    if widgets::empty(ui, title, text, over.then_some("Go to Train")) {
+        context.actions.push(super::Action::Show("Train"));
     }
 }
 
@@ -93,8 +80,8 @@ pub(super) fn lag_ms(k: usize, bin_s: f64) -> f64 {
 
 fn show(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSnapshot>, trial: usize) -> Option<(usize, usize)> {
     let size = ui.available_size();
-    if size.x > 560.0 && size.x > 1.1 * size.y {
-        let left = (size.x * 0.46).min(size.y * 1.05).max(230.0);
+    if size.x > 500.0 && size.x > 1.05 * size.y {
+        let left = (size.x * 0.47).min(size.y * 1.05).max(230.0);
         ui.horizontal_top(|ui| {
             let down = egui::Layout::top_down(egui::Align::Min);
             let clicked = ui.allocate_ui_with_layout(vec2(left, size.y), down, |ui| grid(ui, run, snapshot, pair)).inner;
@@ -131,9 +118,10 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
     );
     let mut clicked = None;
     let available = ui.available_size();
-    let label = (available.x * 0.16).clamp(22.0, 84.0);
+    let label = (name_width(ui, run, n, 12.0) + 24.0).min(available.x * 0.3);
     let head = 20.0;
-    let cell = vec2(((available.x - label) / n as f32).max(46.0), ((available.y - head - 4.0) / n as f32).max(38.0));
+    let width = ((available.x - label) / n as f32).max(46.0);
+    let cell = vec2(width, ((available.y - head - 4.0) / n as f32).min(width * 1.3).max(38.0));
     egui::ScrollArea::both().id_salt("kernel grid").auto_shrink(false).show(ui, |ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(label + cell.x * n as f32, head + cell.y * n as f32), Sense::hover());
         for area in 0..n {
@@ -154,6 +142,12 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
         }
     });
     clicked
+}
+
+/// Width of the longest area name in points.
+pub(super) fn name_width(ui: &Ui, run: &RunState, n: usize, size: f32) -> f32 {
+    let width = |area| ui.painter().layout_no_wrap(run.area_name(area), egui::FontId::proportional(size), Color32::PLACEHOLDER).size().x;
+    (0..n).map(width).fold(0.0, f32::max)
 }
 
 fn named(ui: &Ui, rect: Rect, align: Align2, name: &str, color: Color32, tokens: &Tokens) {
@@ -190,9 +184,10 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     let last = curves.iter().filter_map(|c| c.points.last()).map(|p| p[0]).fold(lag_ms(0, snapshot.bin_s) * 2.0, f64::max);
     widgets::small_plot(ui, inner, (0.0, last), y, &curves, tokens);
     if let Support::Scored { score, null, supported: false } = pair.support {
-        let text = if rect.height() > 58.0 { "not supported" } else { "n. s." };
+        let roomy = rect.height() > 58.0 && rect.width() > 92.0;
+        let text = if roomy { "not supported" } else { "n. s." };
         widgets::text_in(ui, Rect::from_min_size(inner.min, vec2(inner.width(), 14.0)), Align2::LEFT_TOP, text, 11.0, tokens.weak);
-        if rect.height() > 58.0 {
+        if roomy {
             let below = Rect::from_min_max(pos2(inner.left(), inner.bottom() - 13.0), inner.max);
             let text = format!("score {} < {}", widgets::number(f64::from(score), 2), widgets::number(f64::from(null), 2));
             widgets::text_in(ui, below, Align2::LEFT_BOTTOM, &text, 10.5, tokens.weak);
@@ -257,17 +252,24 @@ fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSn
     });
     let size = ui.available_size();
     let factor = factor(snapshot, pair, trial).filter(|_| size.y > 330.0);
-    let rows = if factor.is_some() { [0.42, 0.30, 0.28] } else { [0.58, 0.42, 0.0] };
-    filter_plot(ui, snapshot, pair, truth.as_ref(), source, size.y * rows[0] - 6.0);
-    let height = size.y * rows[1] - 8.0;
-    ui.columns(2, |columns| {
-        if let [left, right] = columns {
-            let send = truth.as_ref().map(|t| t.send.as_slice());
-            weights(left, "send", &format!("Unit of {}, by weight", run.area_name(pair.source)), "Sending weight", &pair.send, send, source, height);
-            let receive = truth.as_ref().map(|t| t.receive.as_slice());
-            weights(right, "receive", &format!("Unit of {}, by weight", run.area_name(pair.target)), "Receiving weight", &pair.receive, receive, target, height);
-        }
-    });
+    let gap = ui.spacing().item_spacing.y;
+    let shares = match (&factor, size.y > 200.0) {
+        (Some(_), _) => [0.42, 0.30],
+        (None, true) => [0.56, 0.44],
+        (None, false) => [1.0, 0.0],
+    };
+    filter_plot(ui, snapshot, pair, truth.as_ref(), source, size.y * shares[0] - 2.0 * gap);
+    let height = size.y * shares[1] - 3.0 * gap;
+    if height > 0.0 {
+        ui.columns(2, |columns| {
+            if let [left, right] = columns {
+                let send = truth.as_ref().map(|t| t.send.as_slice());
+                weights(left, "send", &format!("Unit of {}, by weight", run.area_name(pair.source)), "Sending weight", &pair.send, send, source, height);
+                let receive = truth.as_ref().map(|t| t.receive.as_slice());
+                weights(right, "receive", &format!("Unit of {}, by weight", run.area_name(pair.target)), "Receiving weight", &pair.receive, receive, target, height);
+            }
+        });
+    }
     if let Some(factor) = factor {
         factor_plot(ui, snapshot, &factor, trial, source, ui.available_height() - 2.0);
     }
@@ -353,7 +355,7 @@ fn factor_plot(ui: &mut Ui, snapshot: &Snapshot, factor: &[f32], trial: usize, c
         .show(ui, |plot| {
             plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             let points = factor.iter().enumerate().map(|(t, v)| [t as f64 * snapshot.bin_s * 1e3, f64::from(*v)]).collect();
-            plot.line(Line::new("Coupling factor", PlotPoints::new(points)).color(color).width(1.6));
+            plot.line(Line::new("Coupling factor", PlotPoints::new(points)).color(color).width(1.6).allow_band(false));
         })
         .response;
     widgets::describe(&response, format!("Coupling factor over time in trial {}, {} bins", trial + 1, factor.len()));

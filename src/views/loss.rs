@@ -1,7 +1,7 @@
 //! The Loss view: training and validation loss against steps, term by term, with the references a model must beat.
 
 use eframe::egui::{self, Color32, RichText, Ui};
-use egui_plot::{HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points, Text, VLine};
+use egui_plot::{HLine, HoverPosition, Line, LineStyle, PlotPoints, Points, VLine};
 
 use super::{View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
@@ -105,6 +105,10 @@ impl LossView {
                     widgets::line_label(ui, tokens.reference, true, &format!("{name} {}", widgets::number(value, 5)));
                 }
             }
+            let cut = self.cut(log);
+            if cut > 0 {
+                widgets::note(ui, format!("{} points above the range are not drawn", widgets::count(cut)));
+            }
         });
     }
 
@@ -113,12 +117,22 @@ impl LossView {
         self.shown[0] || self.shown[1]
     }
 
+    /// Points of the shown terms that lie above the range.
+    fn cut(&self, log: &LossLog) -> usize {
+        if self.whole_range {
+            return 0;
+        }
+        let top = self.top(log);
+        let terms = TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown);
+        terms.map(|((term, _, _), _)| log.points.iter().filter(|p| (p.validation || self.training) && term.of(p) > top).count()).sum()
+    }
+
     fn plot(&self, ui: &mut Ui, log: &LossLog, height: f32) {
         let tokens = theme::of(ui);
         let top = if self.whole_range { f64::INFINITY } else { self.top(log) };
         let summary = summary(log);
         widgets::y_title(ui, "Loss (per bin and unit)");
-        let response = widgets::plot(ui, "loss", "Optimiser step")
+        let drawn = widgets::plot(ui, "loss", "Optimiser step")
             .height(height - widgets::Y_TITLE)
             .label_formatter(|position| match position {
                 HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
@@ -134,22 +148,14 @@ impl LossView {
                         plot.hline(HLine::new(name, value).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()));
                     }
                 }
-                let high = log.points.iter().map(|p| f64::from(p.total)).filter(|v| *v <= top).fold(f64::NEG_INFINITY, f64::max);
-                for (stage, begin) in stages(log) {
-                    if begin > 0 {
-                        plot.vline(VLine::new(format!("Stage {stage} begins"), begin as f64).color(tokens.line).width(1.0));
-                    }
-                    if high.is_finite() {
-                        let text = RichText::new(format!(" stage {stage}")).small();
-                        let text = Text::new("", PlotPoint::new(begin as f64, high), text).color(tokens.weak).anchor(egui::Align2::LEFT_BOTTOM);
-                        plot.text(text);
-                    }
+                for (stage, begin) in stages(log).into_iter().filter(|(_, begin)| *begin > 0) {
+                    plot.vline(VLine::new(format!("Stage {stage} begins"), begin as f64).color(tokens.line).width(1.0));
                 }
                 for (place, (term, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
                     let color = term_color(tokens, place);
                     if self.training {
                         let points = series(log, *term, false, top);
-                        plot.line(Line::new(format!("{name}, training"), PlotPoints::new(points)).color(faint(color)).width(1.0));
+                        plot.line(Line::new(format!("{name}, training"), PlotPoints::new(points)).color(faint(color)).width(1.0).allow_band(false));
                     }
                     let points = series(log, *term, true, top);
                     plot.line(Line::new(format!("{name}, validation"), PlotPoints::new(points.clone())).color(color).width(2.2));
@@ -157,9 +163,24 @@ impl LossView {
                         plot.points(Points::new(format!("{name}, validation"), PlotPoints::new(points)).color(color).radius(2.4));
                     }
                 }
-            })
-            .response;
-        widgets::describe(&response, summary);
+            });
+        // Stage names stay at the top edge, however the plot is moved.
+        let frame = *drawn.transform.frame();
+        for (stage, begin) in stages(log) {
+            let x = drawn.transform.position_from_point_x(begin as f64).max(frame.left()) + 4.0;
+            let place = egui::Rect::from_min_max(egui::pos2(x, frame.top() + 1.0), egui::pos2(frame.right(), frame.top() + 16.0));
+            widgets::text_in(ui, place, egui::Align2::LEFT_TOP, &format!("stage {stage}"), 11.0, tokens.weak);
+        }
+        if self.shows_references() {
+            for (name, value) in references(log) {
+                let y = drawn.transform.position_from_point_y(value);
+                let place = egui::Rect::from_min_max(egui::pos2(frame.right() - 120.0, y - 15.0), egui::pos2(frame.right() - 3.0, y - 1.0));
+                if frame.contains_rect(place) {
+                    widgets::text_in(ui, place, egui::Align2::RIGHT_BOTTOM, &name.to_lowercase(), 11.0, tokens.weak);
+                }
+            }
+        }
+        widgets::describe(&drawn.response, summary);
     }
 
     /// Upper end of the range that shows how the model improves: the first steps are far above everything that follows.
@@ -267,6 +288,8 @@ mod tests {
         let top = view.top(&log());
         assert!(top < 1.0 && top > 0.28, "{top}");
         assert!(series(&log(), Term::Total, false, top).iter().all(|p| p[0] > 1.0));
+        assert_eq!(view.cut(&log()), log().points.iter().filter(|p| f64::from(p.total) > top).count());
+        assert_eq!(LossView { whole_range: true, ..LossView::default() }.cut(&log()), 0);
         assert_eq!(series(&log(), Term::Total, false, f64::INFINITY).len() + series(&log(), Term::Total, true, f64::INFINITY).len(), 59);
     }
 

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Align2, Color32, FontId, Key, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
-use super::kernels::{lag_ms, peak, waiting, words};
+use super::kernels::{lag_ms, name_width, peak, waiting, words};
 use super::{Action, RunState, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
 use crate::training::{PairSnapshot, Snapshot};
@@ -110,7 +110,7 @@ fn matrix(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, quantity: Quantity, 
     let tokens = theme::of(ui);
     let n = snapshot.areas.len().max(1);
     let available = ui.available_size();
-    let label = (available.x * 0.18).clamp(24.0, 110.0);
+    let label = (name_width(ui, run, n, 12.0) + 14.0).min(available.x * 0.3);
     let (head, foot) = (20.0, 20.0);
     let side = ((available.x - label - 18.0) / n as f32).min((available.y - head - foot - 6.0) / n as f32).clamp(34.0, 190.0);
     let mut chosen = None;

@@ -47,12 +47,12 @@ pub struct ViewSpec {
 
 /// Every view. A new view is one file in this folder and one line here; layouts and menus follow.
 pub const VIEWS: &[ViewSpec] = &[
-    ViewSpec { key: "train", as_recorded: true, make: || Box::new(train::TrainView::default()) },
-    ViewSpec { key: "loss", as_recorded: false, make: || Box::new(loss::LossView::default()) },
-    ViewSpec { key: "kernels", as_recorded: false, make: || Box::new(kernels::KernelsView::default()) },
-    ViewSpec { key: "matrix", as_recorded: false, make: || Box::new(matrix::MatrixView::default()) },
-    ViewSpec { key: "latents", as_recorded: false, make: || Box::new(latents::LatentsView::default()) },
-    ViewSpec { key: "truth", as_recorded: false, make: || Box::new(truth::TruthView::default()) },
+    ViewSpec { key: "train", as_recorded: true, make: || Box::<train::TrainView>::default() },
+    ViewSpec { key: "loss", as_recorded: false, make: || Box::<loss::LossView>::default() },
+    ViewSpec { key: "kernels", as_recorded: false, make: || Box::<kernels::KernelsView>::default() },
+    ViewSpec { key: "matrix", as_recorded: false, make: || Box::<matrix::MatrixView>::default() },
+    ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
+    ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
 ];
 
 /// A training run as views see it, live or loaded from a run folder: plain values, cheap to clone.

@@ -100,6 +100,10 @@ impl Form {
         let mut text = self.drafts.get(field.path).map_or_else(|| shown(value), |draft| draft.text.clone());
         let response = ui.add(TextEdit::singleline(&mut text).id_salt(field.path).desired_width(74.0)).labelled_by(label);
         let response = response.on_hover_text(field.help);
+        if response.gained_focus() {
+            // With Tab one walks through the whole form, also through what is scrolled away.
+            response.scroll_to_me(None);
+        }
         if response.changed() {
             self.set(field.path, &quoted(value, &text), recipe);
             if let Some(draft) = self.drafts.get_mut(field.path) {
@@ -157,6 +161,7 @@ fn differs(recipe: &Recipe, path: &str) -> bool {
 fn shown(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
+        value if value.as_f64().is_some_and(|v| v != 0.0 && v.abs() < 1e-3) => value.as_f64().map(|v| format!("{v:e}")).unwrap_or_default(),
         value => {
             let text = value.to_string();
             text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)

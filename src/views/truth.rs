@@ -115,7 +115,7 @@ fn scatter(ui: &mut Ui, run: &RunState, pair: &PairSnapshot, height: f32) {
 
 fn running(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, height: f32) {
     let tokens = theme::of(ui);
-    let colors = [tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)), tokens.accent];
+    let colors = [tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)), tokens.text];
     let scores = scores_of(snapshot, pair);
     ui.horizontal_wrapped(|ui| {
         widgets::line_label(ui, colors[0], false, "|cos| sending");

@@ -18,10 +18,20 @@ use spikescope::views::{RunState, VIEWS};
 type Window<'a> = Harness<'a, SpikescopeApp>;
 
 fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
-    Harness::builder().with_size(Vec2::from(size)).with_max_steps(30).with_step_dt(1.0 / 60.0).build_eframe(|cc| SpikescopeApp::new(cc, options))
+    Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .build_eframe(|cc| SpikescopeApp::new(cc, options))
 }
 
-fn picture<'a>(size: [f32; 2], theme: Theme, scale: f32, state: (Option<Arc<Recording>>, Option<RunState>), show: Option<&str>) -> Window<'a> {
+fn picture<'a>(
+    size: [f32; 2],
+    theme: Theme,
+    scale: f32,
+    state: (Option<Arc<Recording>>, Option<RunState>),
+    show: Option<&str>,
+) -> Window<'a> {
     let show = show.map(str::to_owned);
     let mut harness = Harness::builder()
         .with_size(Vec2::from(size))
@@ -197,13 +207,22 @@ fn closed_views_come_back_and_layouts_are_kept() {
     harness.state_mut().execute(&ctx, Command::ResetLayout);
     settle(&mut harness);
     harness.get_by_label("Loss");
+    // With every tab closed the window says how to get them back.
+    while harness.query_all_by_label("Close").next().inspect(|close| close.click()).is_some() {
+        settle(&mut harness);
+    }
+    harness.get_by_label("Reset layout").click();
+    settle(&mut harness);
+    harness.get_by_label("Loss");
 }
 
 #[test]
 fn the_import_report_offers_areas_and_the_train_view_follows() {
     let recording = fake::recording();
-    let mut harness: Window<'_> =
-        Harness::builder().with_size([1200.0, 800.0]).with_max_steps(30).build_eframe(|cc| SpikescopeApp::from_state(cc, Some(recording), None, None));
+    let mut harness: Window<'_> = Harness::builder()
+        .with_size([1200.0, 800.0])
+        .with_max_steps(30)
+        .build_eframe(|cc| SpikescopeApp::from_state(cc, Some(recording), None, None));
     settle(&mut harness);
     harness.get_by_label_contains("Import report (4)").click();
     settle(&mut harness);
@@ -273,7 +292,8 @@ fn without_truth_or_run_views_say_what_to_do() {
 #[test]
 fn a_failed_run_shows_its_reason_and_a_finished_one_its_losses() {
     let recording = fake::recording();
-    let failed = fake::with_phase(fake::run(&recording), Phase::Failed("the loss is not a number at step 12; lower the learning rate".to_owned()));
+    let failed =
+        fake::with_phase(fake::run(&recording), Phase::Failed("the loss is not a number at step 12; lower the learning rate".to_owned()));
     let harness = picture([800.0, 600.0], Theme::Dark, 1.0, (Some(Arc::clone(&recording)), Some(failed)), Some("train"));
     harness.get_by_label_contains("lower the learning rate");
     let finished = fake::with_phase(fake::run(&recording), fake::finished());
@@ -288,8 +308,10 @@ fn every_view_survives_tiny_and_narrow_windows() {
     for spec in VIEWS {
         for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
             for state in [(Some(Arc::clone(&recording)), Some(run.clone())), (None, None)] {
-                let mut harness: Window<'_> =
-                    Harness::builder().with_size(Vec2::from(size)).with_max_steps(30).build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(spec.key)));
+                let mut harness: Window<'_> = Harness::builder()
+                    .with_size(Vec2::from(size))
+                    .with_max_steps(30)
+                    .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(spec.key)));
                 harness.run_steps(3);
             }
         }
@@ -323,7 +345,8 @@ fn look() {
     let only = std::env::var("SPIKESCOPE_VIEW").ok();
     for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
         for scale in [1.0, 2.0] {
-            let mut shots: Vec<(&str, [f32; 2], Option<&str>, bool)> = VIEWS.iter().map(|v| (v.key, [900.0, 620.0], Some(v.key), true)).collect();
+            let mut shots: Vec<(&str, [f32; 2], Option<&str>, bool)> =
+                VIEWS.iter().map(|v| (v.key, [900.0, 620.0], Some(v.key), true)).collect();
             shots.push(("window", [1320.0, 840.0], None, true));
             shots.push(("couplings", [1320.0, 840.0], None, true));
             shots.push(("welcome", [1100.0, 700.0], None, false));

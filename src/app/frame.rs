@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use eframe::egui::{self, CornerRadius, Margin, Popup, RichText, Stroke, Ui, Visuals, WidgetText};
-use egui_tiles::{Behavior, SimplificationOptions, TabState, Tile, TileId, Tiles, UiResponse};
+use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, UiResponse};
 
 use super::layout::{self, Pane};
 use super::run::Run;
 use super::{Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
 use crate::training::Recipe;
-use crate::views::{Action, RunState, Selection, VIEWS, View, ViewContext};
+use crate::views::{Action, RunState, Selection, VIEWS, View, ViewContext, widgets};
 
 impl eframe::App for SpikescopeApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
@@ -81,6 +81,12 @@ impl SpikescopeApp {
     }
 
     fn tiles(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        if layout::open_views(&self.tree).is_empty() {
+            if widgets::empty(ui, "All views are closed", "Open one from the View menu, or bring all of them back.", Some("Reset layout")) {
+                self.execute(&ui.ctx().clone(), Command::ResetLayout);
+            }
+            return;
+        }
         let shown = self.shown(ui.ctx());
         let mut looks = false;
         let mut panes = Panes {
@@ -94,6 +100,7 @@ impl SpikescopeApp {
             recipe: &mut self.recipe,
             actions,
             looks: &mut looks,
+            arranged: &mut self.arranged,
         };
         self.tree.ui(&mut panes, ui);
         self.look(looks);
@@ -122,6 +129,7 @@ impl SpikescopeApp {
                 recipe: &mut self.recipe,
                 actions,
                 looks: &mut looks,
+                arranged: &mut self.arranged,
             };
             panes.draw(ui, index);
         });
@@ -165,7 +173,7 @@ impl SpikescopeApp {
     /// Hand settings to their writer; it writes when something changed.
     fn remember(&mut self) {
         if self.options.settings_path.is_some() && self.recording.is_some() {
-            self.settings.layout = layout::save(&self.tree);
+            self.settings.layout = if self.arranged { layout::save(&self.tree) } else { None };
         }
         self.writer.write(&self.settings);
     }
@@ -209,6 +217,8 @@ struct Panes<'a> {
     recipe: &'a mut Recipe,
     actions: &'a mut Vec<Action>,
     looks: &'a mut bool,
+    /// Set when the user moved, resized or closed a view.
+    arranged: &'a mut bool,
 }
 
 impl Panes<'_> {
@@ -248,6 +258,15 @@ impl Behavior<Pane> for Panes<'_> {
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
         let title = self.index(pane).and_then(|index| self.titles.get(index)).copied();
         title.unwrap_or("Unknown view").into()
+    }
+
+    fn on_edit(&mut self, action: EditAction) {
+        *self.arranged |= matches!(action, EditAction::TileDropped | EditAction::TileResized);
+    }
+
+    fn on_tab_close(&mut self, _tiles: &mut Tiles<Pane>, _tile: TileId) -> bool {
+        *self.arranged = true;
+        true
     }
 
     fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile: TileId) -> bool {

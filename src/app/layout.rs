@@ -27,7 +27,13 @@ type Tabs = &'static [&'static str];
 
 /// Look at a recording; train and kernels are one click away.
 pub fn explore(keys: &[&str]) -> Tree<Pane> {
-    build(keys, &["recording", "train", "units"], &[(&["raster"], 0.56), (&["kernels", "loss", "matrix", "latents", "truth"], 0.44)], 0.34, &[])
+    build(
+        keys,
+        &["recording", "train", "units"],
+        &[(&["raster"], 0.56), (&["kernels", "loss", "matrix", "latents", "truth"], 0.44)],
+        0.34,
+        &[],
+    )
 }
 
 /// Watch what a model learns.
@@ -59,8 +65,10 @@ fn build(keys: &[&str], left: Tabs, middle: &[(Tabs, f32)], left_share: f32, rig
     let middle = column(&mut tiles, middle, right.is_empty());
     let right = column(&mut tiles, right, true);
     let middle_share = if right.is_some() { 0.42 } else { 1.0 - left_share };
-    let columns: Vec<(TileId, f32)> =
-        [(left, left_share), (middle, middle_share), (right, 1.0 - left_share - 0.42)].into_iter().filter_map(|(id, share)| Some((id?, share))).collect();
+    let columns: Vec<(TileId, f32)> = [(left, left_share), (middle, middle_share), (right, 1.0 - left_share - 0.42)]
+        .into_iter()
+        .filter_map(|(id, share)| Some((id?, share)))
+        .collect();
     let id = Id::unique("views");
     match stack(&mut tiles, LinearDir::Horizontal, &columns) {
         Some(root) => Tree::new(id, root, tiles),

@@ -59,6 +59,7 @@ impl SpikescopeApp {
                     *chosen = Some(Command::Show(index));
                 } else {
                     layout::close(&mut self.tree, key);
+                    self.arranged = true;
                 }
             }
         }
@@ -82,7 +83,9 @@ impl SpikescopeApp {
     fn entry(&self, ui: &mut Ui, command: Command, chosen: &mut Option<Command>) {
         let tokens = theme::of(ui);
         let shortcut = command.shortcut_text(ui.ctx());
-        let button = egui::Button::new(self.name(command)).shortcut_text(RichText::new(shortcut).color(tokens.weak)).wrap_mode(egui::TextWrapMode::Extend);
+        let button = egui::Button::new(self.name(command))
+            .shortcut_text(RichText::new(shortcut).color(tokens.weak))
+            .wrap_mode(egui::TextWrapMode::Extend);
         if ui.add_enabled(self.enabled(command), button).on_hover_text(command.tooltip()).clicked() {
             *chosen = Some(command);
             ui.close();

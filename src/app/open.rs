@@ -97,7 +97,10 @@ impl Opening {
             // Nobody listens when the window has gone on to something else.
             let _ = outbox.send(result);
         };
-        let failure = |e: std::io::Error| OpenFailure { text: format!("{} could not be opened", request.name()), details: format!("The system gives no thread: {e}") };
+        let failure = |e: std::io::Error| OpenFailure {
+            text: format!("{} could not be opened", request.name()),
+            details: format!("The system gives no thread: {e}"),
+        };
         std::thread::Builder::new().name("open recording".to_owned()).spawn(work).map_err(failure)?;
         Ok(Self { request, progress, inbox })
     }
@@ -119,13 +122,16 @@ impl Opening {
 
     /// Look whether it is done; never waits.
     pub fn poll(&self) -> Opened {
-        let failed = |details: String| Opened::Failed(OpenFailure { text: format!("{} could not be opened", self.request.name()), details });
+        let failed =
+            |details: String| Opened::Failed(OpenFailure { text: format!("{} could not be opened", self.request.name()), details });
         match self.inbox.try_recv() {
             _ if self.progress.cancelled.load(Ordering::Relaxed) => Opened::Cancelled,
             Ok(Ok(recording)) => Opened::Recording(Arc::new(recording)),
             Ok(Err(details)) => failed(details),
             Err(TryRecvError::Empty) => Opened::NotYet,
-            Err(TryRecvError::Disconnected) => failed("The reader ended with an internal error; please report this file. Nothing else was affected.".to_owned()),
+            Err(TryRecvError::Disconnected) => {
+                failed("The reader ended with an internal error; please report this file. Nothing else was affected.".to_owned())
+            }
         }
     }
 }
@@ -217,7 +223,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// A path as typed or pasted: without quotes, blanks around it or a `file://` prefix, `~` for the home folder.
 pub fn typed_path(text: &str) -> PathBuf {
     let text = text.trim();
-    let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).or_else(|| text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''))).unwrap_or(text);
+    let bare = text
+        .strip_prefix('"')
+        .and_then(|t| t.strip_suffix('"'))
+        .or_else(|| text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')))
+        .unwrap_or(text);
     let bare = bare.strip_prefix("file://").unwrap_or(bare);
     match (bare.strip_prefix("~/"), directories::BaseDirs::new()) {
         (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
@@ -246,7 +256,9 @@ mod rooms {
     pub(super) fn demo() -> Result<Recording, String> {
         let parts = RecordingParts {
             name: "demo".to_owned(),
-            spikes: SpikeTrains::from_units((0..20u32).map(|u| (0..400u32).map(|i| f64::from(i) * 0.11 + f64::from(u * 7 % 11) * 0.01).collect())),
+            spikes: SpikeTrains::from_units(
+                (0..20u32).map(|u| (0..400u32).map(|i| f64::from(i) * 0.11 + f64::from(u * 7 % 11) * 0.01).collect()),
+            ),
             unit_ids: (0..20).map(|u| format!("{u}")).collect(),
             unit_areas: (0..20).map(|u| if u < 10 { "A" } else { "B" }.to_owned()).collect(),
             tables: vec![IntervalTable {

@@ -40,7 +40,11 @@ impl Palette {
         .min(found.len().saturating_sub(1));
         let mut chosen = if enter { found.get(self.row).map(|(command, _)| *command) } else { None };
         let width = 460.0_f32.min(ctx.content_rect().width() - 40.0).max(160.0);
-        let area = egui::Window::new("Find a command").title_bar(false).resizable(false).anchor(Align2::CENTER_TOP, vec2(0.0, 70.0)).fixed_size(vec2(width, 0.0));
+        let area = egui::Window::new("Find a command")
+            .title_bar(false)
+            .resizable(false)
+            .anchor(Align2::CENTER_TOP, vec2(0.0, 70.0))
+            .fixed_size(vec2(width, 0.0));
         let response = area.show(ctx, |ui| {
             let tokens = theme::of(ui);
             let field = ui.add(egui::TextEdit::singleline(&mut self.text).hint_text("Find a command").desired_width(width));
@@ -51,7 +55,9 @@ impl Palette {
             ui.add_space(4.0);
             for (place, (command, name)) in found.iter().enumerate().take(ROWS) {
                 let shortcut = command.shortcut_text(ui.ctx());
-                let button = egui::Button::selectable(place == self.row, name.as_str()).shortcut_text(RichText::new(shortcut).color(tokens.weak)).min_size(vec2(width, 0.0));
+                let button = egui::Button::selectable(place == self.row, name.as_str())
+                    .shortcut_text(RichText::new(shortcut).color(tokens.weak))
+                    .min_size(vec2(width, 0.0));
                 if ui.add(button).on_hover_text(command.tooltip()).clicked() {
                     chosen = Some(*command);
                 }
@@ -72,7 +78,8 @@ impl Palette {
 fn matching<'a>(list: &'a [(Command, String)], text: &str) -> Vec<&'a (Command, String)> {
     let text = text.trim().to_lowercase();
     let words: Vec<&str> = text.split_whitespace().collect();
-    let mut found: Vec<&(Command, String)> = list.iter().filter(|(_, name)| words.iter().all(|word| name.to_lowercase().contains(word))).collect();
+    let mut found: Vec<&(Command, String)> =
+        list.iter().filter(|(_, name)| words.iter().all(|word| name.to_lowercase().contains(word))).collect();
     found.sort_by_key(|(_, name)| !name.to_lowercase().starts_with(&text));
     found
 }

@@ -30,7 +30,8 @@ impl ReportWindow {
             return None;
         }
         let theirs = Arc::clone(recording);
-        let offered = self.offered.get(ctx, "area rules", &recording.fingerprint, move || AreaRule::offered(&theirs)).cloned().unwrap_or_default();
+        let offered =
+            self.offered.get(ctx, "area rules", &recording.fingerprint, move || AreaRule::offered(&theirs)).cloned().unwrap_or_default();
         let (mut open, mut chosen, mut close) = (true, None, false);
         let size = ctx.content_rect().size();
         egui::Window::new(format!("Import report: {}", recording.name))

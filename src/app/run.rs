@@ -26,8 +26,13 @@ impl Run {
         let waker = ctx.clone();
         let options = StartOptions { run: folder, wake: Some(Arc::new(move || waker.request_repaint())), watched: true };
         let handle = TrainingHandle::start(recording, recipe, options)?;
-        let state =
-            RunState { recipe: handle.recipe().clone(), progress: handle.progress(), losses: handle.losses(), snapshot: handle.snapshot(), data: handle.data() };
+        let state = RunState {
+            recipe: handle.recipe().clone(),
+            progress: handle.progress(),
+            losses: handle.losses(),
+            snapshot: handle.snapshot(),
+            data: handle.data(),
+        };
         Ok(Self { handle: Some(handle), state, ended: false })
     }
 
@@ -84,7 +89,8 @@ pub fn default_runs_dir() -> Option<PathBuf> {
 
 /// A new run folder inside `runs`: recording and time (UTC), with characters that every file system takes.
 pub fn run_folder(runs: &Path, recording: &str, now: SystemTime) -> PathBuf {
-    let safe: String = recording.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).take(80).collect();
+    let safe: String =
+        recording.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).take(80).collect();
     let safe = safe.trim_matches('.').to_owned();
     runs.join(format!("{}-{}", if safe.is_empty() { "recording" } else { &safe }, timestamp(now)))
 }

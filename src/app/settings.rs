@@ -87,7 +87,9 @@ impl Settings {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Self::default(), None),
-            Err(e) => return (Self::default(), Some(format!("The settings in {} cannot be read ({e}); defaults are used.", path.display()))),
+            Err(e) => {
+                return (Self::default(), Some(format!("The settings in {} cannot be read ({e}); defaults are used.", path.display())));
+            }
         };
         match serde_json::from_str::<Self>(&text) {
             Ok(mut settings) if settings.version > VERSION => {
@@ -95,7 +97,10 @@ impl Settings {
                 let kept = fs::copy(path, &backup).is_ok();
                 settings.version = VERSION;
                 let copy = if kept { format!(" A copy was kept as {}.", backup.display()) } else { String::new() };
-                (settings, Some(format!("The settings were written by a newer Spikescope; what this version does not know is ignored.{copy}")))
+                (
+                    settings,
+                    Some(format!("The settings were written by a newer Spikescope; what this version does not know is ignored.{copy}")),
+                )
             }
             Ok(settings) => (settings, None),
             Err(e) => {
@@ -104,7 +109,10 @@ impl Settings {
                     Ok(()) => format!("the file was set aside as {}", backup.display()),
                     Err(e) => format!("the file could not be set aside ({e})"),
                 };
-                (Self::default(), Some(format!("The settings in {} cannot be understood ({e}); defaults are used and {kept}.", path.display())))
+                (
+                    Self::default(),
+                    Some(format!("The settings in {} cannot be understood ({e}); defaults are used and {kept}.", path.display())),
+                )
             }
         }
     }

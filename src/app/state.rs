@@ -30,6 +30,8 @@ pub struct SpikescopeApp {
     pub(super) titles: Vec<&'static str>,
     pub(super) keys: Vec<&'static str>,
     pub(super) tree: Tree<Pane>,
+    /// The user arranged the views; until then the window chooses the layout that fits what is being done.
+    pub(super) arranged: bool,
     pub(super) recording: Option<Arc<Recording>>,
     /// The recording with the areas of the recipe; what most views show.
     pub(super) with_areas: Background<(String, AreaRule), Option<Arc<Recording>>>,
@@ -66,7 +68,7 @@ impl SpikescopeApp {
         }
         if let Some(saved) = app.settings.layout.clone() {
             match layout::restore(&saved, &app.keys) {
-                Some(tree) => app.tree = tree,
+                Some(tree) => (app.tree, app.arranged) = (tree, true),
                 None => app.toasts.tell(ToastKind::Info, "The saved layout does not fit this version; the first layout is used"),
             }
         }
@@ -75,7 +77,12 @@ impl SpikescopeApp {
 
     /// The app showing what is given and nothing else: no settings, no files. `show` draws only the view with this key or
     /// title, without menus. For tests and pictures.
-    pub fn from_state(cc: &eframe::CreationContext<'_>, recording: Option<Arc<Recording>>, run: Option<RunState>, show: Option<&str>) -> Self {
+    pub fn from_state(
+        cc: &eframe::CreationContext<'_>,
+        recording: Option<Arc<Recording>>,
+        run: Option<RunState>,
+        show: Option<&str>,
+    ) -> Self {
         let mut app = Self::build(cc, AppOptions::default(), Settings::default());
         app.only = show.and_then(|name| app.find_view(name));
         app.recording = recording.or_else(|| run.as_ref().and_then(|r| r.data.as_ref()).map(|data| Arc::clone(&data.0)));
@@ -102,6 +109,7 @@ impl SpikescopeApp {
             titles,
             keys,
             tree,
+            arranged: false,
             recording: None,
             with_areas: Background::default(),
             run: None,
@@ -300,7 +308,12 @@ impl SpikescopeApp {
         let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
         let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
         match Run::start(ctx, recording, recipe, folder) {
-            Ok(run) => self.run = Some(run),
+            Ok(run) => {
+                self.run = Some(run);
+                if !self.arranged {
+                    self.tree = layout::couplings(&self.keys);
+                }
+            }
             Err(e) => self.toasts.error("Training could not be started", e.to_string()),
         }
     }
@@ -311,7 +324,9 @@ impl SpikescopeApp {
                 let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();
                 self.toasts.tell(ToastKind::Success, format!("Training finished{kept}"));
             }
-            Phase::Failed(why) => self.toasts.error("Training ended with an error; the window and the recording are not affected", why.clone()),
+            Phase::Failed(why) => {
+                self.toasts.error("Training ended with an error; the window and the recording are not affected", why.clone())
+            }
             Phase::Discarded => self.toasts.tell(ToastKind::Info, "The run was discarded"),
             Phase::Preparing | Phase::Running | Phase::Paused | Phase::Finishing => {}
         }
@@ -364,7 +379,9 @@ impl SpikescopeApp {
             Command::ShowReport | Command::CloseRecording => self.recording.is_some(),
             Command::Train => self.recording.is_some() && !active,
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
-            Command::Show(_) | Command::LayoutExplore | Command::LayoutCouplings | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
+            Command::Show(_) | Command::LayoutExplore | Command::LayoutCouplings | Command::ResetLayout => {
+                self.recording.is_some() || self.run.is_some()
+            }
             _ => true,
         }
     }
@@ -403,8 +420,9 @@ impl SpikescopeApp {
             Command::CloseRecording => self.close_recording(),
             Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Command::Show(index) => self.show(index),
-            Command::LayoutExplore | Command::ResetLayout => self.tree = layout::explore(&self.keys),
-            Command::LayoutCouplings => self.tree = layout::couplings(&self.keys),
+            Command::LayoutExplore => (self.tree, self.arranged) = (layout::explore(&self.keys), true),
+            Command::LayoutCouplings => (self.tree, self.arranged) = (layout::couplings(&self.keys), true),
+            Command::ResetLayout => (self.tree, self.arranged) = (layout::explore(&self.keys), false),
             Command::Theme(theme) => {
                 self.options.theme = None;
                 self.settings.theme = theme;
@@ -419,7 +437,9 @@ impl SpikescopeApp {
             }
             Command::Settings => self.windows.settings = true,
             Command::Train => self.train(ctx, self.recipe.clone()),
-            Command::PauseOrResume => run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause }),
+            Command::PauseOrResume => {
+                run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
+            }
             Command::Step => run(self, RunCommand::Step),
             Command::StopAndKeep => run(self, RunCommand::StopAndKeep),
             Command::Discard => run(self, RunCommand::Discard),
@@ -431,6 +451,7 @@ impl SpikescopeApp {
 
     fn show(&mut self, index: usize) {
         if let Some(key) = self.keys.get(index) {
+            self.arranged |= !layout::open_views(&self.tree).contains(*key);
             layout::show(&mut self.tree, key);
         }
     }

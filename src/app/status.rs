@@ -14,7 +14,11 @@ impl SpikescopeApp {
             let tokens = theme::of(ui);
             if let Some(opening) = &self.opening {
                 let doing = opening.doing();
-                let text = if doing.is_empty() { format!("Opening {}", opening.request.name()) } else { format!("Opening {}: {doing}", opening.request.name()) };
+                let text = if doing.is_empty() {
+                    format!("Opening {}", opening.request.name())
+                } else {
+                    format!("Opening {}: {doing}", opening.request.name())
+                };
                 ui.label(RichText::new(&text).small());
                 widgets::bar(ui, opening.fraction(), 110.0, tokens.accent, &text);
                 if ui.small_button("Cancel").on_hover_text("Stop opening").clicked() {
@@ -27,7 +31,12 @@ impl SpikescopeApp {
                 }
             } else if let Some(recording) = &self.recording {
                 let seconds = recording.time_range().map_or(0.0, |(first, last)| last - first);
-                let text = format!("{} units, {} spikes, {}", widgets::count(recording.n_units()), widgets::count(recording.spikes.n_spikes()), widgets::duration(seconds));
+                let text = format!(
+                    "{} units, {} spikes, {}",
+                    widgets::count(recording.n_units()),
+                    widgets::count(recording.spikes.n_spikes()),
+                    widgets::duration(seconds)
+                );
                 ui.label(RichText::new(text).small().color(tokens.weak));
                 if !recording.report.is_empty() && ui.small_button(format!("Import report ({})", recording.report.notes.len())).clicked() {
                     chosen = Some(Command::ShowReport);
@@ -47,7 +56,8 @@ impl SpikescopeApp {
                     figures.push(widgets::bytes(memory));
                 }
                 let text = figures.join("  ·  ");
-                ui.add(egui::Label::new(RichText::new(text).small().color(tokens.weak)).truncate()).on_hover_text("Work of the window per frame, and memory of this program");
+                ui.add(egui::Label::new(RichText::new(text).small().color(tokens.weak)).truncate())
+                    .on_hover_text("Work of the window per frame, and memory of this program");
             });
         });
         chosen

@@ -49,16 +49,7 @@ const fn rgb(r: u8, g: u8, b: u8) -> Color32 {
 
 /// Okabe & Ito's eight colours; those with most contrast first, so that two areas are always easy to tell apart.
 const fn okabe_ito(last: Color32) -> [Color32; 8] {
-    [
-        rgb(0, 114, 178),
-        rgb(213, 94, 0),
-        rgb(0, 158, 115),
-        rgb(204, 121, 167),
-        rgb(230, 159, 0),
-        rgb(86, 180, 233),
-        rgb(240, 228, 66),
-        last,
-    ]
+    [rgb(0, 114, 178), rgb(213, 94, 0), rgb(0, 158, 115), rgb(204, 121, 167), rgb(230, 159, 0), rgb(86, 180, 233), rgb(240, 228, 66), last]
 }
 
 static LIGHT: Tokens = Tokens {
@@ -210,8 +201,10 @@ fn visuals(theme: Theme) -> egui::Visuals {
     visuals.window_stroke = Stroke::new(1.0, tokens.line);
     visuals.window_corner_radius = CornerRadius::same(9);
     visuals.menu_corner_radius = CornerRadius::same(7);
-    visuals.window_shadow = Shadow { offset: [0, 6], blur: 22, spread: 0, color: Color32::from_black_alpha(if tokens.dark { 120 } else { 36 }) };
-    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 12, spread: 0, color: Color32::from_black_alpha(if tokens.dark { 110 } else { 30 }) };
+    visuals.window_shadow =
+        Shadow { offset: [0, 6], blur: 22, spread: 0, color: Color32::from_black_alpha(if tokens.dark { 120 } else { 36 }) };
+    visuals.popup_shadow =
+        Shadow { offset: [0, 4], blur: 12, spread: 0, color: Color32::from_black_alpha(if tokens.dark { 110 } else { 30 }) };
     visuals.faint_bg_color = tokens.card;
     visuals.extreme_bg_color = if tokens.dark { tokens.chrome } else { tokens.pane };
     visuals.code_bg_color = tokens.card;

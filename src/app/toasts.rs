@@ -55,7 +55,14 @@ impl Toasts {
 
     /// A message with a button.
     pub fn offer(&mut self, text: impl Into<String>, button: &'static str, command: Command) {
-        self.push(Toast { kind: ToastKind::Info, text: text.into(), details: String::new(), action: Some((button, command)), open: false, until: None });
+        self.push(Toast {
+            kind: ToastKind::Info,
+            text: text.into(),
+            details: String::new(),
+            action: Some((button, command)),
+            open: false,
+            until: None,
+        });
     }
 
     /// Texts now shown (tests).
@@ -86,16 +93,19 @@ impl Toasts {
             return None;
         }
         let (mut asked, mut closed) = (None, None);
-        egui::Area::new(egui::Id::unique("messages")).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0)).order(egui::Order::Foreground).show(ctx, |ui| {
-            let width = 380.0_f32.min(ctx.content_rect().width() - 40.0).max(120.0);
-            for (place, toast) in self.list.iter_mut().enumerate() {
-                let (close, command) = one(ui, place, toast, width);
-                if close {
-                    closed = Some(place);
+        egui::Area::new(egui::Id::unique("messages")).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0)).order(egui::Order::Foreground).show(
+            ctx,
+            |ui| {
+                let width = 380.0_f32.min(ctx.content_rect().width() - 40.0).max(120.0);
+                for (place, toast) in self.list.iter_mut().enumerate() {
+                    let (close, command) = one(ui, place, toast, width);
+                    if close {
+                        closed = Some(place);
+                    }
+                    asked = asked.or(command);
                 }
-                asked = asked.or(command);
-            }
-        });
+            },
+        );
         if let Some(place) = closed {
             self.list.remove(place);
         }

@@ -39,7 +39,11 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
     let mut wish = None;
     emblem(ui, width);
     ui.label(RichText::new("Spikescope").size(34.0).color(tokens.text));
-    ui.label(RichText::new("Open a spike recording, train a model of how areas influence each other, and watch what it learns.").size(15.0).color(tokens.weak));
+    ui.label(
+        RichText::new("Open a spike recording, train a model of how areas influence each other, and watch what it learns.")
+            .size(15.0)
+            .color(tokens.weak),
+    );
     ui.add_space(16.0);
     let narrow = width < 420.0;
     let choice = |ui: &mut Ui, title: &str, text: &str, primary: bool| -> bool {
@@ -63,7 +67,12 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
         if choice(ui, "Open a recording…", "NWB, CSV, TSV or NPZ. You can also drop a file anywhere on this window.", true) {
             wish = Some(Wish::Command(Command::Open));
         }
-        if choice(ui, "Try the demo", "Two simulated areas, of which one drives the other. The coupling is known, so you see what the model gets right.", false) {
+        if choice(
+            ui,
+            "Try the demo",
+            "Two simulated areas, of which one drives the other. The coupling is known, so you see what the model gets right.",
+            false,
+        ) {
             wish = Some(Wish::Command(Command::OpenDemo));
         }
     };
@@ -110,7 +119,10 @@ fn emblem(ui: &mut Ui, width: f32) {
     for (area, left) in [(0, rect.left()), (1, rect.right() - block)] {
         spikes(ui, egui::Rect::from_min_size(egui::pos2(left, rect.top()), vec2(block, rect.height())), area, tokens.area(area));
     }
-    let middle = egui::Rect::from_min_max(egui::pos2(rect.left() + block + 18.0, rect.top() + 6.0), egui::pos2(rect.right() - block - 18.0, rect.bottom() - 10.0));
+    let middle = egui::Rect::from_min_max(
+        egui::pos2(rect.left() + block + 18.0, rect.top() + 6.0),
+        egui::pos2(rect.right() - block - 18.0, rect.bottom() - 10.0),
+    );
     let points = (0..=60).map(|i| {
         let t = f64::from(i) / 10.0;
         [t, t * (1.0 - t).exp()]
@@ -153,7 +165,10 @@ pub fn path_field(ui: &mut Ui, path: &mut String) -> Option<Request> {
         let field = ui.add(egui::TextEdit::singleline(path).hint_text("/data/recording.nwb").desired_width(width)).labelled_by(label.id);
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let ready = !path.trim().is_empty();
-        if (ui.add_enabled(ready, egui::Button::new("Open")).on_disabled_hover_text("Type or paste the path of a file or folder").clicked() || entered) && ready {
+        if (ui.add_enabled(ready, egui::Button::new("Open")).on_disabled_hover_text("Type or paste the path of a file or folder").clicked()
+            || entered)
+            && ready
+        {
             wish = Some(Request::File(typed_path(path)));
         }
     });

@@ -35,7 +35,14 @@ impl Windows {
     }
 
     /// Draw those that are open; returns a path to open.
-    pub fn ui(&mut self, ctx: &egui::Context, titles: &[&'static str], settings: &mut Settings, path: &mut String, runs: Option<&PathBuf>) -> Option<Request> {
+    pub fn ui(
+        &mut self,
+        ctx: &egui::Context,
+        titles: &[&'static str],
+        settings: &mut Settings,
+        path: &mut String,
+        runs: Option<&PathBuf>,
+    ) -> Option<Request> {
         help(ctx, &mut self.help, titles);
         about(ctx, &mut self.about);
         self.settings_window(ctx, settings, runs);
@@ -124,7 +131,9 @@ fn help(ctx: &egui::Context, open: &mut bool, titles: &[&'static str]) {
 fn about(ctx: &egui::Context, open: &mut bool) {
     window("About Spikescope", open, ctx, vec2(440.0, 220.0)).show(ctx, |ui| {
         ui.label(RichText::new(format!("Spikescope {}", env!("CARGO_PKG_VERSION"))).size(18.0));
-        ui.label("Opens spike recordings, trains models of neural interaction in the background, and shows what they learn while they learn it.");
+        ui.label(
+            "Opens spike recordings, trains models of neural interaction in the background, and shows what they learn while they learn it.",
+        );
         ui.label("The GLM-Transformer follows Xin and Kass (arXiv 2506.02263), implemented from its equations.");
         ui.label("Licence: MIT or Apache 2.0. Nothing is sent anywhere; all work is done on this computer.");
     });

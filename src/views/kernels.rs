@@ -49,7 +49,9 @@ pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
         Some(Phase::Preparing) => ("The run is being prepared; this view fills as soon as the model has something to show.", false),
         Some(Phase::Running | Phase::Finishing) => ("This view fills as soon as the model has come to it.", false),
         Some(Phase::Paused) => ("Training is paused; this view fills when it has gone on for a while.", false),
-        Some(Phase::Finished(_) | Phase::Discarded | Phase::Failed(_)) => ("The last run ended without it; start another one in the Train view.", true),
+        Some(Phase::Finished(_) | Phase::Discarded | Phase::Failed(_)) => {
+            ("The last run ended without it; start another one in the Train view.", true)
+        }
     };
     if widgets::empty(ui, title, text, over.then_some("Go to Train")) {
         context.actions.push(super::Action::Show("Train"));
@@ -60,9 +62,12 @@ pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
 fn selected_pair(selected: Option<(usize, usize)>, snapshot: &Snapshot) -> Option<&PairSnapshot> {
     let found = selected.and_then(|(source, target)| snapshot.pairs.iter().find(|p| p.source == source && p.target == target));
     let strength = |p: &&PairSnapshot| peak(p).map_or(0.0, |(_, value)| value.abs()) * if p.support.is_fitted() { 1.0 } else { 0.01 };
-    let strongest = |pairs: &mut dyn Iterator<Item = &'_ PairSnapshot>| pairs.max_by(|a, b| strength(a).total_cmp(&strength(b))).map(|p| (p.source, p.target));
+    let strongest = |pairs: &mut dyn Iterator<Item = &'_ PairSnapshot>| {
+        pairs.max_by(|a, b| strength(a).total_cmp(&strength(b))).map(|p| (p.source, p.target))
+    };
     found.or_else(|| {
-        let best = strongest(&mut snapshot.pairs.iter().filter(|p| p.source != p.target)).or_else(|| strongest(&mut snapshot.pairs.iter()))?;
+        let best =
+            strongest(&mut snapshot.pairs.iter().filter(|p| p.source != p.target)).or_else(|| strongest(&mut snapshot.pairs.iter()))?;
         snapshot.pairs.iter().find(|p| (p.source, p.target) == best)
     })
 }
@@ -167,7 +172,13 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     let words = words(snapshot, pair);
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, format!("{title}: {words}")));
     let fitted = pair.support.is_fitted();
-    let fill = if !fitted { tokens.muted.gamma_multiply(0.6) } else if selected { tokens.selected } else { tokens.card };
+    let fill = if !fitted {
+        tokens.muted.gamma_multiply(0.6)
+    } else if selected {
+        tokens.selected
+    } else {
+        tokens.card
+    };
     ui.painter().rect_filled(rect, 5.0, fill);
     let inner = rect.shrink2(vec2(4.0, 5.0));
     let color = tokens.area(run.area_index(pair.source));
@@ -208,9 +219,13 @@ pub(super) fn words(snapshot: &Snapshot, pair: &PairSnapshot) -> String {
     let support = match pair.support {
         Support::NotScored => "not scored yet".to_owned(),
         Support::Scored { score, null, supported: true } => format!("supported, score {} above threshold {}", number(score), number(null)),
-        Support::Scored { score, null, supported: false } => return format!("not supported, score {} below threshold {}", number(score), number(null)),
+        Support::Scored { score, null, supported: false } => {
+            return format!("not supported, score {} below threshold {}", number(score), number(null));
+        }
     };
-    let peak = peak(pair).map_or_else(String::new, |(k, v)| format!(", peak {} at {} ms", widgets::number(v, 3), widgets::number(lag_ms(k, snapshot.bin_s), 3)));
+    let peak = peak(pair).map_or_else(String::new, |(k, v)| {
+        format!(", peak {} at {} ms", widgets::number(v, 3), widgets::number(lag_ms(k, snapshot.bin_s), 3))
+    });
     format!("{support}{peak}, contribution {} %", number(pair.contribution_percent))
 }
 
@@ -264,9 +279,27 @@ fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSn
         ui.columns(2, |columns| {
             if let [left, right] = columns {
                 let send = truth.as_ref().map(|t| t.send.as_slice());
-                weights(left, "send", &format!("Unit of {}, by weight", run.area_name(pair.source)), "Sending weight", &pair.send, send, source, height);
+                weights(
+                    left,
+                    "send",
+                    &format!("Unit of {}, by weight", run.area_name(pair.source)),
+                    "Sending weight",
+                    &pair.send,
+                    send,
+                    source,
+                    height,
+                );
                 let receive = truth.as_ref().map(|t| t.receive.as_slice());
-                weights(right, "receive", &format!("Unit of {}, by weight", run.area_name(pair.target)), "Receiving weight", &pair.receive, receive, target, height);
+                weights(
+                    right,
+                    "receive",
+                    &format!("Unit of {}, by weight", run.area_name(pair.target)),
+                    "Receiving weight",
+                    &pair.receive,
+                    receive,
+                    target,
+                    height,
+                );
             }
         });
     }
@@ -314,13 +347,17 @@ fn weights(ui: &mut Ui, id: &str, x: &str, y: &str, values: &[Vec<f32>], truth: 
         .show(ui, |plot| {
             plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             if let Some(truth) = truth {
-                let points: Vec<[f64; 2]> = order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, (*truth.get(unit)?)?])).collect();
+                let points: Vec<[f64; 2]> =
+                    order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, (*truth.get(unit)?)?])).collect();
                 plot.points(Points::new("Truth", PlotPoints::new(points)).color(tokens.truth).radius(2.6).filled(false));
             }
             for (rank, values) in values.iter().enumerate() {
-                let points: Vec<[f64; 2]> = order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, f64::from(*values.get(unit)?)])).collect();
+                let points: Vec<[f64; 2]> =
+                    order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, f64::from(*values.get(unit)?)])).collect();
                 let name = if rank == 0 { "Inferred".to_owned() } else { format!("Factor {}", rank + 1) };
-                plot.points(Points::new(name, PlotPoints::new(points)).color(color.gamma_multiply(1.0 / (1.0 + 0.5 * rank as f32))).radius(2.8));
+                plot.points(
+                    Points::new(name, PlotPoints::new(points)).color(color.gamma_multiply(1.0 / (1.0 + 0.5 * rank as f32))).radius(2.8),
+                );
             }
         })
         .response;

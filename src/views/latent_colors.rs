@@ -97,7 +97,8 @@ fn column_values(column: &Column, rows: &[usize]) -> Values {
         names.truncate(NAMED);
         names.sort();
     }
-    let of = rows.iter().map(|&row| names.iter().position(|(name, _)| *name == column.text(row)).unwrap_or(names.len())).collect::<Vec<_>>();
+    let of =
+        rows.iter().map(|&row| names.iter().position(|(name, _)| *name == column.text(row)).unwrap_or(names.len())).collect::<Vec<_>>();
     let mut names: Vec<String> = names.into_iter().map(|(name, _)| if name.is_empty() { "(empty)".to_owned() } else { name }).collect();
     if of.contains(&names.len()) {
         names.push("other".to_owned());
@@ -124,7 +125,10 @@ mod tests {
     fn text_and_few_integers_are_categories_floats_are_numbers() {
         let rows = [0, 1, 2, 3];
         let text = Column::Text(["b", "a", "", "b"].map(str::to_owned).to_vec());
-        assert_eq!(column_values(&text, &rows), Values::Categories { of: vec![2, 1, 0, 2], names: ["(empty)", "a", "b"].map(str::to_owned).to_vec() });
+        assert_eq!(
+            column_values(&text, &rows),
+            Values::Categories { of: vec![2, 1, 0, 2], names: ["(empty)", "a", "b"].map(str::to_owned).to_vec() }
+        );
         assert!(matches!(column_values(&Column::Int(vec![1, -1, 1, -1]), &rows), Values::Categories { .. }));
         assert!(matches!(column_values(&Column::Float(vec![1.0, 2.0, f64::NAN, 0.0]), &rows), Values::Numbers { range: (0.0, 2.0), .. }));
     }

@@ -37,7 +37,9 @@ impl View for LatentsView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
-        let Some((run, snapshot)) = context.run.and_then(|run| Some((run, run.snapshot.clone()?))).filter(|(_, s)| s.latents.iter().any(|a| !a.is_empty())) else {
+        let Some((run, snapshot)) =
+            context.run.and_then(|run| Some((run, run.snapshot.clone()?))).filter(|(_, s)| s.latents.iter().any(|a| !a.is_empty()))
+        else {
             return waiting(ui, context, "No latents yet");
         };
         let trials = run.data.as_ref().map_or(0, |data| data.1.starts.len());
@@ -46,7 +48,10 @@ impl View for LatentsView {
         let projections = self.projections(ui, &snapshot);
         legend(ui, &self.by, colors.as_ref());
         if snapshot.latent_trials.len() > DRAWN {
-            widgets::note(ui, format!("Showing {} of {} trials per area", widgets::count(DRAWN), widgets::count(snapshot.latent_trials.len())));
+            widgets::note(
+                ui,
+                format!("Showing {} of {} trials per area", widgets::count(DRAWN), widgets::count(snapshot.latent_trials.len())),
+            );
         }
         let Some(projections) = projections else {
             ui.spinner();
@@ -116,13 +121,21 @@ fn legend(ui: &mut Ui, by: &ColorBy, colors: Option<&Values>) {
 }
 
 /// One panel per area; returns the trial that was clicked.
-fn panels(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, projections: &[Projection], colors: Option<&Values>, selected: usize) -> Option<usize> {
+fn panels(
+    ui: &mut Ui,
+    run: &RunState,
+    snapshot: &Snapshot,
+    projections: &[Projection],
+    colors: Option<&Values>,
+    selected: usize,
+) -> Option<usize> {
     let n = projections.len().max(1);
     let size = ui.available_size();
     let columns = ((n as f32 * size.x / size.y.max(1.0)).sqrt().round() as usize).clamp(1, n);
     let rows = n.div_ceil(columns);
     let gap = ui.spacing().item_spacing;
-    let cell = vec2((size.x - gap.x * (columns - 1) as f32) / columns as f32, ((size.y - gap.y * (rows - 1) as f32) / rows as f32).max(130.0));
+    let cell =
+        vec2((size.x - gap.x * (columns - 1) as f32) / columns as f32, ((size.y - gap.y * (rows - 1) as f32) / rows as f32).max(130.0));
     let mut clicked = None;
     egui::ScrollArea::vertical().id_salt("latents").auto_shrink(false).show(ui, |ui| {
         for row in 0..rows {
@@ -144,7 +157,16 @@ fn panels(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, projections: &[Proje
 }
 
 #[expect(clippy::too_many_arguments, reason = "a panel is drawn from the run, its projection, colours and selection")]
-fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, area: usize, projection: &Projection, colors: Option<&Values>, selected: usize, size: egui::Vec2) -> Option<usize> {
+fn panel(
+    ui: &mut Ui,
+    run: &RunState,
+    snapshot: &Snapshot,
+    area: usize,
+    projection: &Projection,
+    colors: Option<&Values>,
+    selected: usize,
+    size: egui::Vec2,
+) -> Option<usize> {
     let tokens = theme::of(ui);
     let axis = |k: usize| format!("Component {} ({:.0} % of variance)", k + 1, projection.explained[k] * 100.0);
     widgets::y_title(ui, &axis(1));
@@ -163,14 +185,20 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, area: usize, projecti
                 plot.points(Points::new(name, PlotPoints::new(points)).color(color).radius(2.8));
             }
             if let Some(point) = chosen {
-                let mark = |radius: f32, color: Color32| Points::new(format!("Trial {}", selected + 1), PlotPoints::new(vec![point])).radius(radius).color(color).filled(false);
+                let mark = |radius: f32, color: Color32| {
+                    Points::new(format!("Trial {}", selected + 1), PlotPoints::new(vec![point])).radius(radius).color(color).filled(false)
+                };
                 plot.points(mark(6.5, tokens.text));
             }
         });
     let name = run.area_name(area);
     widgets::describe(
         &drawn.response,
-        format!("Latents of {name}: {} trials, two components explain {:.0} %", projection.points.len(), (projection.explained[0] + projection.explained[1]) * 100.0),
+        format!(
+            "Latents of {name}: {} trials, two components explain {:.0} %",
+            projection.points.len(),
+            (projection.explained[0] + projection.explained[1]) * 100.0
+        ),
     );
     let pointer = drawn.response.interact_pointer_pos().filter(|_| drawn.response.clicked())?;
     let distance = |p: &[f64; 2]| drawn.transform.position_from_point(&PlotPoint::new(p[0], p[1])).distance_sq(pointer);
@@ -179,10 +207,18 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, area: usize, projecti
 }
 
 /// Points by colour: few items draw faster than many.
-fn grouped(tokens: &Tokens, snapshot: &Snapshot, projection: &Projection, colors: Option<&Values>, step: usize) -> Vec<(String, Color32, Vec<[f64; 2]>)> {
+fn grouped(
+    tokens: &Tokens,
+    snapshot: &Snapshot,
+    projection: &Projection,
+    colors: Option<&Values>,
+    step: usize,
+) -> Vec<(String, Color32, Vec<[f64; 2]>)> {
     const LEVELS: usize = 24;
     let mut groups: Vec<(String, Color32, Vec<[f64; 2]>)> = match colors {
-        Some(Values::Categories { names, .. }) => names.iter().enumerate().map(|(i, name)| (name.clone(), tokens.category(i), Vec::new())).collect(),
+        Some(Values::Categories { names, .. }) => {
+            names.iter().enumerate().map(|(i, name)| (name.clone(), tokens.category(i), Vec::new())).collect()
+        }
         Some(Values::Numbers { range, unit, .. }) => (0..LEVELS)
             .map(|level| {
                 let share = level as f64 / (LEVELS - 1) as f64;

@@ -1,6 +1,6 @@
 //! The Loss view: training and validation loss against steps, term by term, with the references a model must beat.
 
-use eframe::egui::{self, Color32, RichText, Ui};
+use eframe::egui::{self, Align2, Color32, RichText, Ui};
 use egui_plot::{HLine, HoverPosition, Line, LineStyle, PlotPoints, Points, VLine};
 
 use super::{View, ViewContext, widgets};
@@ -63,7 +63,11 @@ impl View for LossView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(run) = context.run.filter(|run| !run.losses.points.is_empty()) else {
-            let text = if context.run.is_some() { "Losses appear after the first steps." } else { "Start training in the Train view: the curves grow while the model learns." };
+            let text = if context.run.is_some() {
+                "Losses appear after the first steps."
+            } else {
+                "Start training in the Train view: the curves grow while the model learns."
+            };
             if widgets::empty(ui, "No losses yet", text, (context.run.is_none()).then_some("Go to Train")) {
                 context.actions.push(super::Action::Show("Train"));
             }
@@ -94,15 +98,11 @@ impl LossView {
             ui.checkbox(&mut self.whole_range, "Whole range").on_hover_text("Include the first steps, where the loss is far larger");
         });
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().interact_size.y = 14.0;
             for (place, (_, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
                 widgets::line_label(ui, term_color(tokens, place), false, &format!("{name}, validation"));
                 if self.training {
                     widgets::line_label(ui, faint(term_color(tokens, place)), false, &format!("{name}, training"));
-                }
-            }
-            if self.shows_references() {
-                for (name, value) in references(log) {
-                    widgets::line_label(ui, tokens.reference, true, &format!("{name} {}", widgets::number(value, 5)));
                 }
             }
             let cut = self.cut(log);
@@ -155,7 +155,12 @@ impl LossView {
                     let color = term_color(tokens, place);
                     if self.training {
                         let points = series(log, *term, false, top);
-                        plot.line(Line::new(format!("{name}, training"), PlotPoints::new(points)).color(faint(color)).width(1.0).allow_band(false));
+                        plot.line(
+                            Line::new(format!("{name}, training"), PlotPoints::new(points))
+                                .color(faint(color))
+                                .width(1.0)
+                                .allow_band(false),
+                        );
                     }
                     let points = series(log, *term, true, top);
                     plot.line(Line::new(format!("{name}, validation"), PlotPoints::new(points.clone())).color(color).width(2.2));
@@ -169,14 +174,19 @@ impl LossView {
         for (stage, begin) in stages(log) {
             let x = drawn.transform.position_from_point_x(begin as f64).max(frame.left()) + 4.0;
             let place = egui::Rect::from_min_max(egui::pos2(x, frame.top() + 1.0), egui::pos2(frame.right(), frame.top() + 16.0));
-            widgets::text_in(ui, place, egui::Align2::LEFT_TOP, &format!("stage {stage}"), 11.0, tokens.weak);
+            widgets::text_in(ui, place, Align2::LEFT_TOP, &format!("stage {stage}"), 11.0, tokens.weak);
         }
         if self.shows_references() {
-            for (name, value) in references(log) {
-                let y = drawn.transform.position_from_point_y(value);
-                let place = egui::Rect::from_min_max(egui::pos2(frame.right() - 120.0, y - 15.0), egui::pos2(frame.right() - 3.0, y - 1.0));
-                if frame.contains_rect(place) {
-                    widgets::text_in(ui, place, egui::Align2::RIGHT_BOTTOM, &name.to_lowercase(), 11.0, tokens.weak);
+            let lowest = references(log).map(|(_, v)| v).fold(f64::INFINITY, f64::min);
+            for (place, (name, value)) in references(log).enumerate() {
+                // Side by side, so that close references do not cover each other; the lowest has the curves above it.
+                let right = frame.right() - 3.0 - 118.0 * place as f32;
+                let (y, align) =
+                    (drawn.transform.position_from_point_y(value), if value == lowest { Align2::RIGHT_TOP } else { Align2::RIGHT_BOTTOM });
+                let top = if value == lowest { y + 1.0 } else { y - 15.0 };
+                let rect = egui::Rect::from_min_max(egui::pos2(right - 115.0, top), egui::pos2(right, top + 14.0));
+                if frame.contains_rect(rect) {
+                    widgets::text_in(ui, rect, align, &format!("{name} {}", widgets::number(value, 5)), 11.0, tokens.weak);
                 }
             }
         }
@@ -185,7 +195,8 @@ impl LossView {
 
     /// Upper end of the range that shows how the model improves: the first steps are far above everything that follows.
     fn top(&self, log: &LossLog) -> f64 {
-        let values = TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown).flat_map(|((term, _, _), _)| log.points.iter().map(|p| term.of(p)));
+        let values =
+            TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown).flat_map(|((term, _, _), _)| log.points.iter().map(|p| term.of(p)));
         let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let low = values.first().copied().unwrap_or(0.0);
@@ -211,7 +222,12 @@ fn references(log: &LossLog) -> impl Iterator<Item = (&'static str, f64)> {
 }
 
 fn series(log: &LossLog, term: Term, validation: bool, top: f64) -> Vec<[f64; 2]> {
-    log.points.iter().filter(|p| p.validation == validation).map(|p| [p.step as f64, term.of(p)]).filter(|p| p[1].is_finite() && p[1] <= top).collect()
+    log.points
+        .iter()
+        .filter(|p| p.validation == validation)
+        .map(|p| [p.step as f64, term.of(p)])
+        .filter(|p| p[1].is_finite() && p[1] <= top)
+        .collect()
 }
 
 /// Stages in order with their first step.
@@ -261,7 +277,9 @@ fn metric_table(ui: &mut Ui, log: &LossLog) {
                 ui.label(widgets::count(end.saturating_sub(*begin) as usize));
                 ui.label(last.map_or_else(|| "–".to_owned(), |v| widgets::number(v, 5)));
                 ui.label(best.map_or_else(|| "–".to_owned(), |v| widgets::number(v, 5)));
-                ui.label(best.zip(flat).map_or_else(|| "–".to_owned(), |(b, f)| format!("{} %", widgets::number((1.0 - b / f) * 100.0, 3))));
+                ui.label(
+                    best.zip(flat).map_or_else(|| "–".to_owned(), |(b, f)| format!("{} %", widgets::number((1.0 - b / f) * 100.0, 3))),
+                );
                 ui.end_row();
             }
         });

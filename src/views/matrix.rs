@@ -17,7 +17,11 @@ enum Quantity {
 }
 
 const QUANTITIES: [(Quantity, &str, &str); 3] = [
-    (Quantity::Contribution, "Contribution (%)", "Share of the target's rate variance that vanishes without this pair, on validation trials"),
+    (
+        Quantity::Contribution,
+        "Contribution (%)",
+        "Share of the target's rate variance that vanishes without this pair, on validation trials",
+    ),
     (Quantity::Output, "Mean output", "Mean coupling output to the ten best receivers, change of log-rate, on validation trials"),
     (Quantity::Peak, "Filter peak", "Largest deflection of the coupling filter, change of log-rate, with its lag"),
 ];
@@ -70,7 +74,8 @@ impl View for MatrixView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
-        let Some((run, snapshot)) = context.run.and_then(|run| Some((run, run.snapshot.as_deref()?))).filter(|(_, s)| !s.pairs.is_empty()) else {
+        let Some((run, snapshot)) = context.run.and_then(|run| Some((run, run.snapshot.as_deref()?))).filter(|(_, s)| !s.pairs.is_empty())
+        else {
             return waiting(ui, context, "No couplings yet");
         };
         widgets::segmented(ui, &mut self.quantity, &QUANTITIES);
@@ -106,7 +111,14 @@ fn round_up(value: f64) -> f64 {
 }
 
 /// Draw the matrix; returns the pair chosen by click, Enter or Space.
-fn matrix(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, quantity: Quantity, limit: f64, selected: Option<(usize, usize)>) -> Option<(usize, usize)> {
+fn matrix(
+    ui: &mut Ui,
+    run: &RunState,
+    snapshot: &Snapshot,
+    quantity: Quantity,
+    limit: f64,
+    selected: Option<(usize, usize)>,
+) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
     let n = snapshot.areas.len().max(1);
     let available = ui.available_size();
@@ -129,7 +141,14 @@ fn matrix(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, quantity: Quantity, 
             widgets::text_in(ui, row, Align2::RIGHT_CENTER, &name, 12.0, tokens.text);
             ui.painter().vline(origin.x - 4.0, row.y_range().shrink(side * 0.3), Stroke::new(2.5, color));
         }
-        widgets::text_in(ui, Rect::from_min_size(origin + vec2(0.0, side * n as f32 + 3.0), vec2(side * n as f32, foot)), Align2::CENTER_TOP, "sending area", 11.0, tokens.weak);
+        widgets::text_in(
+            ui,
+            Rect::from_min_size(origin + vec2(0.0, side * n as f32 + 3.0), vec2(side * n as f32, foot)),
+            Align2::CENTER_TOP,
+            "sending area",
+            11.0,
+            tokens.weak,
+        );
         upright(ui, pos2(rect.left() + 7.0, origin.y + side * n as f32 / 2.0), "receiving area", tokens.weak);
         for pair in snapshot.pairs.iter().filter(|p| p.source < n && p.target < n) {
             let corner = origin + vec2(pair.source as f32 * side, pair.target as f32 * side);
@@ -149,7 +168,15 @@ fn upright(ui: &Ui, center: egui::Pos2, text: &str, color: Color32) {
     ui.painter().add(shape);
 }
 
-fn cell(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, rect: Rect, (quantity, limit): (Quantity, f64), selected: bool) -> bool {
+fn cell(
+    ui: &mut Ui,
+    run: &RunState,
+    snapshot: &Snapshot,
+    pair: &PairSnapshot,
+    rect: Rect,
+    (quantity, limit): (Quantity, f64),
+    selected: bool,
+) -> bool {
     let tokens = theme::of(ui);
     let response = ui.interact(rect, ui.scope_id().with(("cell", pair.source, pair.target)), Sense::click());
     let title = format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target));
@@ -195,7 +222,10 @@ fn hatch(ui: &Ui, rect: Rect, tokens: &Tokens) {
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     let mut x = rect.left() - rect.height();
     while x < rect.right() {
-        painter.add(Shape::line_segment([pos2(x, rect.bottom()), pos2(x + rect.height(), rect.top())], Stroke::new(1.0, tokens.line.gamma_multiply(0.55))));
+        painter.add(Shape::line_segment(
+            [pos2(x, rect.bottom()), pos2(x + rect.height(), rect.top())],
+            Stroke::new(1.0, tokens.line.gamma_multiply(0.55)),
+        ));
         x += 9.0;
     }
     let middle = Rect::from_center_size(rect.center(), vec2(rect.width() * 0.8, 17.0));

@@ -80,7 +80,10 @@ impl RunState {
 
     /// Name of the snapshot's area `area`.
     pub fn area_name(&self, area: usize) -> String {
-        self.snapshot.as_ref().and_then(|s| s.areas.get(area)).map_or_else(|| format!("area {}", area + 1), |name| shown_area(name).to_owned())
+        self.snapshot
+            .as_ref()
+            .and_then(|s| s.areas.get(area))
+            .map_or_else(|| format!("area {}", area + 1), |name| shown_area(name).to_owned())
     }
 }
 

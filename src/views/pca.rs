@@ -21,7 +21,9 @@ pub fn project(rows: &[Vec<f32>], before: Option<&Projection>) -> Projection {
     if n == 0 || d == 0 {
         return Projection::default();
     }
-    let data = DMatrix::from_fn(n, d, |r, c| rows.get(r).and_then(|row| row.get(c)).map_or(0.0, |v| if v.is_finite() { f64::from(*v) } else { 0.0 }));
+    let data = DMatrix::from_fn(n, d, |r, c| {
+        rows.get(r).and_then(|row| row.get(c)).map_or(0.0, |v| if v.is_finite() { f64::from(*v) } else { 0.0 })
+    });
     let mean = data.row_mean();
     let centred = DMatrix::from_fn(n, d, |r, c| data[(r, c)] - mean[c]);
     let covariance = centred.tr_mul(&centred) / (n.max(2) - 1) as f64;

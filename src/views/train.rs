@@ -32,7 +32,12 @@ impl View for TrainView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording.cloned() else {
-            if widgets::empty(ui, "Nothing to train on yet", "Open a recording, or try the demo: a simulation with a known coupling between two areas.", Some("Try the demo")) {
+            if widgets::empty(
+                ui,
+                "Nothing to train on yet",
+                "Open a recording, or try the demo: a simulation with a known coupling between two areas.",
+                Some("Try the demo"),
+            ) {
                 context.actions.push(Action::OpenDemo);
             }
             return;
@@ -97,7 +102,13 @@ impl TrainView {
         });
     }
 
-    fn data(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Arc<Recording>, summary: Option<&Result<DataSummary, String>>) {
+    fn data(
+        &mut self,
+        ui: &mut Ui,
+        context: &mut ViewContext<'_>,
+        recording: &Arc<Recording>,
+        summary: Option<&Result<DataSummary, String>>,
+    ) {
         widgets::section(ui, "What is trained on what");
         widgets::card(ui, |ui| {
             widgets::fact(ui, "Model", "GLM-Transformer");
@@ -191,10 +202,14 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
 fn show_summary(ui: &mut Ui, summary: &DataSummary) {
     let [train, validation, test] = summary.split;
     let (bins, pad) = summary.bins;
-    ui.label(RichText::new(format!("{} trials × {bins} bins × {} units", widgets::count(summary.trials()), widgets::count(summary.units))).size(15.0));
+    ui.label(
+        RichText::new(format!("{} trials × {bins} bins × {} units", widgets::count(summary.trials()), widgets::count(summary.units)))
+            .size(15.0),
+    );
     ui.horizontal_wrapped(|ui| {
         for (index, (name, kept, total)) in summary.areas.iter().enumerate() {
-            let text = if kept == total { format!("{} {kept}", shown_area(name)) } else { format!("{} {kept} of {total}", shown_area(name)) };
+            let text =
+                if kept == total { format!("{} {kept}", shown_area(name)) } else { format!("{} {kept} of {total}", shown_area(name)) };
             widgets::area_label(ui, index, &text);
         }
     });
@@ -213,8 +228,13 @@ fn show_summary(ui: &mut Ui, summary: &DataSummary) {
         ui.label(RichText::new(format!("{n} trials left out: {reason}")).small().color(tokens.warning));
     }
     if let Some((first, rate)) = summary.dropped_units.first() {
-        let all: Vec<String> = summary.dropped_units.iter().take(60).map(|(id, rate)| format!("{id} ({} Hz)", widgets::number(*rate, 2))).collect();
-        let text = format!("{} units left out: too few spikes, for example unit {first} with {} Hz", summary.dropped_units.len(), widgets::number(*rate, 2));
+        let all: Vec<String> =
+            summary.dropped_units.iter().take(60).map(|(id, rate)| format!("{id} ({} Hz)", widgets::number(*rate, 2))).collect();
+        let text = format!(
+            "{} units left out: too few spikes, for example unit {first} with {} Hz",
+            summary.dropped_units.len(),
+            widgets::number(*rate, 2)
+        );
         ui.label(RichText::new(text).small().color(tokens.warning)).on_hover_text(all.join(", "));
     }
 }

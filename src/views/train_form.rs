@@ -50,7 +50,9 @@ impl Form {
                     ui.add_space(4.0);
                 });
         }
-        if recipe.glm() != defaults.glm() && ui.button("Reset model settings").on_hover_text("Back to the defaults for every setting of the model").clicked() {
+        if recipe.glm() != defaults.glm()
+            && ui.button("Reset model settings").on_hover_text("Back to the defaults for every setting of the model").clicked()
+        {
             recipe.model = defaults.model;
             self.drafts.clear();
         }
@@ -67,7 +69,8 @@ impl Form {
         ui.horizontal(|ui| {
             let label_width = (ui.available_width() * 0.5).clamp(60.0, 210.0);
             let tokens = theme::of(ui);
-            let name = widgets::left_text(ui, label_width, RichText::new(field.label)).on_hover_text(format!("{}\n\nSetting: {}", field.help, field.path));
+            let name = widgets::left_text(ui, label_width, RichText::new(field.label))
+                .on_hover_text(format!("{}\n\nSetting: {}", field.help, field.path));
             match &value {
                 serde_json::Value::Bool(on) => {
                     let mut on = *on;
@@ -84,7 +87,10 @@ impl Form {
             }
             let default = Recipe::default().get(field.path).map(|v| shown(&v)).unwrap_or_default();
             if (differs(recipe, field.path) || self.drafts.contains_key(field.path))
-                && ui.small_button("Reset").on_hover_text(format!("Reset {} to {}", field.label, if default.is_empty() { "none" } else { &default })).clicked()
+                && ui
+                    .small_button("Reset")
+                    .on_hover_text(format!("Reset {} to {}", field.label, if default.is_empty() { "none" } else { &default }))
+                    .clicked()
             {
                 self.drafts.remove(field.path);
                 self.set(field.path, &quoted(&value, &default), recipe);

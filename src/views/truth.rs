@@ -60,7 +60,9 @@ impl View for TruthView {
 fn true_pair<'a>(run: &RunState, snapshot: &'a Snapshot, selected: Option<(usize, usize)>) -> Option<&'a PairSnapshot> {
     let has_edge = |p: &&PairSnapshot| pair_truth::of(run, p).is_some_and(|t| t.filter.is_some());
     let chosen = snapshot.pairs.iter().find(|p| selected == Some((p.source, p.target))).filter(has_edge);
-    chosen.or_else(|| snapshot.pairs.iter().filter(|p| p.source != p.target).find(has_edge)).or_else(|| snapshot.pairs.iter().find(has_edge))
+    chosen
+        .or_else(|| snapshot.pairs.iter().filter(|p| p.source != p.target).find(has_edge))
+        .or_else(|| snapshot.pairs.iter().find(has_edge))
 }
 
 fn scores_of(snapshot: &Snapshot, pair: &PairSnapshot) -> Vec<(u64, TruthScore)> {
@@ -105,7 +107,13 @@ fn scatter(ui: &mut Ui, run: &RunState, pair: &PairSnapshot, height: f32) {
         .height((height - 24.0 - widgets::Y_TITLE).max(70.0))
         .label_formatter(|p| hover(p, "true", "inferred"))
         .show(ui, |plot| {
-            plot.line(Line::new("", PlotPoints::new(vec![[low, low], [high, high]])).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()).allow_hover(false));
+            plot.line(
+                Line::new("", PlotPoints::new(vec![[low, low], [high, high]]))
+                    .color(tokens.reference)
+                    .width(1.2)
+                    .style(LineStyle::dashed_dense())
+                    .allow_hover(false),
+            );
             plot.points(Points::new("Sending weight", PlotPoints::new(send)).color(source).radius(3.2));
             plot.points(Points::new("Receiving weight", PlotPoints::new(receive)).color(target).radius(3.2));
         })
@@ -122,7 +130,9 @@ fn running(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot
         widgets::line_label(ui, colors[1], false, "|cos| receiving");
         widgets::line_label(ui, colors[2], true, "filter correlation");
     });
-    let of = |value: fn(&TruthScore) -> f32| -> Vec<[f64; 2]> { scores.iter().map(|(step, s)| [*step as f64, f64::from(value(s))]).filter(|p| p[1].is_finite()).collect() };
+    let of = |value: fn(&TruthScore) -> f32| -> Vec<[f64; 2]> {
+        scores.iter().map(|(step, s)| [*step as f64, f64::from(value(s))]).filter(|p| p[1].is_finite()).collect()
+    };
     let series = [of(|s| s.cos_send), of(|s| s.cos_receive), of(|s| s.filter_corr)];
     let last = scores.last().map(|(_, s)| *s);
     widgets::y_title(ui, "Agreement with the truth (1 = perfect)");

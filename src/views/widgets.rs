@@ -1,6 +1,9 @@
 //! Small pieces that views share: headings, empty states, legends, number formats, plots with tokens and small multiples.
 
-use eframe::egui::{self, Align, Align2, Color32, CornerRadius, FontId, Layout, Pos2, Rangef, Rect, Response, RichText, Role, Sense, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    self, Align, Align2, Color32, CornerRadius, FontId, Layout, Pos2, Rangef, Rect, Response, RichText, Role, Sense, Shape, Stroke,
+    StrokeKind, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
 use crate::app::theme::{self, Tokens};
@@ -123,7 +126,12 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T,
 
 /// A drop-down that takes the available width (at most `width`), named for screen readers and tests as `name: value`.
 pub fn combo(ui: &mut Ui, id: &str, name: &str, value: &str, width: f32, choices: impl FnOnce(&mut Ui)) {
-    let response = egui::ComboBox::from_id_salt(id).selected_text(value.to_owned()).truncate().width(ui.available_width().min(width)).show_ui(ui, choices).response;
+    let response = egui::ComboBox::from_id_salt(id)
+        .selected_text(value.to_owned())
+        .truncate()
+        .width(ui.available_width().min(width))
+        .show_ui(ui, choices)
+        .response;
     response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("{name}: {value}")));
 }
 
@@ -147,8 +155,11 @@ pub fn y_title(ui: &mut Ui, text: &str) {
 /// A plot with our colours and round ticks. Its vertical axis is named by [`y_title`].
 pub fn plot<'a>(ui: &Ui, id: &str, x_label: &str) -> Plot<'a> {
     let tokens = theme::of(ui);
-    let axis = |hints: AxisHints<'a>| hints.tick_label_color(tokens.weak).tick_label_font(FontId::proportional(11.0)).formatter(|mark, _| tick(mark));
-    let x = axis(AxisHints::new_x()).label(RichText::new(x_label.to_owned()).small().color(tokens.weak)).label_spacing(Rangef::new(24.0, 30.0));
+    let axis = |hints: AxisHints<'a>| {
+        hints.tick_label_color(tokens.weak).tick_label_font(FontId::proportional(11.0)).formatter(|mark, _| tick(mark))
+    };
+    let x =
+        axis(AxisHints::new_x()).label(RichText::new(x_label.to_owned()).small().color(tokens.weak)).label_spacing(Rangef::new(24.0, 30.0));
     let y = axis(AxisHints::new_y()).label_spacing(Rangef::new(13.0, 16.0)).min_thickness(26.0);
     Plot::new(id.to_owned())
         .show_background(false)
@@ -266,7 +277,10 @@ pub fn color_bar(ui: &mut Ui, low: &str, high: &str, title: &str, color: impl Fn
         let steps = 48;
         for i in 0..steps {
             let (a, b) = (i as f32 / steps as f32, (i + 1) as f32 / steps as f32);
-            let part = Rect::from_min_max(pos2(rect.left() + rect.width() * a, rect.top()), pos2(rect.left() + rect.width() * b + 0.5, rect.bottom()));
+            let part = Rect::from_min_max(
+                pos2(rect.left() + rect.width() * a, rect.top()),
+                pos2(rect.left() + rect.width() * b + 0.5, rect.bottom()),
+            );
             ui.painter().rect_filled(part, 0.0, color((f64::from(a) + f64::from(b)) / 2.0));
         }
         ui.painter().rect_stroke(rect, 2.0, Stroke::new(1.0, tokens.line), StrokeKind::Outside);

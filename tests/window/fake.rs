@@ -29,7 +29,8 @@ fn column(name: &str, values: Column) -> NamedColumn {
 /// Three areas, 120 trials of 0.6 s, a true edge V1 → LM, and a report with one note of each kind.
 pub fn recording() -> Arc<Recording> {
     let n: usize = AREAS.iter().map(|(_, n)| n).sum();
-    let spikes = (0..n).map(|unit| (0..1200).map(|i| (f64::from(i) + 0.4 * noise(i as usize * 31 + unit)) * 0.07 + 0.05).collect::<Vec<f64>>());
+    let spikes =
+        (0..n).map(|unit| (0..1200).map(|i| (f64::from(i) + 0.4 * noise(i as usize * 31 + unit)) * 0.07 + 0.05).collect::<Vec<f64>>());
     let unit_areas: Vec<String> = AREAS.iter().flat_map(|(name, n)| std::iter::repeat_n((*name).to_owned(), *n)).collect();
     let mut report = ImportReport::default();
     report.add(NoteKind::Advice, "units", "Units could also be grouped by probe; choose below.");
@@ -87,7 +88,11 @@ pub fn run(recording: &Arc<Recording>) -> RunState {
     let trials = TrialPlan { bin_s: 0.002, padding_s: 0.05, ..TrialPlan::default() }.resolve(recording).unwrap();
     let snapshot = snapshot(trials.bins, trials.starts.len());
     let stages = ["1 · mean dynamics", "2 · trial-varying dynamics", "3 · coupling", "4 · post-spike filters"];
-    let stages = stages.iter().zip([1.0, 1.0, 0.62, 0.0]).map(|(name, fraction)| StageProgress { name: (*name).to_owned(), fraction, done: fraction == 1.0 });
+    let stages = stages.iter().zip([1.0, 1.0, 0.62, 0.0]).map(|(name, fraction)| StageProgress {
+        name: (*name).to_owned(),
+        fraction,
+        done: fraction == 1.0,
+    });
     let progress = Progress {
         phase: Phase::Running,
         doing: "Training stage 3, coupling".to_owned(),
@@ -117,7 +122,10 @@ pub fn with_phase(mut run: RunState, phase: Phase) -> RunState {
 
 /// The end of a run that was not written.
 pub fn finished() -> Phase {
-    Phase::Finished(Arc::new(Finished { run: None, summary: serde_json::json!({"test_loss": 0.19921, "flat_loss": 0.21028, "psth_loss": 0.20512}) }))
+    Phase::Finished(Arc::new(Finished {
+        run: None,
+        summary: serde_json::json!({"test_loss": 0.19921, "flat_loss": 0.21028, "psth_loss": 0.20512}),
+    }))
 }
 
 fn losses() -> LossLog {
@@ -134,7 +142,16 @@ fn losses() -> LossLog {
                 let wiggle = if validation { 0.0002 } else { 0.0011 * noise(step as usize) };
                 let poisson = (level + wiggle) as f32;
                 let (kl, group, smooth) = (0.0004 * stage as f32, 0.00002, 0.0001);
-                points.push(LossPoint { step, stage: stage as u8 + 1, validation, poisson, kl, group, smooth, total: poisson + kl + group + smooth });
+                points.push(LossPoint {
+                    step,
+                    stage: stage as u8 + 1,
+                    validation,
+                    poisson,
+                    kl,
+                    group,
+                    smooth,
+                    total: poisson + kl + group + smooth,
+                });
             }
         }
     }
@@ -147,7 +164,8 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
         let angle = (trial % 3) as f64 * 2.1 + area as f64;
         f32s((0..4).map(|d| 1.5 * (angle + d as f64).sin() + 0.45 * noise(area * 7919 + trial * 13 + d)))
     };
-    let coupling = |place: usize| vec![f32s((0..bins).map(|t| 0.8 * ((t + place * 17) as f64 / 23.0).sin().powi(4) + 0.1 * noise(t + place)))];
+    let coupling =
+        |place: usize| vec![f32s((0..bins).map(|t| 0.8 * ((t + place * 17) as f64 / 23.0).sin().powi(4) + 0.1 * noise(t + place)))];
     Snapshot {
         version: 7,
         stage: 3,
@@ -163,7 +181,10 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
         truth: (0..30u64)
             .map(|i| {
                 let rise = 1.0 - (-(i as f32) / 6.0).exp();
-                (560 + i * 8, TruthScore { source: 0, target: 1, cos_send: 0.98 * rise, cos_receive: 0.95 * rise, filter_corr: 0.99 * rise.sqrt() })
+                (
+                    560 + i * 8,
+                    TruthScore { source: 0, target: 1, cos_send: 0.98 * rise, cos_receive: 0.95 * rise, filter_corr: 0.99 * rise.sqrt() },
+                )
             })
             .collect(),
         pairs,

@@ -1,1 +1,84 @@
-//! To be written.
+//! The window: an eframe app on wgpu. It holds the recording, the run, the selection and the views, turns commands into
+//! actions, and never waits: files are read, settings written and models trained on threads of their own.
+
+mod command;
+mod frame;
+mod layout;
+mod menu;
+mod meter;
+mod open;
+mod palette;
+mod report;
+mod run;
+mod settings;
+mod state;
+mod status;
+pub mod theme;
+mod toasts;
+mod welcome;
+mod windows;
+
+pub use command::Command;
+pub use open::Request;
+pub use run::default_runs_dir;
+pub use settings::{Settings, ThemeChoice};
+pub use state::SpikescopeApp;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use eframe::egui;
+
+use crate::training::Recipe;
+
+/// How the window starts. The default keeps nothing on disk and opens nothing (tests); [`AppOptions::for_user`] is what the
+/// command line uses.
+#[derive(Clone, Default)]
+pub struct AppOptions {
+    /// Recordings to open; the first is shown, the others go to the recent list.
+    pub files: Vec<PathBuf>,
+    /// Open the demo recording.
+    pub demo: bool,
+    /// Start training as soon as the recording is open.
+    pub train_at_once: bool,
+    /// Recipe to begin with; `None` is the default recipe.
+    pub recipe: Option<Recipe>,
+    /// Settings file; `None` keeps no settings.
+    pub settings_path: Option<PathBuf>,
+    /// Folder in which run folders are made; `None` writes no runs.
+    pub runs_dir: Option<PathBuf>,
+    /// Theme, instead of the one in the settings.
+    pub theme: Option<ThemeChoice>,
+    /// Draw without pause and append the time from frame to frame, milliseconds (`spikescope bench ui`).
+    pub frame_log: Option<Arc<Mutex<Vec<f32>>>>,
+}
+
+impl AppOptions {
+    /// Options of a normal start: settings and runs in the user's folders.
+    pub fn for_user(files: Vec<PathBuf>) -> Self {
+        Self { files, settings_path: Settings::default_path(), runs_dir: default_runs_dir(), ..Self::default() }
+    }
+}
+
+/// Open the window and stay until it is closed.
+///
+/// # Errors
+/// When there is no display or no graphics adapter, with what to do about it.
+pub fn run_window(options: AppOptions) -> anyhow::Result<()> {
+    let mut native = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Spikescope")
+            .with_app_id("spikescope")
+            .with_inner_size([1320.0, 840.0])
+            .with_min_inner_size([320.0, 240.0])
+            .with_drag_and_drop(true),
+        renderer: eframe::Renderer::Wgpu,
+        ..eframe::NativeOptions::default()
+    };
+    if options.frame_log.is_some() {
+        // Waiting for the screen would hide what a frame costs.
+        native.wgpu_options.surface.present_mode = wgpu::PresentMode::AutoNoVsync;
+    }
+    eframe::run_native("spikescope", native, Box::new(move |cc| Ok(Box::new(SpikescopeApp::new(cc, options)))))
+        .map_err(|e| anyhow::anyhow!("the window could not be opened: {e}. On Linux it needs a display (X11 or Wayland) and a Vulkan driver; mesa-vulkan-drivers gives one in software"))
+}

@@ -1,9 +1,22 @@
 //! One file per view. A view is a struct with its own small state; it reads the recording and the run through a
 //! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
 
+pub mod data_summary;
+pub mod kernels;
+mod latent_colors;
+pub mod latents;
+pub mod loss;
+pub mod matrix;
+mod pair_truth;
+mod pca;
 pub mod raster;
 pub mod recording;
+pub mod train;
+mod train_form;
+pub mod truth;
 pub mod units;
+pub mod widgets;
+pub mod work;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +38,29 @@ pub trait View {
     fn ui(&mut self, ui: &mut egui::Ui, context: &mut ViewContext<'_>);
 }
 
+/// One line of the table of views.
+pub struct ViewSpec {
+    /// Stable name, used in saved layouts and by `spikescope screenshot --view`.
+    pub key: &'static str,
+    /// Show the recording with the areas the file gives, not with those of the recipe (only the view that chooses them).
+    pub as_recorded: bool,
+    /// Make the view.
+    pub make: fn() -> Box<dyn View>,
+}
+
+/// Every view. A new view is one file in this folder and one line here; layouts and menus follow.
+pub const VIEWS: &[ViewSpec] = &[
+    ViewSpec { key: "recording", as_recorded: true, make: || Box::<recording::RecordingView>::default() },
+    ViewSpec { key: "raster", as_recorded: false, make: || Box::<raster::RasterView>::default() },
+    ViewSpec { key: "units", as_recorded: false, make: || Box::<units::UnitTableView>::default() },
+    ViewSpec { key: "train", as_recorded: true, make: || Box::<train::TrainView>::default() },
+    ViewSpec { key: "loss", as_recorded: false, make: || Box::<loss::LossView>::default() },
+    ViewSpec { key: "kernels", as_recorded: false, make: || Box::<kernels::KernelsView>::default() },
+    ViewSpec { key: "matrix", as_recorded: false, make: || Box::<matrix::MatrixView>::default() },
+    ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
+    ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
+];
+
 /// A training run as views see it, live or loaded from a run folder: plain values, cheap to clone.
 #[derive(Clone)]
 pub struct RunState {
@@ -38,6 +74,28 @@ pub struct RunState {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The recording as the run sees it (areas by the recipe's rule) and its trials.
     pub data: Option<Arc<(Arc<Recording>, Trials)>>,
+}
+
+impl RunState {
+    /// Place of the snapshot's area `area` among the areas of the recording the run sees: its colour everywhere.
+    pub fn area_index(&self, area: usize) -> usize {
+        let name = self.snapshot.as_ref().and_then(|s| s.areas.get(area));
+        let areas = self.data.as_ref().map(|data| &data.0.areas);
+        name.zip(areas).and_then(|(name, areas)| areas.iter().position(|a| a == name)).unwrap_or(area)
+    }
+
+    /// Name of the snapshot's area `area`.
+    pub fn area_name(&self, area: usize) -> String {
+        self.snapshot
+            .as_ref()
+            .and_then(|s| s.areas.get(area))
+            .map_or_else(|| format!("area {}", area + 1), |name| shown_area(name).to_owned())
+    }
+}
+
+/// Area name as shown: files may leave it empty.
+pub fn shown_area(name: &str) -> &str {
+    if name.is_empty() { "(no area)" } else { name }
 }
 
 /// One selection for the whole window. Units and areas are indices into the open recording.

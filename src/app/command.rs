@@ -1,0 +1,240 @@
+//! Everything a user can ask for: one enum with name, tooltip and shortcut. Menus, keyboard, command palette and tests use it.
+
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
+
+use super::settings::{RECENT, ThemeChoice};
+use crate::views::VIEWS;
+
+/// One thing the window can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Ask for a file with the system's dialog.
+    Open,
+    /// Ask for a path as text.
+    OpenPath,
+    /// Open the demo recording.
+    OpenDemo,
+    /// Open an entry of the recent list.
+    OpenRecent(usize),
+    /// Show what the import assumed, repaired and left out.
+    ShowReport,
+    /// Close the recording and go back to the welcome page.
+    CloseRecording,
+    /// Close the window.
+    Quit,
+    /// Show a view, by its place in [`VIEWS`].
+    Show(usize),
+    /// The layout for looking at a recording.
+    LayoutExplore,
+    /// The layout for watching couplings.
+    LayoutCouplings,
+    /// Back to the first layout.
+    ResetLayout,
+    /// Choose the theme.
+    Theme(ThemeChoice),
+    /// Larger text and widgets.
+    ZoomIn,
+    /// Smaller text and widgets.
+    ZoomOut,
+    /// Original size.
+    ZoomReset,
+    /// Full screen on or off.
+    FullScreen,
+    /// Settings.
+    Settings,
+    /// Start training.
+    Train,
+    /// Hold a running training, or go on.
+    PauseOrResume,
+    /// One training step.
+    Step,
+    /// End training, keep what was learned.
+    StopAndKeep,
+    /// End training, keep nothing.
+    Discard,
+    /// Find a command by typing.
+    Palette,
+    /// Shortcuts and help.
+    Help,
+    /// About the program.
+    About,
+}
+
+impl Command {
+    /// Every command, in the order of the menus.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::Open, Self::OpenPath, Self::OpenDemo];
+        all.extend((0..RECENT).map(Self::OpenRecent));
+        all.extend([Self::ShowReport, Self::CloseRecording, Self::Settings, Self::Quit]);
+        all.extend((0..VIEWS.len()).map(Self::Show));
+        all.extend([Self::LayoutExplore, Self::LayoutCouplings, Self::ResetLayout]);
+        all.extend(ThemeChoice::ALL.map(Self::Theme));
+        all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
+        all.extend([Self::Train, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
+        all.extend([Self::Palette, Self::Help, Self::About]);
+        all
+    }
+
+    /// Name in menus; `titles` are the titles of the views.
+    pub fn name(self, titles: &[&'static str]) -> String {
+        match self {
+            Self::Open => "Open a recording…".to_owned(),
+            Self::OpenPath => "Open a path…".to_owned(),
+            Self::OpenDemo => "Try the demo".to_owned(),
+            Self::OpenRecent(index) => format!("Open recent {}", index + 1),
+            Self::ShowReport => "Import report".to_owned(),
+            Self::CloseRecording => "Close recording".to_owned(),
+            Self::Quit => "Quit".to_owned(),
+            Self::Show(index) => titles.get(index).map_or_else(|| "Show view".to_owned(), |title| format!("Show {title}")),
+            Self::LayoutExplore => "Layout: Explore".to_owned(),
+            Self::LayoutCouplings => "Layout: Couplings".to_owned(),
+            Self::ResetLayout => "Reset layout".to_owned(),
+            Self::Theme(theme) => format!("Theme: {}", theme.name()),
+            Self::ZoomIn => "Zoom in".to_owned(),
+            Self::ZoomOut => "Zoom out".to_owned(),
+            Self::ZoomReset => "Original size".to_owned(),
+            Self::FullScreen => "Full screen".to_owned(),
+            Self::Settings => "Settings…".to_owned(),
+            Self::Train => "Start training".to_owned(),
+            Self::PauseOrResume => "Pause or resume training".to_owned(),
+            Self::Step => "One training step".to_owned(),
+            Self::StopAndKeep => "Stop training and keep".to_owned(),
+            Self::Discard => "Discard training".to_owned(),
+            Self::Palette => "Find a command…".to_owned(),
+            Self::Help => "Shortcuts and help".to_owned(),
+            Self::About => "About Spikescope".to_owned(),
+        }
+    }
+
+    /// What it does, in one sentence.
+    pub fn tooltip(self) -> &'static str {
+        match self {
+            Self::Open => "Choose a file with spike times: NWB, CSV, TSV or NPZ",
+            Self::OpenPath => "Type or paste the path of a file or folder",
+            Self::OpenDemo => "A simulated recording of two areas, of which the first drives the second",
+            Self::OpenRecent(_) => "Open a recording that was open before",
+            Self::ShowReport => "What was assumed, repaired and left out when this file was opened",
+            Self::CloseRecording => "Back to the welcome page",
+            Self::Quit => "Close the window; a running training is asked about",
+            Self::Show(_) => "Open this view, or bring it to the front",
+            Self::LayoutExplore => "Arrange the views for looking at a recording",
+            Self::LayoutCouplings => "Arrange the views for watching what a model learns",
+            Self::ResetLayout => "Bring back all views in their first places",
+            Self::Theme(_) => "Colours of the window",
+            Self::ZoomIn => "Make everything larger",
+            Self::ZoomOut => "Make everything smaller",
+            Self::ZoomReset => "Back to the original size",
+            Self::FullScreen => "Use the whole screen, or leave it",
+            Self::Settings => "Theme, run folder and what is shown after opening",
+            Self::Train => "Train the model of the Train view in the background",
+            Self::PauseOrResume => "Hold the training after its current step, or go on",
+            Self::Step => "Do one training step, then hold",
+            Self::StopAndKeep => "End now, keep the best weights, evaluate and write the run",
+            Self::Discard => "End now and write nothing",
+            Self::Palette => "Type a few letters of what you want to do",
+            Self::Help => "All keyboard shortcuts, and how to begin",
+            Self::About => "Version, licence and sources",
+        }
+    }
+
+    /// Keyboard shortcut.
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        let plain = |key| Some(KeyboardShortcut::new(Modifiers::NONE, key));
+        let ctrl = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND, key));
+        let ctrl_shift = |key| Some(KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, key));
+        match self {
+            Self::Open => ctrl(Key::O),
+            Self::OpenPath => ctrl_shift(Key::O),
+            Self::OpenRecent(index) => ctrl(digit(index)?),
+            Self::Quit => ctrl(Key::Q),
+            Self::FullScreen => plain(Key::F11),
+            Self::Settings => ctrl(Key::Comma),
+            Self::Train => ctrl(Key::Enter),
+            Self::PauseOrResume => ctrl(Key::Period),
+            Self::Palette => ctrl(Key::P),
+            Self::Help => plain(Key::F1),
+            Self::ZoomIn => ctrl(Key::Plus),
+            Self::ZoomOut => ctrl(Key::Minus),
+            Self::ZoomReset => ctrl(Key::Num0),
+            Self::OpenDemo
+            | Self::ShowReport
+            | Self::CloseRecording
+            | Self::Show(_)
+            | Self::LayoutExplore
+            | Self::LayoutCouplings
+            | Self::ResetLayout
+            | Self::Theme(_)
+            | Self::Step
+            | Self::StopAndKeep
+            | Self::Discard
+            | Self::About => None,
+        }
+    }
+
+    /// The shortcut as menus show it, empty without one.
+    pub fn shortcut_text(self, ctx: &egui::Context) -> String {
+        let Some(shortcut) = self.shortcut() else { return String::new() };
+        let text = ctx.format_shortcut(&shortcut);
+        // Keys with a sign of their own are shown by it.
+        let signs = [("Comma", ","), ("Period", "."), ("Plus", "+"), ("Minus", "−")];
+        signs.into_iter().find_map(|(word, sign)| text.strip_suffix(word).map(|rest| format!("{rest}{sign}"))).unwrap_or(text)
+    }
+
+    /// The command whose shortcut was pressed in this frame; its key press is used up.
+    pub fn pressed(ctx: &egui::Context) -> Option<Self> {
+        let mut commands = Self::all();
+        // egui zooms by itself; asking for those keys here would take them away from it.
+        commands.retain(|c| !matches!(c, Self::ZoomIn | Self::ZoomOut | Self::ZoomReset));
+        // Extra Shift is ignored when keys are matched, so the longer shortcut must be asked first.
+        commands.sort_by_key(|c| !c.shortcut().is_some_and(|s| s.modifiers.shift));
+        ctx.input_mut(|input| commands.into_iter().find(|c| c.shortcut().is_some_and(|s| input.consume_shortcut(&s))))
+    }
+}
+
+fn digit(index: usize) -> Option<Key> {
+    [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9].get(index).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_shortcuts_are_used_once() {
+        let titles: Vec<&'static str> = VIEWS.iter().map(|v| (v.make)().title()).collect();
+        let all = Command::all();
+        let names: std::collections::BTreeSet<String> = all.iter().map(|c| c.name(&titles)).collect();
+        assert_eq!(names.len(), all.len());
+        let shortcuts: Vec<KeyboardShortcut> = all.iter().filter_map(|c| c.shortcut()).collect();
+        for (i, shortcut) in shortcuts.iter().enumerate() {
+            assert!(!shortcuts[i + 1..].contains(shortcut), "{shortcut:?} is used twice");
+        }
+        for command in all {
+            assert!(!command.tooltip().is_empty() && !command.tooltip().ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn shortcuts_are_shown_with_signs() {
+        let ctx = egui::Context::default();
+        ctx.set_os(egui::os::OperatingSystem::Nix);
+        assert_eq!(Command::Settings.shortcut_text(&ctx), "Ctrl+,");
+        assert_eq!(Command::PauseOrResume.shortcut_text(&ctx), "Ctrl+.");
+        assert_eq!(Command::About.shortcut_text(&ctx), "");
+    }
+
+    #[test]
+    fn the_longer_shortcut_wins() {
+        let press = |modifiers: Modifiers| {
+            let ctx = egui::Context::default();
+            let event = egui::Event::Key { key: Key::O, physical_key: None, pressed: true, repeat: false, modifiers };
+            let mut found = None;
+            let input = egui::RawInput { events: vec![event], ..egui::RawInput::default() };
+            let _ = ctx.run_ui(input, |ui| found = found.or(Command::pressed(ui.ctx())));
+            found
+        };
+        assert_eq!(press(Modifiers::COMMAND | Modifiers::CTRL), Some(Command::Open));
+        assert_eq!(press(Modifiers::COMMAND | Modifiers::CTRL | Modifiers::SHIFT), Some(Command::OpenPath));
+        assert_eq!(press(Modifiers::NONE), None);
+    }
+}

@@ -1,0 +1,333 @@
+//! One frame: menu, views, status, windows; then what they asked for.
+
+use std::sync::Arc;
+
+use eframe::egui::{self, CornerRadius, Margin, Popup, RichText, Stroke, Ui, Visuals, WidgetText};
+use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, UiResponse};
+
+use super::layout::{self, Pane};
+use super::run::Run;
+use super::{Command, SpikescopeApp, theme, welcome, windows};
+use crate::recording::Recording;
+use crate::training::Recipe;
+use crate::views::{Action, RunState, Selection, VIEWS, View, ViewContext, widgets};
+
+impl eframe::App for SpikescopeApp {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.poll(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let interval = self.meter.begin();
+        let ctx = ui.ctx().clone();
+        if let (Some(log), Some(ms)) = (&self.options.frame_log, interval) {
+            if let Ok(mut log) = log.lock() {
+                log.push(ms);
+            }
+            ctx.request_repaint();
+        }
+        let mut command = Command::pressed(&ctx);
+        let mut actions = Vec::new();
+        match self.only {
+            Some(index) => self.single_view(ui, index, &mut actions),
+            None => {
+                command = self.whole_window(ui, &mut actions).or(command);
+                command = self.floating(&ctx).or(command);
+            }
+        }
+        if let Some(command) = command {
+            self.execute(&ctx, command);
+        }
+        self.act(&ctx, actions);
+        self.remember();
+        if self.frames == 0 {
+            // What the options ask for begins once this frame is on the screen.
+            ctx.request_repaint();
+        }
+        self.frames += 1;
+        self.meter.end();
+    }
+
+    fn clear_color(&self, visuals: &Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+impl SpikescopeApp {
+    fn whole_window(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) -> Option<Command> {
+        let tokens = theme::of(ui);
+        let bar = |x, y| egui::Frame::new().fill(tokens.chrome).inner_margin(Margin::symmetric(x, y));
+        let menu = egui::Panel::top("menu").frame(bar(8, 3)).show_separator_line(false).show(ui, |ui| self.menu_bar(ui)).inner;
+        let status = egui::Panel::bottom("status").frame(bar(10, 4)).show_separator_line(false).show(ui, |ui| self.status_bar(ui)).inner;
+        let mut wish = None;
+        let empty = self.recording.is_none() && self.run.is_none();
+        let frame = if empty { egui::Frame::new().fill(tokens.pane) } else { bar(6, 0) };
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            if empty {
+                wish = welcome::ui(ui, &self.settings, &mut self.path);
+            } else {
+                self.tiles(ui, actions);
+            }
+        });
+        let wished = match wish {
+            Some(welcome::Wish::Command(command)) => Some(command),
+            Some(welcome::Wish::Open(request)) => {
+                self.open(&ui.ctx().clone(), request);
+                None
+            }
+            None => None,
+        };
+        menu.or(status).or(wished)
+    }
+
+    fn tiles(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        if layout::open_views(&self.tree).is_empty() {
+            if widgets::empty(ui, "All views are closed", "Open one from the View menu, or bring all of them back.", Some("Reset layout")) {
+                self.execute(&ui.ctx().clone(), Command::ResetLayout);
+            }
+            return;
+        }
+        let shown = self.shown(ui.ctx());
+        let mut looks = false;
+        let mut panes = Panes {
+            views: &mut self.views,
+            titles: &self.titles,
+            keys: &self.keys,
+            recorded: self.recording.as_ref(),
+            shown: shown.as_ref(),
+            run: self.run.as_ref().map(Run::state),
+            selection: &mut self.selection,
+            recipe: &mut self.recipe,
+            actions,
+            looks: &mut looks,
+            arranged: &mut self.arranged,
+        };
+        self.tree.ui(&mut panes, ui);
+        self.look(looks);
+    }
+
+    fn single_view(&mut self, ui: &mut Ui, index: usize, actions: &mut Vec<Action>) {
+        let shown = self.shown(ui.ctx());
+        let mut looks = false;
+        let tokens = theme::of(ui);
+        let frame = egui::Frame::new().fill(tokens.pane).inner_margin(Margin::same(12));
+        egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(self.titles.get(index).copied().unwrap_or_default()).size(17.0));
+                if let Some(view) = self.views.get(index) {
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| help_button(ui, view.as_ref()));
+                }
+            });
+            let mut panes = Panes {
+                views: &mut self.views,
+                titles: &self.titles,
+                keys: &self.keys,
+                recorded: self.recording.as_ref(),
+                shown: shown.as_ref(),
+                run: self.run.as_ref().map(Run::state),
+                selection: &mut self.selection,
+                recipe: &mut self.recipe,
+                actions,
+                looks: &mut looks,
+                arranged: &mut self.arranged,
+            };
+            panes.draw(ui, index);
+        });
+        self.look(looks);
+    }
+
+    fn look(&self, looks: bool) {
+        if let (true, Some(run)) = (looks, &self.run) {
+            run.look(self.selection.trial);
+        }
+    }
+
+    /// Everything above the views; returns the chosen command.
+    fn floating(&mut self, ctx: &egui::Context) -> Option<Command> {
+        let usable: Vec<(Command, String)> = Command::all().into_iter().filter(|c| self.enabled(*c)).map(|c| (c, self.name(c))).collect();
+        let mut command = self.palette.ui(ctx, &usable);
+        if let Some(recording) = self.recording.clone()
+            && let Some(rule) = self.report.ui(ctx, &recording, &self.recipe.data.areas)
+        {
+            self.recipe.data.areas = rule;
+        }
+        let runs = self.options.runs_dir.clone();
+        if let Some(request) = self.windows.ui(ctx, &self.titles, &mut self.settings, &mut self.path, runs.as_ref()) {
+            self.open(ctx, request);
+        }
+        if let Some(theme) = self.theme() {
+            ctx.set_theme(theme);
+        }
+        if let Some(then) = self.question.clone() {
+            if let Some(answer) = windows::question(ctx, &then) {
+                self.answered(ctx, answer);
+            }
+        } else if ctx.input(|i| i.key_pressed(egui::Key::Escape)) && !ctx.any_popup_open() {
+            self.windows.close_one();
+        }
+        command = self.toasts.ui(ctx).or(command);
+        drop_hint(ctx);
+        command
+    }
+
+    /// Hand settings to their writer; it writes when something changed.
+    fn remember(&mut self) {
+        if self.options.settings_path.is_some() && self.recording.is_some() {
+            self.settings.layout = if self.arranged { layout::save(&self.tree) } else { None };
+        }
+        self.writer.write(&self.settings);
+    }
+}
+
+/// While a file is held over the window.
+fn drop_hint(ctx: &egui::Context) {
+    if ctx.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let rect = ctx.content_rect();
+    egui::Area::new(egui::Id::unique("drop hint")).fixed_pos(rect.min).order(egui::Order::Foreground).interactable(false).show(ctx, |ui| {
+        let tokens = theme::of(ui);
+        ui.painter().rect_filled(rect, 0.0, tokens.chrome.gamma_multiply(0.8));
+        ui.painter().rect_stroke(rect.shrink(14.0), 10.0, Stroke::new(2.0, tokens.accent), egui::StrokeKind::Inside);
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "Drop to open", egui::FontId::proportional(24.0), tokens.text);
+    });
+}
+
+/// The "?" of a view.
+fn help_button(ui: &mut Ui, view: &dyn View) {
+    let response = ui.small_button("?").on_hover_text("What this view shows");
+    let name = format!("Help: {}", view.title());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    Popup::menu(&response).width(330.0).show(|ui| {
+        ui.set_max_width(330.0);
+        ui.label(RichText::new(view.title()).strong());
+        ui.label(view.help());
+    });
+}
+
+/// Draws views into tiles.
+struct Panes<'a> {
+    views: &'a mut [Box<dyn View>],
+    titles: &'a [&'static str],
+    keys: &'a [&'static str],
+    recorded: Option<&'a Arc<Recording>>,
+    shown: Option<&'a Arc<Recording>>,
+    run: Option<&'a RunState>,
+    selection: &'a mut Selection,
+    recipe: &'a mut Recipe,
+    actions: &'a mut Vec<Action>,
+    looks: &'a mut bool,
+    /// Set when the user moved, resized or closed a view.
+    arranged: &'a mut bool,
+}
+
+impl Panes<'_> {
+    fn index(&self, pane: &Pane) -> Option<usize> {
+        self.keys.iter().position(|key| *key == pane.view)
+    }
+
+    fn draw(&mut self, ui: &mut Ui, index: usize) {
+        let as_recorded = VIEWS.get(index).is_some_and(|spec| spec.as_recorded);
+        let Some(view) = self.views.get_mut(index) else { return };
+        let mut context = ViewContext {
+            recording: if as_recorded { self.recorded } else { self.shown },
+            run: self.run,
+            selection: self.selection,
+            recipe: self.recipe,
+            actions: self.actions,
+            looks_at_run: self.looks,
+        };
+        view.ui(ui, &mut context);
+    }
+}
+
+impl Behavior<Pane> for Panes<'_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
+        let tokens = theme::of(ui);
+        let index = self.index(pane);
+        let round = CornerRadius { nw: 0, ne: 0, sw: 7, se: 7 };
+        egui::Frame::new().fill(tokens.pane).corner_radius(round).inner_margin(Margin::symmetric(11, 8)).show(ui, |ui| {
+            ui.take_available_space();
+            if let Some(index) = index {
+                ui.push_id(index, |ui| self.draw(ui, index));
+            }
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        let title = self.index(pane).and_then(|index| self.titles.get(index)).copied();
+        title.unwrap_or("Unknown view").into()
+    }
+
+    fn on_edit(&mut self, action: EditAction) {
+        *self.arranged |= matches!(action, EditAction::TileDropped | EditAction::TileResized);
+    }
+
+    fn on_tab_close(&mut self, _tiles: &mut Tiles<Pane>, _tile: TileId) -> bool {
+        *self.arranged = true;
+        true
+    }
+
+    fn is_tab_closable(&self, _tiles: &Tiles<Pane>, _tile: TileId) -> bool {
+        true
+    }
+
+    fn top_bar_right_ui(&mut self, tiles: &Tiles<Pane>, ui: &mut Ui, _tile: TileId, tabs: &egui_tiles::Tabs, _scroll: &mut f32) {
+        let Some(Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
+        if let Some(view) = self.index(pane).and_then(|index| self.views.get(index)) {
+            ui.add_space(4.0);
+            help_button(ui, view.as_ref());
+        }
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+
+    fn tab_bar_height(&self, _style: &egui::Style) -> f32 {
+        28.0
+    }
+
+    fn gap_width(&self, _style: &egui::Style) -> f32 {
+        6.0
+    }
+
+    fn min_size(&self) -> f32 {
+        60.0
+    }
+
+    fn tab_title_spacing(&self, _visuals: &Visuals) -> f32 {
+        10.0
+    }
+
+    fn close_button_outer_size(&self) -> f32 {
+        11.0
+    }
+
+    fn tab_bar_color(&self, visuals: &Visuals) -> egui::Color32 {
+        theme::tokens(of_visuals(visuals)).chrome
+    }
+
+    fn tab_bg_color(&self, visuals: &Visuals, _tiles: &Tiles<Pane>, _tile: TileId, state: &TabState) -> egui::Color32 {
+        let tokens = theme::tokens(of_visuals(visuals));
+        if state.active { tokens.pane } else { tokens.chrome }
+    }
+
+    fn tab_outline_stroke(&self, _visuals: &Visuals, _tiles: &Tiles<Pane>, _tile: TileId, _state: &TabState) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_bar_hline_stroke(&self, _visuals: &Visuals) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_text_color(&self, visuals: &Visuals, _tiles: &Tiles<Pane>, _tile: TileId, state: &TabState) -> egui::Color32 {
+        let tokens = theme::tokens(of_visuals(visuals));
+        if state.active { tokens.text } else { tokens.weak }
+    }
+}
+
+fn of_visuals(visuals: &Visuals) -> egui::Theme {
+    if visuals.dark_mode { egui::Theme::Dark } else { egui::Theme::Light }
+}

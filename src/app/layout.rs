@@ -1,0 +1,245 @@
+//! How views are arranged: named layouts, opening and closing, and the saved layout, which is checked before it is used.
+
+use std::collections::BTreeSet;
+
+use eframe::egui::Id;
+use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+/// Layout of the saved arrangement; another one is ignored.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// One open view, by its key in the table of views.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pane {
+    /// See `views::ViewSpec::key`.
+    pub view: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u32,
+    tree: Tree<Pane>,
+}
+
+/// A group of tabs: keys of views, of which those that exist are shown.
+type Tabs = &'static [&'static str];
+
+/// Look at a recording; train and kernels are one click away.
+pub fn explore(keys: &[&str]) -> Tree<Pane> {
+    build(
+        keys,
+        &["recording", "train", "units"],
+        &[(&["raster"], 0.56), (&["kernels", "loss", "matrix", "latents", "truth"], 0.44)],
+        0.34,
+        &[],
+    )
+}
+
+/// Watch what a model learns.
+pub fn couplings(keys: &[&str]) -> Tree<Pane> {
+    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster"], 0.38)];
+    build(keys, &["train", "recording", "units"], middle, 0.29, &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)])
+}
+
+/// Left column, middle column of stacked groups, right column of stacked groups; whatever views exist and are not named join
+/// the last group.
+fn build(keys: &[&str], left: Tabs, middle: &[(Tabs, f32)], left_share: f32, right: &[(Tabs, f32)]) -> Tree<Pane> {
+    let mut tiles = Tiles::default();
+    let named: BTreeSet<&str> = left.iter().chain(middle.iter().chain(right).flat_map(|(tabs, _)| tabs.iter())).copied().collect();
+    let mut rest: Vec<&str> = keys.iter().copied().filter(|key| !named.contains(key)).collect();
+    let mut column = |tiles: &mut Tiles<Pane>, groups: &[(Tabs, f32)], with_rest: bool| -> Option<TileId> {
+        let mut children = Vec::new();
+        for (place, (tabs, share)) in groups.iter().enumerate() {
+            let mut members: Vec<&str> = tabs.iter().copied().filter(|key| keys.contains(key)).collect();
+            if with_rest && place + 1 == groups.len() {
+                members.append(&mut rest);
+            }
+            if let Some(group) = group(tiles, &members) {
+                children.push((group, *share));
+            }
+        }
+        stack(tiles, LinearDir::Vertical, &children)
+    };
+    let left = column(&mut tiles, &[(left, 1.0)], false);
+    let middle = column(&mut tiles, middle, right.is_empty());
+    let right = column(&mut tiles, right, true);
+    let middle_share = if right.is_some() { 0.42 } else { 1.0 - left_share };
+    let columns: Vec<(TileId, f32)> = [(left, left_share), (middle, middle_share), (right, 1.0 - left_share - 0.42)]
+        .into_iter()
+        .filter_map(|(id, share)| Some((id?, share)))
+        .collect();
+    let id = Id::unique("views");
+    match stack(&mut tiles, LinearDir::Horizontal, &columns) {
+        Some(root) => Tree::new(id, root, tiles),
+        None => Tree::empty(id),
+    }
+}
+
+fn group(tiles: &mut Tiles<Pane>, members: &[&str]) -> Option<TileId> {
+    let panes: Vec<TileId> = members.iter().map(|key| tiles.insert_pane(Pane { view: (*key).to_owned() })).collect();
+    (!panes.is_empty()).then(|| tiles.insert_tab_tile(panes))
+}
+
+fn stack(tiles: &mut Tiles<Pane>, dir: LinearDir, children: &[(TileId, f32)]) -> Option<TileId> {
+    if children.len() <= 1 {
+        return children.first().map(|(id, _)| *id);
+    }
+    let mut linear = Linear::new(dir, children.iter().map(|(id, _)| *id).collect());
+    for (id, share) in children {
+        linear.shares.set_share(*id, *share);
+    }
+    Some(tiles.insert_container(Container::Linear(linear)))
+}
+
+/// Keys of the views that are open.
+pub fn open_views(tree: &Tree<Pane>) -> BTreeSet<String> {
+    let Some(root) = tree.root() else { return BTreeSet::new() };
+    // Only what hangs on the root is shown; a closed tab may linger in the table of tiles until the next collection.
+    let mut open = BTreeSet::new();
+    let mut todo = vec![root];
+    let mut seen = BTreeSet::new();
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id.0) {
+            continue;
+        }
+        match tree.tiles.get(id) {
+            Some(Tile::Pane(pane)) => {
+                open.insert(pane.view.clone());
+            }
+            Some(Tile::Container(container)) => todo.extend(container.children().copied()),
+            None => {}
+        }
+    }
+    open
+}
+
+/// Bring a view to the front; a closed one is opened as a tab of the group that holds most views.
+pub fn show(tree: &mut Tree<Pane>, key: &str) {
+    if !open_views(tree).contains(key) {
+        let pane = tree.tiles.insert_pane(Pane { view: key.to_owned() });
+        match largest_group(tree) {
+            Some(id) => {
+                if let Some(Tile::Container(container)) = tree.tiles.get_mut(id) {
+                    container.add_child(pane);
+                }
+            }
+            None => {
+                let root = tree.tiles.insert_tab_tile(match tree.root() {
+                    Some(root) => vec![root, pane],
+                    None => vec![pane],
+                });
+                tree.root = Some(root);
+            }
+        }
+    }
+    tree.make_active(|_, tile| matches!(tile, Tile::Pane(pane) if pane.view == key));
+}
+
+fn largest_group(tree: &Tree<Pane>) -> Option<TileId> {
+    let groups = tree.tiles.iter().filter(|(_, tile)| matches!(tile, Tile::Container(Container::Tabs(_))));
+    // Ties go to the same tile in every session, whatever the order of the table.
+    groups.max_by_key(|(id, tile)| (if let Tile::Container(c) = tile { c.num_children() } else { 0 }, id.0)).map(|(id, _)| *id)
+}
+
+/// Close a view.
+pub fn close(tree: &mut Tree<Pane>, key: &str) {
+    let found = tree.tiles.iter().find(|(_, tile)| matches!(tile, Tile::Pane(pane) if pane.view == key)).map(|(id, _)| *id);
+    if let Some(id) = found {
+        tree.remove_recursively(id);
+    }
+}
+
+/// The layout as it is saved in the settings.
+pub fn save(tree: &Tree<Pane>) -> Option<serde_json::Value> {
+    serde_json::to_value(Saved { version: LAYOUT_VERSION, tree: tree.clone() }).ok()
+}
+
+/// A saved layout, if it is whole: right version, a root, every view known and open at most once, every child present.
+pub fn restore(saved: &serde_json::Value, keys: &[&str]) -> Option<Tree<Pane>> {
+    let saved: Saved = serde_json::from_value(saved.clone()).ok()?;
+    let tree = saved.tree;
+    if saved.version != LAYOUT_VERSION {
+        return None;
+    }
+    let (mut open, mut seen, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![tree.root()?]);
+    while let Some(id) = todo.pop() {
+        if !seen.insert(id.0) {
+            return None;
+        }
+        match tree.tiles.get(id)? {
+            Tile::Pane(pane) if keys.contains(&pane.view.as_str()) && open.insert(pane.view.clone()) => {}
+            Tile::Pane(_) => return None,
+            Tile::Container(container) => todo.extend(container.children().copied()),
+        }
+    }
+    (!open.is_empty()).then_some(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const KEYS: &[&str] = &["recording", "raster", "units", "train", "loss", "kernels", "matrix", "latents", "truth", "new"];
+
+    #[test]
+    fn every_view_is_in_every_layout_once() {
+        for tree in [explore(KEYS), couplings(KEYS)] {
+            assert_eq!(open_views(&tree), KEYS.iter().map(|k| (*k).to_owned()).collect());
+            let panes = tree.tiles.tiles().filter(|t| t.is_pane()).count();
+            assert_eq!(panes, KEYS.len());
+        }
+        assert_eq!(open_views(&explore(&["train"])).len(), 1);
+        assert!(explore(&[]).root().is_none());
+    }
+
+    #[test]
+    fn a_saved_layout_comes_back() {
+        let mut tree = couplings(KEYS);
+        close(&mut tree, "matrix");
+        let back = restore(&save(&tree).unwrap(), KEYS).unwrap();
+        assert_eq!(open_views(&back), open_views(&tree));
+    }
+
+    #[test]
+    fn layouts_of_another_version_or_with_unknown_views_are_refused() {
+        let mut saved = save(&explore(KEYS)).unwrap();
+        assert!(restore(&saved, &["train"]).is_none());
+        saved["version"] = 99.into();
+        assert!(restore(&saved, KEYS).is_none());
+        assert!(restore(&serde_json::json!({"version": 1}), KEYS).is_none());
+        assert!(restore(&serde_json::json!("junk"), KEYS).is_none());
+    }
+
+    #[test]
+    fn a_layout_that_points_at_itself_or_at_nothing_is_refused() {
+        let mut tiles = Tiles::default();
+        let pane = tiles.insert_pane(Pane { view: "train".into() });
+        let root = tiles.insert_tab_tile(vec![pane]);
+        if let Some(Tile::Container(container)) = tiles.get_mut(root) {
+            container.add_child(root);
+        }
+        let tree = Tree::new(Id::unique("x"), root, tiles);
+        assert!(restore(&save(&tree).unwrap(), KEYS).is_none());
+        let mut tiles = Tiles::default();
+        let gone = tiles.insert_pane(Pane { view: "train".into() });
+        let root = tiles.insert_tab_tile(vec![gone]);
+        tiles.remove(gone);
+        let tree = Tree::new(Id::unique("x"), root, tiles);
+        assert!(restore(&save(&tree).unwrap(), KEYS).is_none());
+    }
+
+    #[test]
+    fn closed_views_can_be_shown_again_even_the_last_one() {
+        let mut tree = explore(KEYS);
+        for key in KEYS {
+            close(&mut tree, key);
+        }
+        assert!(open_views(&tree).is_empty());
+        show(&mut tree, "loss");
+        show(&mut tree, "train");
+        show(&mut tree, "train");
+        assert_eq!(open_views(&tree).len(), 2);
+    }
+}

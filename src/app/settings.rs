@@ -1,0 +1,266 @@
+//! Settings of the window: one small JSON file in the user's configuration folder, written whole or not at all, by a thread of
+//! its own. A file that cannot be read is set aside, never overwritten unseen; one from a newer version is backed up first.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, TrySendError};
+use serde::{Deserialize, Serialize};
+
+/// Layout of the settings file that this program writes.
+pub const VERSION: u32 = 1;
+
+/// How many recordings the recent list keeps.
+pub const RECENT: usize = 9;
+
+/// Light, dark or whatever the system says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThemeChoice {
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+    /// Follow the system.
+    #[default]
+    System,
+}
+
+impl ThemeChoice {
+    /// All, in the order menus show them.
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// Name in menus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Light => "Light",
+            Self::Dark => "Dark",
+            Self::System => "Follow the system",
+        }
+    }
+}
+
+impl From<ThemeChoice> for eframe::egui::ThemePreference {
+    fn from(choice: ThemeChoice) -> Self {
+        match choice {
+            ThemeChoice::Light => Self::Light,
+            ThemeChoice::Dark => Self::Dark,
+            ThemeChoice::System => Self::System,
+        }
+    }
+}
+
+/// What the window remembers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Layout of this file.
+    pub version: u32,
+    /// Theme.
+    pub theme: ThemeChoice,
+    /// Recordings opened last, newest first.
+    pub recent: Vec<PathBuf>,
+    /// Show what the import assumed, repaired and left out after opening.
+    pub show_report: bool,
+    /// Folder for runs; `None` is the default in the user's data folder.
+    pub runs: Option<PathBuf>,
+    /// Arrangement of the views, see `layout`; checked before it is used.
+    pub layout: Option<serde_json::Value>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { version: VERSION, theme: ThemeChoice::System, recent: Vec::new(), show_report: true, runs: None, layout: None }
+    }
+}
+
+impl Settings {
+    /// Where settings are kept on this system; `None` without a home folder.
+    pub fn default_path() -> Option<PathBuf> {
+        directories::ProjectDirs::from("", "", "spikescope").map(|dirs| dirs.config_dir().join("settings.json"))
+    }
+
+    /// Read settings. A missing file gives the defaults; the text, if any, tells the user what was wrong and what was done.
+    pub fn load(path: &Path) -> (Self, Option<String>) {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Self::default(), None),
+            Err(e) => {
+                return (Self::default(), Some(format!("The settings in {} cannot be read ({e}); defaults are used.", path.display())));
+            }
+        };
+        match serde_json::from_str::<Self>(&text) {
+            Ok(mut settings) if settings.version > VERSION => {
+                let backup = beside(path, &format!("version-{}", settings.version));
+                let kept = fs::copy(path, &backup).is_ok();
+                settings.version = VERSION;
+                let copy = if kept { format!(" A copy was kept as {}.", backup.display()) } else { String::new() };
+                (
+                    settings,
+                    Some(format!("The settings were written by a newer Spikescope; what this version does not know is ignored.{copy}")),
+                )
+            }
+            Ok(settings) => (settings, None),
+            Err(e) => {
+                let backup = beside(path, "unreadable");
+                let kept = match fs::rename(path, &backup) {
+                    Ok(()) => format!("the file was set aside as {}", backup.display()),
+                    Err(e) => format!("the file could not be set aside ({e})"),
+                };
+                (
+                    Self::default(),
+                    Some(format!("The settings in {} cannot be understood ({e}); defaults are used and {kept}.", path.display())),
+                )
+            }
+        }
+    }
+
+    /// Put a recording at the top of the recent list.
+    pub fn remember(&mut self, path: &Path) {
+        self.recent.retain(|p| p != path);
+        self.recent.insert(0, path.to_owned());
+        self.recent.truncate(RECENT);
+    }
+
+    /// Write settings whole or not at all: temporary sibling, flush to disk, rename.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+fn beside(path: &Path, tag: &str) -> PathBuf {
+    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "settings".to_owned());
+    path.with_file_name(format!("{stem}.{tag}.json"))
+}
+
+/// Writes settings on the thread `settings`, so that the window never waits for a disk.
+pub struct SettingsWriter {
+    queue: Option<Sender<Settings>>,
+    thread: Option<JoinHandle<()>>,
+    written: Settings,
+}
+
+impl SettingsWriter {
+    /// A writer to `path`; without a path (no home folder, tests) nothing is ever written.
+    pub fn new(path: Option<PathBuf>, loaded: Settings) -> Self {
+        let Some(path) = path else { return Self { queue: None, thread: None, written: loaded } };
+        let (queue, inbox) = crossbeam_channel::bounded::<Settings>(8);
+        let thread = std::thread::Builder::new()
+            .name("settings".to_owned())
+            .spawn(move || {
+                while let Ok(mut settings) = inbox.recv() {
+                    // Only the newest matters.
+                    while let Ok(newer) = inbox.try_recv() {
+                        settings = newer;
+                    }
+                    if let Err(e) = settings.save(&path) {
+                        tracing::warn!("settings were not saved to {}: {e}", path.display());
+                    }
+                }
+            })
+            .ok();
+        Self { queue: thread.is_some().then_some(queue), thread, written: loaded }
+    }
+
+    /// Write `settings` if they changed. When the queue is full the next call tries again.
+    pub fn write(&mut self, settings: &Settings) {
+        let Some(queue) = &self.queue else { return };
+        if *settings == self.written {
+            return;
+        }
+        match queue.try_send(settings.clone()) {
+            Ok(()) => self.written = settings.clone(),
+            Err(TrySendError::Full(_)) => {}
+            Err(TrySendError::Disconnected(_)) => self.queue = None,
+        }
+    }
+}
+
+impl Drop for SettingsWriter {
+    fn drop(&mut self) {
+        // Closing the queue ends the thread after the last write; at exit that write must not be lost.
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn settings_round_trip_and_missing_fields_take_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/settings.json");
+        assert_eq!(Settings::load(&path), (Settings::default(), None));
+        let mut settings = Settings { theme: ThemeChoice::Dark, ..Settings::default() };
+        settings.remember(Path::new("/data/übung.nwb"));
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path), (settings, None));
+        fs::write(&path, "{\"theme\": \"light\"}").unwrap();
+        assert_eq!(Settings::load(&path).0, Settings { theme: ThemeChoice::Light, ..Settings::default() });
+    }
+
+    #[test]
+    fn an_unreadable_file_is_set_aside_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        fs::write(&path, "{\"theme\": ").unwrap();
+        let (settings, message) = Settings::load(&path);
+        assert_eq!(settings, Settings::default());
+        assert!(message.unwrap().contains("settings.unreadable.json"));
+        assert_eq!(fs::read_to_string(folder.path().join("settings.unreadable.json")).unwrap(), "{\"theme\": ");
+    }
+
+    #[test]
+    fn settings_of_a_newer_version_are_used_and_backed_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        fs::write(&path, "{\"version\": 99, \"theme\": \"dark\", \"hologram\": true}").unwrap();
+        let (settings, message) = Settings::load(&path);
+        assert_eq!((settings.theme, settings.version), (ThemeChoice::Dark, VERSION));
+        assert!(message.unwrap().contains("newer"));
+        assert!(fs::read_to_string(folder.path().join("settings.version-99.json")).unwrap().contains("hologram"));
+    }
+
+    #[test]
+    fn the_recent_list_has_no_doubles_and_an_end() {
+        let mut settings = Settings::default();
+        for i in 0..20 {
+            settings.remember(Path::new(&format!("/{}", i % 12)));
+        }
+        assert_eq!(settings.recent.len(), RECENT);
+        assert_eq!(settings.recent.first().unwrap(), Path::new("/7"));
+        assert_eq!(settings.recent.iter().collect::<std::collections::BTreeSet<_>>().len(), RECENT);
+    }
+
+    #[test]
+    fn the_writer_leaves_the_last_settings_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let mut settings = Settings::default();
+        {
+            let mut writer = SettingsWriter::new(Some(path.clone()), settings.clone());
+            for i in 0..4 {
+                settings.remember(Path::new(&format!("/{i}")));
+                writer.write(&settings);
+            }
+        }
+        assert_eq!(Settings::load(&path).0, settings);
+    }
+}

@@ -1,0 +1,491 @@
+//! The state of the window and what commands do to it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use eframe::egui;
+use egui_tiles::Tree;
+
+use super::layout::{self, Pane};
+use super::meter::Meter;
+use super::open::{Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
+use super::palette::Palette;
+use super::report::{self, ReportWindow};
+use super::run::{Run, run_folder};
+use super::settings::{Settings, SettingsWriter, ThemeChoice};
+use super::toasts::{ToastKind, Toasts};
+use super::windows::{Answer, Then, Windows};
+use super::{AppOptions, Command, theme};
+use crate::recording::{AreaRule, Recording};
+use crate::training::{Command as RunCommand, Phase, Recipe};
+use crate::views::work::{self, Background};
+use crate::views::{Action, RunState, Selection, VIEWS, View};
+
+/// The app behind the window.
+pub struct SpikescopeApp {
+    pub(super) options: AppOptions,
+    pub(super) settings: Settings,
+    pub(super) writer: SettingsWriter,
+    pub(super) views: Vec<Box<dyn View>>,
+    pub(super) titles: Vec<&'static str>,
+    pub(super) keys: Vec<&'static str>,
+    pub(super) tree: Tree<Pane>,
+    /// The user arranged the views; until then the window chooses the layout that fits what is being done.
+    pub(super) arranged: bool,
+    pub(super) recording: Option<Arc<Recording>>,
+    /// The recording with the areas of the recipe; what most views show.
+    pub(super) with_areas: Background<(String, AreaRule), Option<Arc<Recording>>>,
+    pub(super) run: Option<Run>,
+    pub(super) selection: Selection,
+    pub(super) recipe: Recipe,
+    pub(super) opening: Option<Opening>,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) toasts: Toasts,
+    pub(super) palette: Palette,
+    pub(super) report: ReportWindow,
+    pub(super) windows: Windows,
+    /// Asked while training runs; the user has not answered yet.
+    pub(super) question: Option<Then>,
+    /// Answered: done as soon as the run is over.
+    pub(super) then: Option<Then>,
+    pub(super) path: String,
+    pub(super) meter: Meter,
+    pub(super) frames: u64,
+    /// Only this view, without menus (pictures of single views).
+    pub(super) only: Option<usize>,
+    pub(super) may_close: bool,
+    train_when_open: bool,
+}
+
+impl SpikescopeApp {
+    /// The app of a normal start. Reads the settings, once, before the first frame; recordings are read after it.
+    pub fn new(cc: &eframe::CreationContext<'_>, options: AppOptions) -> Self {
+        let (settings, problem) = options.settings_path.as_deref().map(Settings::load).unwrap_or_default();
+        let mut app = Self::build(cc, options, settings);
+        app.meter = Meter::start();
+        if let Some(problem) = problem {
+            app.toasts.error("Settings could not be used as they are", problem);
+        }
+        if let Some(saved) = app.settings.layout.clone() {
+            match layout::restore(&saved, &app.keys) {
+                Some(tree) => (app.tree, app.arranged) = (tree, true),
+                None => app.toasts.tell(ToastKind::Info, "The saved layout does not fit this version; the first layout is used"),
+            }
+        }
+        app
+    }
+
+    /// The app showing what is given and nothing else: no settings, no files. `show` draws only the view with this key or
+    /// title, without menus. For tests and pictures.
+    pub fn from_state(
+        cc: &eframe::CreationContext<'_>,
+        recording: Option<Arc<Recording>>,
+        run: Option<RunState>,
+        show: Option<&str>,
+    ) -> Self {
+        let mut app = Self::build(cc, AppOptions::default(), Settings::default());
+        app.only = show.and_then(|name| app.find_view(name));
+        app.recording = recording.or_else(|| run.as_ref().and_then(|r| r.data.as_ref()).map(|data| Arc::clone(&data.0)));
+        if let Some(run) = run {
+            app.recipe = run.recipe.clone();
+            app.run = Some(Run::finished(run));
+        }
+        app
+    }
+
+    fn build(cc: &eframe::CreationContext<'_>, options: AppOptions, settings: Settings) -> Self {
+        theme::apply(&cc.egui_ctx);
+        let views: Vec<Box<dyn View>> = VIEWS.iter().map(|spec| (spec.make)()).collect();
+        let titles = views.iter().map(|view| view.title()).collect();
+        let keys: Vec<&'static str> = VIEWS.iter().map(|spec| spec.key).collect();
+        let tree = if options.train_at_once { layout::couplings(&keys) } else { layout::explore(&keys) };
+        let app = Self {
+            writer: SettingsWriter::new(options.settings_path.clone(), settings.clone()),
+            recipe: options.recipe.clone().unwrap_or_default(),
+            train_when_open: options.train_at_once,
+            options,
+            settings,
+            views,
+            titles,
+            keys,
+            tree,
+            arranged: false,
+            recording: None,
+            with_areas: Background::default(),
+            run: None,
+            selection: Selection::default(),
+            opening: None,
+            dialog: None,
+            toasts: Toasts::default(),
+            palette: Palette::default(),
+            report: ReportWindow::default(),
+            windows: Windows::default(),
+            question: None,
+            then: None,
+            path: String::new(),
+            meter: Meter::default(),
+            frames: 0,
+            only: None,
+            may_close: false,
+        };
+        if let Some(theme) = app.theme() {
+            cc.egui_ctx.set_theme(theme);
+        }
+        app
+    }
+
+    /// The open recording.
+    pub fn recording(&self) -> Option<&Arc<Recording>> {
+        self.recording.as_ref()
+    }
+
+    /// The run beside it.
+    pub fn run(&self) -> Option<&RunState> {
+        self.run.as_ref().map(Run::state)
+    }
+
+    /// The recipe of the Train view.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The window's selection.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Texts of the messages now shown.
+    pub fn messages(&self) -> Vec<String> {
+        self.toasts.texts().map(str::to_owned).collect()
+    }
+
+    /// True while something is being read or computed for the window (training not counted): a picture would not be complete.
+    pub fn is_busy(&self, ctx: &egui::Context) -> bool {
+        self.opening.is_some() || work::pending(ctx) > 0 || (self.frames < 2 && (self.options.demo || !self.options.files.is_empty()))
+    }
+
+    /// Theme to use: the option, else the settings; `None` leaves what the context has (tests).
+    pub(super) fn theme(&self) -> Option<ThemeChoice> {
+        self.options.theme.or(self.options.settings_path.as_ref().map(|_| self.settings.theme))
+    }
+
+    fn find_view(&self, name: &str) -> Option<usize> {
+        (0..self.views.len()).find(|&i| self.keys.get(i) == Some(&name) || self.titles.get(i).is_some_and(|t| t.eq_ignore_ascii_case(name)))
+    }
+
+    /// The recording with the areas of the recipe, as far as it is ready.
+    pub(super) fn shown(&mut self, ctx: &egui::Context) -> Option<Arc<Recording>> {
+        let recording = self.recording.as_ref()?;
+        let rule = self.recipe.data.areas.clone();
+        if rule == AreaRule::Recorded {
+            return Some(Arc::clone(recording));
+        }
+        let key = (recording.fingerprint.clone(), rule.clone());
+        let theirs = Arc::clone(recording);
+        let ready = self.with_areas.get(ctx, "areas by rule", &key, move || rule.apply(&theirs).ok().map(Arc::new)).cloned();
+        Some(ready.flatten().unwrap_or_else(|| Arc::clone(recording)))
+    }
+
+    /// Look at everything that goes on behind the window; never waits.
+    pub(super) fn poll(&mut self, ctx: &egui::Context) {
+        // The first frame is on the screen before anything is read.
+        if self.frames == 1 {
+            self.open_from_options(ctx);
+        }
+        if let Some(opened) = self.opening.as_ref().map(Opening::poll) {
+            self.opened(ctx, opened);
+        }
+        match self.dialog.as_ref().map(Dialog::poll) {
+            None | Some(Picked::NotYet) => {}
+            Some(Picked::File(path)) => {
+                self.dialog = None;
+                self.open(ctx, Request::File(path));
+            }
+            Some(Picked::Nothing) => self.dialog = None,
+            Some(Picked::NoDialog) => {
+                self.dialog = None;
+                let text = "No file was chosen. If no dialog appeared, this system has no file dialog service (portal): type the path, drop the file here, or run “spikescope FILE”";
+                self.toasts.offer(text, "Type a path", Command::OpenPath);
+            }
+        }
+        if let Some(end) = self.run.as_mut().and_then(Run::poll) {
+            self.ended(&end);
+        }
+        if !self.run.as_ref().is_some_and(Run::is_active)
+            && let Some(then) = self.then.take()
+        {
+            self.go_on(ctx, then);
+        }
+        let dropped: Vec<_> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
+        self.open_several(ctx, dropped);
+        let closing = ctx.input(|i| i.viewport().close_requested());
+        if closing && !self.may_close && self.run.as_ref().is_some_and(Run::is_active) {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.question = Some(Then::Quit);
+        }
+    }
+
+    fn open_from_options(&mut self, ctx: &egui::Context) {
+        if self.options.demo {
+            self.open(ctx, Request::Demo);
+        } else {
+            let files = std::mem::take(&mut self.options.files);
+            self.open_several(ctx, files);
+        }
+    }
+
+    fn open_several(&mut self, ctx: &egui::Context, paths: Vec<std::path::PathBuf>) {
+        let Some((first, others)) = paths.split_first() else { return };
+        for other in others.iter().rev() {
+            self.settings.remember(other);
+        }
+        if !others.is_empty() {
+            let text = format!("{} is opened; {} more are in File, Open recent", Request::File(first.clone()).name(), others.len());
+            self.toasts.tell(ToastKind::Info, text);
+        }
+        self.open(ctx, Request::File(first.clone()));
+    }
+
+    /// Open something, after asking about a running training.
+    pub(super) fn open(&mut self, ctx: &egui::Context, request: Request) {
+        if self.run.as_ref().is_some_and(Run::is_active) {
+            self.question = Some(Then::Open(request));
+            return;
+        }
+        if let Some(before) = self.opening.take() {
+            before.cancel();
+        }
+        match Opening::start(ctx, request) {
+            Ok(opening) => self.opening = Some(opening),
+            Err(failure) => self.failed_to_open(failure),
+        }
+    }
+
+    fn failed_to_open(&mut self, failure: OpenFailure) {
+        self.train_when_open = false;
+        self.toasts.error(failure.text, failure.details);
+    }
+
+    fn opened(&mut self, ctx: &egui::Context, opened: Opened) {
+        match opened {
+            Opened::NotYet => {}
+            Opened::Cancelled => self.opening = None,
+            Opened::Failed(failure) => {
+                self.opening = None;
+                self.failed_to_open(failure);
+            }
+            Opened::Recording(recording) => {
+                if let Some(Opening { request: Request::File(path), .. }) = self.opening.take() {
+                    self.settings.remember(&path);
+                }
+                self.take_over(ctx, recording);
+            }
+        }
+    }
+
+    fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>) {
+        self.selection = Selection::default();
+        self.recipe = recipe_for(&self.recipe);
+        self.run = None;
+        self.report = ReportWindow::default();
+        self.report.open = self.settings.show_report && report::matters(&recording) && !self.train_when_open;
+        self.recording = Some(recording);
+        if std::mem::take(&mut self.train_when_open) {
+            self.train(ctx, self.recipe.clone());
+        }
+    }
+
+    /// Start training the open recording.
+    pub(super) fn train(&mut self, ctx: &egui::Context, recipe: Recipe) {
+        let Some(recording) = self.recording.clone() else {
+            self.toasts.tell(ToastKind::Info, "Open a recording first, or try the demo");
+            return;
+        };
+        if self.run.as_ref().is_some_and(Run::is_active) {
+            self.toasts.tell(ToastKind::Info, "A training is running already; stop or discard it first");
+            return;
+        }
+        let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
+        let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
+        match Run::start(ctx, recording, recipe, folder) {
+            Ok(run) => {
+                self.run = Some(run);
+                if !self.arranged {
+                    self.tree = layout::couplings(&self.keys);
+                }
+            }
+            Err(e) => self.toasts.error("Training could not be started", e.to_string()),
+        }
+    }
+
+    fn ended(&mut self, end: &Phase) {
+        match end {
+            Phase::Finished(finished) => {
+                let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();
+                self.toasts.tell(ToastKind::Success, format!("Training finished{kept}"));
+            }
+            Phase::Failed(why) => {
+                self.toasts.error("Training ended with an error; the window and the recording are not affected", why.clone())
+            }
+            Phase::Discarded => self.toasts.tell(ToastKind::Info, "The run was discarded"),
+            Phase::Preparing | Phase::Running | Phase::Paused | Phase::Finishing => {}
+        }
+    }
+
+    /// The user answered what to do with the running training.
+    pub(super) fn answered(&mut self, ctx: &egui::Context, answer: Answer) {
+        let Some(then) = self.question.take() else { return };
+        let command = match answer {
+            Answer::Cancel => return,
+            Answer::Keep => RunCommand::StopAndKeep,
+            Answer::Discard => RunCommand::Discard,
+        };
+        match &self.run {
+            Some(run) if run.is_active() => {
+                run.send(command);
+                self.then = Some(then);
+            }
+            _ => self.go_on(ctx, then),
+        }
+    }
+
+    fn go_on(&mut self, ctx: &egui::Context, then: Then) {
+        match then {
+            Then::Quit => {
+                self.may_close = true;
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            }
+            Then::Open(request) => self.open(ctx, request),
+            Then::Close => self.close_recording(),
+        }
+    }
+
+    fn close_recording(&mut self) {
+        if self.run.as_ref().is_some_and(Run::is_active) {
+            self.question = Some(Then::Close);
+            return;
+        }
+        self.recording = None;
+        self.run = None;
+        self.report = ReportWindow::default();
+        self.selection = Selection::default();
+    }
+
+    /// Whether a command makes sense now.
+    pub(super) fn enabled(&self, command: Command) -> bool {
+        let active = self.run.as_ref().is_some_and(Run::is_active);
+        match command {
+            Command::OpenRecent(index) => index < self.settings.recent.len(),
+            Command::ShowReport | Command::CloseRecording => self.recording.is_some(),
+            Command::Train => self.recording.is_some() && !active,
+            Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
+            Command::Show(_) | Command::LayoutExplore | Command::LayoutCouplings | Command::ResetLayout => {
+                self.recording.is_some() || self.run.is_some()
+            }
+            _ => true,
+        }
+    }
+
+    /// Name of a command in menus; recent files by their names.
+    pub(super) fn name(&self, command: Command) -> String {
+        match command {
+            Command::OpenRecent(index) => match self.settings.recent.get(index) {
+                Some(path) => format!("Open {}", Request::File(path.clone()).name()),
+                None => command.name(&self.titles),
+            },
+            _ => command.name(&self.titles),
+        }
+    }
+
+    /// Carry out a command.
+    pub fn execute(&mut self, ctx: &egui::Context, command: Command) {
+        if !self.enabled(command) {
+            return;
+        }
+        let run = |app: &Self, command| {
+            if let Some(run) = &app.run {
+                run.send(command);
+            }
+        };
+        match command {
+            Command::Open => self.ask_for_file(ctx),
+            Command::OpenPath => self.windows.path = true,
+            Command::OpenDemo => self.open(ctx, Request::Demo),
+            Command::OpenRecent(index) => {
+                if let Some(path) = self.settings.recent.get(index).cloned() {
+                    self.open(ctx, Request::File(path));
+                }
+            }
+            Command::ShowReport => self.report.open = true,
+            Command::CloseRecording => self.close_recording(),
+            Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Command::Show(index) => self.show(index),
+            Command::LayoutExplore => (self.tree, self.arranged) = (layout::explore(&self.keys), true),
+            Command::LayoutCouplings => (self.tree, self.arranged) = (layout::couplings(&self.keys), true),
+            Command::ResetLayout => (self.tree, self.arranged) = (layout::explore(&self.keys), false),
+            Command::Theme(theme) => {
+                self.options.theme = None;
+                self.settings.theme = theme;
+                ctx.set_theme(theme);
+            }
+            Command::ZoomIn => egui::gui_zoom::zoom_in(ctx),
+            Command::ZoomOut => egui::gui_zoom::zoom_out(ctx),
+            Command::ZoomReset => ctx.set_zoom_factor(1.0),
+            Command::FullScreen => {
+                let full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
+                ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
+            }
+            Command::Settings => self.windows.settings = true,
+            Command::Train => self.train(ctx, self.recipe.clone()),
+            Command::PauseOrResume => {
+                run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
+            }
+            Command::Step => run(self, RunCommand::Step),
+            Command::StopAndKeep => run(self, RunCommand::StopAndKeep),
+            Command::Discard => run(self, RunCommand::Discard),
+            Command::Palette => self.palette.toggle(),
+            Command::Help => self.windows.help = !self.windows.help,
+            Command::About => self.windows.about = true,
+        }
+    }
+
+    fn show(&mut self, index: usize) {
+        if let Some(key) = self.keys.get(index) {
+            self.arranged |= !layout::open_views(&self.tree).contains(*key);
+            layout::show(&mut self.tree, key);
+        }
+    }
+
+    fn ask_for_file(&mut self, ctx: &egui::Context) {
+        if self.dialog.is_some() {
+            self.toasts.tell(ToastKind::Info, "The file dialog is open already");
+            return;
+        }
+        self.dialog = Dialog::open(ctx);
+        if self.dialog.is_none() {
+            self.toasts.offer("The file dialog could not be opened", "Type a path", Command::OpenPath);
+        }
+    }
+
+    /// Carry out what views asked for.
+    pub(super) fn act(&mut self, ctx: &egui::Context, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Train(recipe) => self.train(ctx, *recipe),
+                Action::Run(command) => {
+                    if let Some(run) = &self.run {
+                        run.send(command);
+                    }
+                }
+                Action::Show(title) => {
+                    if let Some(index) = self.find_view(title) {
+                        self.show(index);
+                    }
+                }
+                Action::Tell(text) => self.toasts.tell(ToastKind::Info, text),
+                Action::OpenDialog => self.ask_for_file(ctx),
+                Action::OpenDemo => self.open(ctx, Request::Demo),
+            }
+        }
+    }
+}

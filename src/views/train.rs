@@ -1,0 +1,333 @@
+//! The Train view: what will be trained on what and where, and how far it has come.
+
+use eframe::egui::{self, RichText, Ui};
+
+use super::data_summary::{DataSummary, summarise};
+use super::train_form::Form;
+use super::work::Background;
+use super::{Action, RunState, View, ViewContext, shown_area, widgets};
+use crate::app::theme;
+use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
+use crate::training::{Command, DataRecipe, DeviceChoice, Phase, Progress};
+use std::sync::Arc;
+
+/// Model, data, settings, device; start, pause, step, stop; progress by stage.
+#[derive(Default)]
+pub struct TrainView {
+    form: Form,
+    summary: Background<(String, DataRecipe), Result<DataSummary, String>>,
+    offered: Background<String, Vec<AreaSplit>>,
+}
+
+impl View for TrainView {
+    fn title(&self) -> &'static str {
+        "Train"
+    }
+
+    fn help(&self) -> &'static str {
+        "Choose how units are grouped into areas, look at what will be used, and press Start training. \
+         The model separates each area's own slow dynamics from what other areas send, in four stages that are shown while they run. \
+         You can pause, go step by step, stop and keep the best weights so far, or discard the run, at any time."
+    }
+
+    fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
+        let Some(recording) = context.recording.cloned() else {
+            if widgets::empty(
+                ui,
+                "Nothing to train on yet",
+                "Open a recording, or try the demo: a simulation with a known coupling between two areas.",
+                Some("Try the demo"),
+            ) {
+                context.actions.push(Action::OpenDemo);
+            }
+            return;
+        };
+        let summary = self.summarise(ui, &recording, &context.recipe.data);
+        self.controls(ui, context, summary.as_ref());
+        ui.separator();
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            if let Some(run) = context.run {
+                progress(ui, run);
+            }
+            if ui.available_width() > 760.0 {
+                ui.columns(2, |columns| {
+                    if let [left, right] = columns {
+                        self.data(left, context, &recording, summary.as_ref());
+                        self.settings(right, context, &recording);
+                    }
+                });
+            } else {
+                self.data(ui, context, &recording, summary.as_ref());
+                ui.add_space(6.0);
+                self.settings(ui, context, &recording);
+            }
+        });
+    }
+}
+
+impl TrainView {
+    fn summarise(&mut self, ui: &Ui, recording: &Arc<Recording>, data: &DataRecipe) -> Option<Result<DataSummary, String>> {
+        let key = (recording.fingerprint.clone(), data.clone());
+        let (theirs, data) = (Arc::clone(recording), data.clone());
+        self.summary.get(ui.ctx(), "data summary", &key, move || summarise(&theirs, &data)).cloned()
+    }
+
+    /// Start, pause, step, stop, discard.
+    fn controls(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, summary: Option<&Result<DataSummary, String>>) {
+        let phase = context.run.map(|run| &run.progress.phase);
+        let (active, paused) = (phase.is_some_and(is_active), phase == Some(&Phase::Paused));
+        ui.horizontal_wrapped(|ui| {
+            let problem = self.form.problem().or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
+            let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));
+            let start = match &problem {
+                Some(problem) => start.on_disabled_hover_text(problem),
+                None => start.on_hover_text("Train in the background with the settings below (Ctrl+Enter)"),
+            };
+            if start.clicked() {
+                context.actions.push(Action::Train(Box::new(context.recipe.clone())));
+            }
+            let mut button = |ui: &mut Ui, on: bool, name: &str, help: &str, command: Command| {
+                if ui.add_enabled(on, egui::Button::new(name)).on_hover_text(help).clicked() {
+                    context.actions.push(Action::Run(command));
+                }
+            };
+            if paused {
+                button(ui, active, "Resume", "Go on (Ctrl+.)", Command::Resume);
+            } else {
+                button(ui, active, "Pause", "Hold after the current step (Ctrl+.)", Command::Pause);
+            }
+            button(ui, active, "Step", "Do one step, then hold", Command::Step);
+            button(ui, active, "Stop and keep", "End now, keep the best weights, evaluate and write the run", Command::StopAndKeep);
+            button(ui, active, "Discard", "End now and write nothing", Command::Discard);
+        });
+    }
+
+    fn data(
+        &mut self,
+        ui: &mut Ui,
+        context: &mut ViewContext<'_>,
+        recording: &Arc<Recording>,
+        summary: Option<&Result<DataSummary, String>>,
+    ) {
+        widgets::section(ui, "What is trained on what");
+        widgets::card(ui, |ui| {
+            widgets::fact(ui, "Model", "GLM-Transformer");
+            row(ui, "Areas", |ui| self.areas(ui, context, recording));
+            row(ui, "Trials from", |ui| trial_source(ui, context, recording));
+            row(ui, "Device", |ui| device(ui, context));
+        });
+        ui.add_space(4.0);
+        widgets::section(ui, "What will be used");
+        widgets::card(ui, |ui| match summary {
+            None => {
+                ui.horizontal(|ui| {
+                    ui.spinner();
+                    ui.label("Counting trials and units…");
+                });
+            }
+            Some(Err(problem)) => {
+                let tokens = theme::of(ui);
+                ui.label(RichText::new(problem).color(tokens.error));
+            }
+            Some(Ok(summary)) => show_summary(ui, summary),
+        });
+    }
+
+    fn areas(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Arc<Recording>) {
+        let theirs = Arc::clone(recording);
+        let offered = self.offered.get(ui.ctx(), "area rules", &recording.fingerprint, move || AreaRule::offered(&theirs)).cloned();
+        let now = context.recipe.data.areas.clone();
+        widgets::combo(ui, "areas", "Areas", &now.label(), f32::INFINITY, |ui| {
+            for split in offered.unwrap_or_default() {
+                let areas: Vec<String> = split.areas.iter().map(|(name, n)| format!("{n} {}", shown_area(name))).collect();
+                let text = format!("{}  ·  {}", split.label, areas.join(", "));
+                ui.selectable_value(&mut context.recipe.data.areas, split.rule, text);
+            }
+        });
+    }
+
+    fn settings(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recording) {
+        widgets::section(ui, "Settings");
+        widgets::card(ui, |ui| self.form.ui(ui, context.recipe, Some(recording)));
+    }
+}
+
+/// True while a run can be paused or stopped.
+pub fn is_active(phase: &Phase) -> bool {
+    matches!(phase, Phase::Preparing | Phase::Running | Phase::Paused | Phase::Finishing)
+}
+
+fn row(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let tokens = theme::of(ui);
+    ui.horizontal(|ui| {
+        widgets::left_text(ui, 84.0, RichText::new(name).color(tokens.weak));
+        contents(ui);
+    });
+}
+
+fn trial_source(ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recording) {
+    let source = &mut context.recipe.data.trials.source;
+    let words = |source: &TrialSource| match source {
+        TrialSource::Automatic => "automatic".to_owned(),
+        TrialSource::Table { table, align } => format!("{table}, aligned to {align}"),
+        TrialSource::Tiles => "windows without overlap".to_owned(),
+    };
+    widgets::combo(ui, "trial source", "Trials from", &words(source), f32::INFINITY, |ui| {
+        let mut choices = vec![TrialSource::Automatic, TrialSource::Tiles];
+        for table in &recording.tables {
+            choices.extend(table.event_columns().into_iter().map(|align| TrialSource::Table { table: table.name.clone(), align }));
+        }
+        for choice in choices {
+            let text = words(&choice);
+            ui.selectable_value(source, choice, text);
+        }
+    });
+}
+
+fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
+    let device = &mut context.recipe.device;
+    let name = |device: DeviceChoice| match device {
+        DeviceChoice::Auto => "automatic: GPU if there is one, else CPU",
+        DeviceChoice::Gpu => "GPU",
+        DeviceChoice::Cpu => "CPU",
+        DeviceChoice::SoftwareGpu => "software GPU (very slow, for tests)",
+    };
+    widgets::combo(ui, "device", "Device", name(*device), f32::INFINITY, |ui| {
+        for choice in [DeviceChoice::Auto, DeviceChoice::Gpu, DeviceChoice::Cpu, DeviceChoice::SoftwareGpu] {
+            ui.selectable_value(device, choice, name(choice));
+        }
+    });
+}
+
+fn show_summary(ui: &mut Ui, summary: &DataSummary) {
+    let [train, validation, test] = summary.split;
+    let (bins, pad) = summary.bins;
+    ui.label(
+        RichText::new(format!("{} trials × {bins} bins × {} units", widgets::count(summary.trials()), widgets::count(summary.units)))
+            .size(15.0),
+    );
+    ui.horizontal_wrapped(|ui| {
+        for (index, (name, kept, total)) in summary.areas.iter().enumerate() {
+            let text =
+                if kept == total { format!("{} {kept}", shown_area(name)) } else { format!("{} {kept} of {total}", shown_area(name)) };
+            widgets::area_label(ui, index, &text);
+        }
+    });
+    widgets::note(ui, &summary.description);
+    ui.add_space(2.0);
+    widgets::fact(ui, "Training, validation, test", &format!("{train} / {validation} / {test} trials"));
+    widgets::fact(ui, "Window", &format!("{} ms + {} ms of history", ms(bins, summary.bin_s), ms(pad, summary.bin_s)));
+    widgets::fact(ui, "Spikes", &widgets::count(summary.spikes));
+    widgets::fact(ui, "Memory", &format!("{} (on the device {})", widgets::bytes(summary.bytes.0), widgets::bytes(summary.bytes.1)));
+    let dropped: usize = summary.dropped_trials.iter().map(|(_, n)| n).sum();
+    if dropped == 0 && summary.dropped_units.is_empty() {
+        widgets::note(ui, "No trial and no unit is left out");
+    }
+    let tokens = theme::of(ui);
+    for (reason, n) in summary.dropped_trials.iter().take(5) {
+        ui.label(RichText::new(format!("{n} trials left out: {reason}")).small().color(tokens.warning));
+    }
+    if let Some((first, rate)) = summary.dropped_units.first() {
+        let all: Vec<String> =
+            summary.dropped_units.iter().take(60).map(|(id, rate)| format!("{id} ({} Hz)", widgets::number(*rate, 2))).collect();
+        let text = format!(
+            "{} units left out: too few spikes, for example unit {first} with {} Hz",
+            summary.dropped_units.len(),
+            widgets::number(*rate, 2)
+        );
+        ui.label(RichText::new(text).small().color(tokens.warning)).on_hover_text(all.join(", "));
+    }
+}
+
+fn ms(bins: usize, bin_s: f64) -> String {
+    widgets::number(bins as f64 * bin_s * 1e3, 4)
+}
+
+/// Phase, device, speed, stages, and how the run ended.
+fn progress(ui: &mut Ui, run: &RunState) {
+    let progress = &*run.progress;
+    let tokens = theme::of(ui);
+    let (color, headline) = match &progress.phase {
+        Phase::Preparing => (tokens.accent, format!("Preparing: {}", progress.doing)),
+        Phase::Running => (tokens.accent, progress.doing.clone()),
+        Phase::Paused => (tokens.warning, "Paused".to_owned()),
+        Phase::Finishing => (tokens.accent, format!("Finishing: {}", progress.doing)),
+        Phase::Finished(_) => (tokens.success, "Training finished".to_owned()),
+        Phase::Discarded => (tokens.weak, "Run discarded, nothing was kept".to_owned()),
+        Phase::Failed(_) => (tokens.error, "Training ended with an error".to_owned()),
+    };
+    widgets::card(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            if matches!(progress.phase, Phase::Preparing | Phase::Finishing) {
+                ui.spinner();
+            }
+            ui.label(RichText::new(headline).size(15.0).color(color));
+        });
+        if let Phase::Failed(why) = &progress.phase {
+            ui.label(RichText::new(why).color(tokens.error));
+        }
+        if let Phase::Finished(finished) = &progress.phase {
+            result(ui, finished);
+        }
+        widgets::note(ui, facts(progress));
+        stages(ui, progress);
+    });
+    ui.add_space(6.0);
+}
+
+fn facts(progress: &Progress) -> String {
+    let mut facts = Vec::new();
+    if !progress.device.is_empty() {
+        facts.push(progress.device.clone());
+    }
+    facts.push(format!("step {}", widgets::count(progress.step as usize)));
+    if progress.steps_per_s > 0.0 {
+        facts.push(format!("{} steps/s", widgets::number(f64::from(progress.steps_per_s), 3)));
+    }
+    facts.push(format!("{} so far", widgets::duration(f64::from(progress.elapsed_s))));
+    if let (Some(eta), true) = (progress.eta_s, is_active(&progress.phase)) {
+        facts.push(format!("about {} left", widgets::duration(f64::from(eta))));
+    }
+    facts.join("  ·  ")
+}
+
+fn stages(ui: &mut Ui, progress: &Progress) {
+    let tokens = theme::of(ui);
+    let name_width = (ui.available_width() * 0.42).clamp(70.0, 230.0);
+    for (index, stage) in progress.stages.iter().enumerate() {
+        let now = index == progress.stage && is_active(&progress.phase);
+        let fraction = if stage.done { 1.0 } else { stage.fraction };
+        ui.horizontal(|ui| {
+            let text = RichText::new(&stage.name).color(if now { tokens.text } else { tokens.weak });
+            widgets::left_text(ui, name_width, text);
+            let color = if stage.done { tokens.success } else { tokens.accent };
+            let percent = format!("{:.0} %", fraction * 100.0);
+            widgets::bar(ui, fraction, ui.available_width() - 56.0, color, &format!("{}: {percent}", stage.name));
+            ui.label(RichText::new(if stage.done { "done" } else { &percent }).small().color(tokens.weak));
+        });
+    }
+}
+
+fn result(ui: &mut Ui, finished: &crate::training::Finished) {
+    let loss = |key: &str| finished.summary.get(key).and_then(serde_json::Value::as_f64);
+    let mut parts = Vec::new();
+    for (key, name) in [("test_loss", "test loss"), ("flat_loss", "flat rate"), ("psth_loss", "PSTH")] {
+        if let Some(value) = loss(key) {
+            parts.push(format!("{name} {}", widgets::number(value, 5)));
+        }
+    }
+    if !parts.is_empty() {
+        ui.label(format!("{} (per bin and unit)", parts.join(", ")));
+    }
+    match &finished.run {
+        Some(folder) => {
+            ui.horizontal_wrapped(|ui| {
+                ui.label(format!("Run folder: {}", folder.display()));
+                if ui.small_button("Copy path").clicked() {
+                    ui.ctx().copy_text(folder.display().to_string());
+                }
+            });
+        }
+        None => widgets::note(ui, "This run was not written to disk"),
+    }
+}

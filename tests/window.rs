@@ -1,0 +1,368 @@
+//! The real app, driven by label on software Vulkan: from the welcome page to a running view, and pictures of the main views.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "window/fake.rs"]
+mod fake;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Key, Modifiers, Theme, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use spikescope::app::{AppOptions, Command, SpikescopeApp};
+use spikescope::recording::Recording;
+use spikescope::training::Phase;
+use spikescope::views::{RunState, VIEWS};
+
+type Window<'a> = Harness<'a, SpikescopeApp>;
+
+fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
+    Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .build_eframe(|cc| SpikescopeApp::new(cc, options))
+}
+
+fn picture<'a>(
+    size: [f32; 2],
+    theme: Theme,
+    scale: f32,
+    state: (Option<Arc<Recording>>, Option<RunState>),
+    show: Option<&str>,
+) -> Window<'a> {
+    let show = show.map(str::to_owned);
+    let mut harness = Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_theme(theme)
+        .with_pixels_per_point(scale)
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .wgpu()
+        .build_eframe(move |cc| SpikescopeApp::from_state(cc, state.0, state.1, show.as_deref()));
+    settle(&mut harness);
+    harness
+}
+
+/// Step until nothing is being read or computed, then until nothing moves.
+fn settle(harness: &mut Window<'_>) {
+    wait(harness, "quiet", |h| !h.state().is_busy(&h.ctx));
+    harness.run_ok();
+    harness.run_steps(2);
+}
+
+/// Step until `done`; a minute is far more than any of these things takes.
+fn wait(harness: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
+    let begin = Instant::now();
+    loop {
+        harness.step();
+        if done(harness) {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "never {what}; messages: {:?}", harness.state().messages());
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+fn index(key: &str) -> usize {
+    VIEWS.iter().position(|v| v.key == key).unwrap()
+}
+
+#[test]
+fn from_the_welcome_page_to_an_edited_recipe() {
+    let mut harness = window([1280.0, 800.0], AppOptions::default());
+    harness.run();
+    harness.get_by_label("Open a recording…");
+    harness.get_by_label("Try the demo").click();
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    // Views are there, and one can be brought to the front by its tab.
+    for title in ["Train", "Coupling kernels", "Loss", "Area matrix", "Latents", "Ground truth"] {
+        assert!(harness.query_all_by_label(title).next().is_some(), "no tab {title}");
+    }
+    harness.get_by_label("Train").click();
+    settle(&mut harness);
+    wait(&mut harness, "summed up", |h| h.query_by_label_contains("trials ×").is_some());
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+    // A field takes a number, refuses nonsense with a reason, and can be reset.
+    let rank = || "Coupling factors";
+    harness.get_by_label(rank()).focus();
+    harness.run();
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    harness.get_by_label(rank()).type_text("2");
+    harness.run();
+    assert_eq!(harness.state().recipe().glm().rank, 2);
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    harness.get_by_label(rank()).type_text("99");
+    harness.run();
+    harness.get_by_label_contains("must be between 1 and 8");
+    assert_eq!(harness.state().recipe().glm().rank, 2);
+    assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    settle(&mut harness);
+    harness.get_by_label("Reset").click();
+    harness.run();
+    assert_eq!(harness.state().recipe().glm().rank, 1);
+    assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
+}
+
+#[test]
+fn commands_come_from_the_palette_the_keyboard_and_the_menu() {
+    let mut harness = window([900.0, 640.0], AppOptions { demo: true, ..AppOptions::default() });
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    harness.key_press(Key::F1);
+    harness.run();
+    harness.get_by_label_contains("In plots");
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label_contains("In plots").is_none());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
+    harness.run();
+    for letter in "about".chars() {
+        harness.event(egui::Event::Text(letter.to_string()));
+    }
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    harness.get_by_label_contains("arXiv 2506.02263");
+    harness.key_press(Key::Escape);
+    harness.run();
+    harness.get_by_label("File").click();
+    harness.run();
+    harness.get_by_label_contains("Close recording").click();
+    harness.run();
+    assert!(harness.state().recording().is_none());
+    harness.get_by_label("Try the demo");
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_told_with_details() {
+    let mut harness = window([900.0, 640.0], AppOptions { files: vec!["/no/such/file.nwb".into()], ..AppOptions::default() });
+    wait(&mut harness, "told", |h| !h.state().messages().is_empty());
+    harness.run();
+    harness.get_by_label_contains("file.nwb could not be opened");
+    harness.get_by_label("Details").click();
+    harness.run();
+    assert!(harness.get_all_by_label_contains("/no/such/file.nwb").count() > 0);
+    harness.get_by_label("×").click();
+    harness.run();
+    assert!(harness.state().messages().is_empty());
+}
+
+#[derive(Debug)]
+struct Dropped(std::path::PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window must not read files".to_owned())
+    }
+}
+
+#[test]
+fn dropped_and_typed_paths_are_opened() {
+    let mut harness = window([900.0, 640.0], AppOptions::default());
+    harness.run();
+    harness.input_mut().dropped_files.push(Arc::new(Dropped("/dropped/here.nwb".into())));
+    wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("here.nwb could not be opened")));
+    harness.get_by_label("Path").focus();
+    harness.run();
+    harness.get_by_label("Path").type_text("\"/typed/there.csv\"");
+    harness.run();
+    harness.get_by_label("Open").click();
+    wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("there.csv could not be opened")));
+}
+
+#[test]
+fn closed_views_come_back_and_layouts_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || AppOptions { demo: true, settings_path: Some(folder.path().join("settings.json")), ..AppOptions::default() };
+    {
+        let mut harness = window([1000.0, 700.0], options());
+        wait(&mut harness, "open", |h| h.state().recording().is_some());
+        settle(&mut harness);
+        let ctx = harness.ctx.clone();
+        harness.state_mut().execute(&ctx, Command::LayoutCouplings);
+        harness.run_ok();
+        harness.get_by_label("View").click();
+        harness.run();
+        harness.get_by_role_and_label(egui::Role::CheckBox, "Loss").click();
+        harness.run_ok();
+        harness.key_press(Key::Escape);
+        harness.run_ok();
+        assert!(harness.query_by_label("Loss").is_none(), "the Loss view is closed");
+    }
+    let mut harness = window([1000.0, 700.0], options());
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    assert!(harness.query_by_label("Loss").is_none(), "the layout was kept");
+    let ctx = harness.ctx.clone();
+    harness.state_mut().execute(&ctx, Command::Show(index("loss")));
+    settle(&mut harness);
+    harness.get_by_label("Loss");
+    harness.state_mut().execute(&ctx, Command::ResetLayout);
+    settle(&mut harness);
+    harness.get_by_label("Loss");
+    // With every tab closed the window says how to get them back.
+    while harness.query_all_by_label("Close").next().inspect(|close| close.click()).is_some() {
+        settle(&mut harness);
+    }
+    harness.get_by_label("Reset layout").click();
+    settle(&mut harness);
+    harness.get_by_label("Loss");
+}
+
+#[test]
+fn the_import_report_offers_areas_and_the_train_view_follows() {
+    let recording = fake::recording();
+    let mut harness: Window<'_> = Harness::builder()
+        .with_size([1200.0, 800.0])
+        .with_max_steps(30)
+        .build_eframe(|cc| SpikescopeApp::from_state(cc, Some(recording), None, None));
+    settle(&mut harness);
+    harness.get_by_label_contains("Import report (4)").click();
+    settle(&mut harness);
+    for text in ["To check (1)", "Assumed (1)", "Repaired (1)", "Left out (1)", "212 times were not ascending and were sorted."] {
+        harness.get_by_label(text);
+    }
+    harness.get_by_label("Use areas by unit column 'probe'").click();
+    settle(&mut harness);
+    harness.get_by_label("Close report").click();
+    settle(&mut harness);
+    harness.get_by_label("Train").click();
+    settle(&mut harness);
+    wait(&mut harness, "summed up", |h| h.query_by_label_contains("probe 0 24").is_some());
+}
+
+#[test]
+fn a_matrix_cell_selects_its_pair_for_all_views() {
+    let recording = fake::recording();
+    let run = fake::run(&recording);
+    let mut harness = picture([700.0, 600.0], Theme::Light, 1.0, (Some(recording), Some(run)), Some("matrix"));
+    harness.get_by_label_contains("LM → AL:").click();
+    harness.run();
+    assert_eq!(harness.state().selection().pair, Some((1, 2)));
+    // From the keyboard: arrows move, Enter selects.
+    harness.get_by_label_contains("LM → AL:").focus();
+    harness.run();
+    harness.key_press(Key::ArrowUp);
+    harness.run();
+    harness.key_press(Key::ArrowLeft);
+    harness.run();
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(harness.state().selection().pair, Some((0, 1)));
+}
+
+#[test]
+fn views_describe_what_they_draw() {
+    let recording = fake::recording();
+    let state = (Some(Arc::clone(&recording)), Some(fake::run(&recording)));
+    let said = |show: &str, text: &str| {
+        let harness = picture([820.0, 620.0], Theme::Dark, 1.0, state.clone(), Some(show));
+        assert!(harness.get_all_by_label_contains(text).count() > 0, "{show} does not say {text}");
+    };
+    said("kernels", "V1 → LM: supported, score 0.171 above threshold 0.021");
+    said("kernels", "not supported, score");
+    said("matrix", "Area matrix of Contribution");
+    said("loss", "best validation loss");
+    said("truth", "Inferred against true weights of 36 units");
+    said("latents", "Latents of V1: 120 trials");
+    said("train", "3 · coupling: 62 %");
+}
+
+#[test]
+fn without_truth_or_run_views_say_what_to_do() {
+    let mut bare = (*fake::recording()).clone();
+    bare.truth = None;
+    let state = (Some(Arc::new(bare)), None);
+    let said = |show: &str, text: &str| {
+        let harness = picture([420.0, 320.0], Theme::Light, 1.0, state.clone(), Some(show));
+        harness.get_by_label_contains(text);
+    };
+    said("truth", "This recording has no ground truth");
+    said("kernels", "Start training in the Train view");
+    said("loss", "No losses yet");
+}
+
+#[test]
+fn a_failed_run_shows_its_reason_and_a_finished_one_its_losses() {
+    let recording = fake::recording();
+    let failed =
+        fake::with_phase(fake::run(&recording), Phase::Failed("the loss is not a number at step 12; lower the learning rate".to_owned()));
+    let harness = picture([800.0, 600.0], Theme::Dark, 1.0, (Some(Arc::clone(&recording)), Some(failed)), Some("train"));
+    harness.get_by_label_contains("lower the learning rate");
+    let finished = fake::with_phase(fake::run(&recording), fake::finished());
+    let harness = picture([800.0, 600.0], Theme::Dark, 1.0, (Some(recording), Some(finished)), Some("train"));
+    harness.get_by_label_contains("test loss 0.19921");
+}
+
+#[test]
+fn every_view_survives_tiny_and_narrow_windows() {
+    let recording = fake::recording();
+    let run = fake::run(&recording);
+    for spec in VIEWS {
+        for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
+            for state in [(Some(Arc::clone(&recording)), Some(run.clone())), (None, None)] {
+                let mut harness: Window<'_> = Harness::builder()
+                    .with_size(Vec2::from(size))
+                    .with_max_steps(30)
+                    .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(spec.key)));
+                harness.run_steps(3);
+            }
+        }
+    }
+}
+
+/// Pictures of the main views in both themes, small, compared with `tests/snapshots`.
+#[test]
+fn pictures() {
+    let recording = fake::recording();
+    let run = fake::run(&recording);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        for (show, size) in [("kernels", [620.0, 420.0]), ("matrix", [360.0, 330.0]), ("train", [420.0, 520.0]), ("loss", [420.0, 300.0])] {
+            let mut harness = picture(size, theme, 1.0, (Some(Arc::clone(&recording)), Some(run.clone())), Some(show));
+            results.add(harness.try_snapshot(format!("{show}_{name}")));
+        }
+        let mut harness = picture([560.0, 420.0], theme, 1.0, (None, None), None);
+        results.add(harness.try_snapshot(format!("welcome_{name}")));
+    }
+    results.unwrap();
+}
+
+/// Large pictures for people to look at: `SPIKESCOPE_PICTURES=/tmp/p cargo test --test window look`.
+#[test]
+fn look() {
+    let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES").map(std::path::PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    let recording = fake::recording();
+    let run = fake::run(&recording);
+    let only = std::env::var("SPIKESCOPE_VIEW").ok();
+    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        for scale in [1.0, 2.0] {
+            let mut shots: Vec<(&str, [f32; 2], Option<&str>, bool)> =
+                VIEWS.iter().map(|v| (v.key, [900.0, 620.0], Some(v.key), true)).collect();
+            shots.push(("window", [1320.0, 840.0], None, true));
+            shots.push(("couplings", [1320.0, 840.0], None, true));
+            shots.push(("welcome", [1100.0, 700.0], None, false));
+            for (shot, size, show, full) in shots {
+                if only.as_ref().is_some_and(|only| only != shot) {
+                    continue;
+                }
+                let state = if full { (Some(Arc::clone(&recording)), Some(run.clone())) } else { (None, None) };
+                let mut harness = picture(size, theme, scale, state, show);
+                if shot == "couplings" {
+                    let ctx = harness.ctx.clone();
+                    harness.state_mut().execute(&ctx, Command::LayoutCouplings);
+                    settle(&mut harness);
+                }
+                harness.render().unwrap().save(folder.join(format!("{shot}_{name}_{scale}x.png"))).unwrap();
+            }
+        }
+    }
+}

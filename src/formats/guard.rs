@@ -264,6 +264,9 @@ impl<'a> Hdf5<'a> {
                 let left = self.len.saturating_sub(address);
                 return Err(self.too_big(object, Some(bytes), format!("only {left} bytes follow in the file")));
             }
+            Layout::Compact { size } if bytes > size => {
+                return Err(self.too_big(object, Some(bytes), format!("only {size} bytes are stored")));
+            }
             Layout::Contiguous { address: None, .. } if bytes > UNSTORED => {
                 return Err(self.too_big(object, Some(bytes), "nothing is stored for it"));
             }
@@ -306,6 +309,10 @@ impl<'a> Hdf5<'a> {
         let stored = dataset.chunks().map_err(|e| self.failed(object, &e))?;
         let compressed = !dataset.filters().is_empty();
         for one in &stored {
+            // The reader makes room for a stored chunk before it looks whether the file has it.
+            if one.address.checked_add(one.storage_size).is_none_or(|end| end > self.len) {
+                return Err(FormatError::corrupt(self.path, object, "one of its chunks lies outside the file"));
+            }
             let most = if compressed { one.storage_size.saturating_mul(EXPANSION).saturating_add(1 << 16) } else { self.len };
             if chunk_bytes > most {
                 return Err(self.too_big(object, Some(chunk_bytes), format!("one chunk has only {} bytes in the file", one.storage_size)));

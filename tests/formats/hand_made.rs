@@ -309,6 +309,9 @@ fn claims_of_size_are_checked_before_anything_is_read() {
         let error = read(&fixture(name)).unwrap_err();
         assert!(matches!(error, FormatError::TooBig { .. }) && error.to_string().contains(words), "{name}: {error}");
     }
+    // A damaged copy of by_pynwb.nwb whose chunk claims 4 GiB: the column is left out, the rest is read.
+    let recording = open_ok(&fixture("chunk_outside.nwb"));
+    assert!(told(&recording, NoteKind::LeftOut, "one of its chunks lies outside the file"), "{:?}", recording.report);
     let (_folder, path) = nwb(spikes, |_| {});
     let tight = open(&path, &OpenOptions { max_bytes: 31, ..Default::default() }, &|_, _| true);
     assert!(matches!(tight, Err(FormatError::TooBig { claimed: 32, .. })), "{tight:?}");

@@ -2,7 +2,7 @@
 //! file dialog on a thread of its own. The last part is the only place where the window calls readers and simulators.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -95,6 +95,9 @@ impl SpikescopeApp {
 
     fn build(cc: &eframe::CreationContext<'_>, options: AppOptions, settings: Settings) -> Self {
         theme::apply(&cc.egui_ctx);
+        if let Some(render_state) = &cc.wgpu_render_state {
+            crate::render::install(render_state);
+        }
         let views: Vec<Box<dyn View>> = VIEWS.iter().map(|spec| (spec.make)()).collect();
         let titles = views.iter().map(|view| view.title()).collect();
         let keys: Vec<&'static str> = VIEWS.iter().map(|spec| spec.key).collect();

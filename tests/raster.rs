@@ -101,7 +101,7 @@ fn recording(trains: Vec<Vec<f64>>, areas: &[&str]) -> Recording {
 /// Three units, twenty spikes; rows by rate are units 0, 1 (area A) and 2 (area B).
 fn tiny() -> Recording {
     let first: Vec<f64> = (0..10).map(f64::from).collect();
-    let mut tiny = recording(vec![first, vec![0.5, 1.5, 2.5, 3.5, 8.5], vec![2.25, 4.25, 4.5, 6.75, 9.0]], &["A", "A", "B"]);
+    let mut tiny = recording(vec![first, vec![0.5, 1.5, 2.5, 3.5, 8.5], vec![2.25, 4.25, 4.6, 6.75, 9.0]], &["A", "A", "B"]);
     let trials = IntervalTable { name: "trials".into(), start: vec![1.0, 4.0, 7.0], stop: vec![2.0, 5.0, 8.0], columns: Vec::new() };
     tiny.tables.push(trials);
     tiny
@@ -392,7 +392,7 @@ fn the_unit_table_sorts_filters_and_selects() {
         assert_eq!(selected(&harness), [0]);
         harness.get_by_label("depth").click();
         harness.run_ok();
-        harness.get_by_label("depth ↓");
+        harness.get_by_label("sorted, largest first");
         // Depth is (37 u) mod 100: unit 27 of 120 has 99, unit 54 has 98.
         harness.get_by_label("unit 127").click();
         harness.run_ok();
@@ -470,17 +470,17 @@ fn the_recording_view_tells_what_is_there_and_what_training_uses() {
         let image = settled(&mut harness, "Working out trials");
         keep(&image, &format!("recording_{theme:?}_{scale}x"));
         harness.get_by_label("nlb_mc_maze");
-        harness.get_by_label_contains("400 trials used");
+        harness.get_by_label_contains("380 trials used");
         harness.get_by_label("Left out (1)");
         harness.get_by_label("3 spike times are NaN and were left out");
         harness.get_by_label_contains("trials · 400 rows · 4 columns");
         harness.get_by_label("hand_speed");
         harness.get_by_label_contains("PMd to");
-        harness.get_by_label_contains("unit id / 1000: 1 60, 2 60").click();
+        harness.get_by_label_contains("unit id / 1000: 1 (60), 2 (60)").click();
         harness.run_ok();
         settled(&mut harness, "Working out trials");
         assert!(matches!(harness.state().recipe.data.areas, AreaRule::UnitId { divide_by: 1000, .. }));
-        harness.get_by_label("Units: 1 60, 2 60");
+        harness.get_by_label("Units: 1 (60), 2 (60)");
         harness.state_mut().recipe.data.trials.bin_s = 7.0;
         settled(&mut harness, "Working out trials");
         harness.get_by_label_contains("bin width is 7 s");
@@ -488,4 +488,39 @@ fn the_recording_view_tells_what_is_there_and_what_training_uses() {
     let mut harness = desk(RecordingView::default(), None, Theme::Dark, Vec2::new(700.0, 400.0), 1.0);
     harness.run();
     harness.get_by_label("No recording is open");
+}
+
+/// Frame times, printed: `cargo test --release --test raster -- --ignored --nocapture frame_times`. A frame here is layout, counting,
+/// drawing on the software device and reading the picture back; `empty` is the same without a raster.
+#[test]
+#[ignore = "prints frame times"]
+fn frame_times() {
+    let mut timed = |name: &str, harness: &mut Harness<'_, Desk<RasterView>>, frame: &mut dyn FnMut(&mut Desk<RasterView>, usize)| {
+        let mut times: Vec<f64> = (0..40)
+            .map(|k| {
+                frame(harness.state_mut(), k);
+                let start = std::time::Instant::now();
+                harness.step();
+                harness.render().unwrap();
+                start.elapsed().as_secs_f64() * 1e3
+            })
+            .skip(5)
+            .collect();
+        times.sort_by(f64::total_cmp);
+        println!("{name}: p50 {:.1} ms, p90 {:.1} ms", times[times.len() / 2], times[times.len() * 9 / 10]);
+    };
+    let mut empty = desk(RasterView::default(), None, Theme::Dark, Vec2::new(1000.0, 600.0), 1.0);
+    timed("empty", &mut empty, &mut |_, _| ());
+    for n in [1_000_000, 10_000_000] {
+        let mut harness = desk(RasterView::default(), Some(synthetic(n)), Theme::Dark, Vec2::new(1000.0, 600.0), 1.0);
+        let sorting = std::time::Instant::now();
+        raster(&mut harness);
+        println!("{n} spikes: sorted and drawn after {:.2} s", sorting.elapsed().as_secs_f64());
+        timed("full view, still", &mut harness, &mut |_, _| ());
+        timed("nearly full view, panning", &mut harness, &mut |d, k| d.selection.window = Some((k as f64, 1150.0 + k as f64)));
+        let seconds = 3.6e7 / n as f64;
+        timed("36 000 ticks, panning", &mut harness, &mut |d, k| d.selection.window = Some((300.0 + 0.1 * k as f64, 300.0 + seconds + 0.1 * k as f64)));
+        timed("a second, panning", &mut harness, &mut |d, k| d.selection.window = Some((300.0 + 0.01 * k as f64, 301.0 + 0.01 * k as f64)));
+        harness.get_by_label_contains("one tick");
+    }
 }

@@ -238,7 +238,7 @@ fn training(ui: &mut Ui, plan: Option<&PlanState>, recipe: &mut DataRecipe) {
             ui.add_space(6.0);
             ui.label("Areas are told apart by");
             for split in &plan.offered {
-                let areas: Vec<String> = split.areas.iter().take(6).map(|(name, n)| format!("{} {n}", if name.is_empty() { "no area" } else { name })).collect();
+                let areas: Vec<String> = split.areas.iter().take(6).map(counted).collect();
                 let more = if split.areas.len() > 6 { format!(" and {} more", split.areas.len() - 6) } else { String::new() };
                 if ui.radio(recipe.areas == split.rule, format!("{}: {}{more}", split.label, areas.join(", "))).clicked() {
                     recipe.areas = split.rule.clone();
@@ -261,9 +261,14 @@ fn will_use(ui: &mut Ui, used: &Used) {
             ui.label(RichText::new(format!("    {}: {reason}", grouped(*n as u64))).weak());
         }
     }
-    let areas: Vec<String> = used.areas.iter().map(|(name, n)| format!("{} {n}", if name.is_empty() { "no area" } else { name })).collect();
+    let areas: Vec<String> = used.areas.iter().map(counted).collect();
     let quiet = if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
     ui.label(format!("Units: {}{quiet}", areas.join(", ")));
+}
+
+/// An area with its number of units.
+fn counted(area: &(String, usize)) -> String {
+    format!("{} ({})", if area.0.is_empty() { "no area" } else { &area.0 }, area.1)
 }
 
 fn first_upper(text: &str) -> String {
@@ -362,7 +367,7 @@ fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
             ui.label(&series.name);
             ui.label(if series.unit.is_empty() { "not given" } else { &series.unit });
             ui.label(grouped(series.times.len() as u64));
-            ui.label(step.map_or("–".to_owned(), |s| format!("{:.4} Hz", 1.0 / s)));
+            ui.label(step.map_or("–".to_owned(), |s| format!("{:.4}", 1.0 / s).trim_end_matches('0').trim_end_matches('.').to_owned() + " Hz"));
             ui.label(first.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
             ui.label(last.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
             ui.end_row();

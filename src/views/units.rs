@@ -159,7 +159,8 @@ impl UnitTableView {
         let height = ui.text_style_height(&egui::TextStyle::Body) + 4.0;
         let mut clicked = None;
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
-            let mut builder = TableBuilder::new(ui).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+            let layout = Layout::left_to_right(Align::Center);
+            let mut builder = TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
@@ -171,15 +172,13 @@ impl UnitTableView {
                 .header(height + 4.0, |mut header| {
                     for (k, column) in table.columns.iter().enumerate() {
                         header.col(|ui| {
-                            let mark = match (self.sorting.column == Some(k), self.sorting.descending) {
-                                (false, _) => "",
-                                (true, true) => " ↓",
-                                (true, false) => " ↑",
-                            };
-                            let heading = egui::Button::new(egui::RichText::new(format!("{}{mark}", column.heading)).strong()).frame(false);
+                            let heading = egui::Button::new(egui::RichText::new(&column.heading).strong()).frame(false);
                             let tip = if column.description.is_empty() { format!("Sort by {}", column.name) } else { format!("{}\nClick to sort", column.description) };
                             if ui.add(heading).on_hover_text(tip).clicked() {
                                 self.sorting = self.sorting.clicked(k, column.numeric);
+                            }
+                            if self.sorting.column == Some(k) {
+                                sort_mark(ui, self.sorting.descending);
                             }
                         });
                     }
@@ -226,6 +225,16 @@ impl UnitTableView {
         }
         self.anchor = Some(unit);
     }
+}
+
+/// A triangle beside the heading that sorts: up for smallest first.
+fn sort_mark(ui: &mut Ui, descending: bool) {
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(8.0, 7.0), Sense::hover());
+    let (flat, tip) = if descending { (rect.top(), rect.bottom()) } else { (rect.bottom(), rect.top()) };
+    let points = vec![egui::pos2(rect.left(), flat), egui::pos2(rect.right(), flat), egui::pos2(rect.center().x, tip)];
+    ui.painter().add(egui::Shape::convex_polygon(points, ui.visuals().text_color(), egui::Stroke::NONE));
+    let name = if descending { "sorted, largest first" } else { "sorted, smallest first" };
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
 }
 
 /// One cell: areas with their colour, numbers to the right.

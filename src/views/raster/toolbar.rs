@@ -84,16 +84,17 @@ impl Toolbar {
             if ui.button(text).on_hover_text(tip).clicked() {
                 self.playing = !self.playing;
             }
-            combo(ui, "Speed", &format!("{}×", self.speed), |ui| {
+            let speed = egui::ComboBox::from_id_salt("speed").selected_text(format!("{}×", self.speed)).width(50.0).show_ui(ui, |ui| {
                 for speed in [0.01, 0.1, 0.25, 1.0, 4.0, 16.0] {
                     ui.selectable_value(&mut self.speed, speed, format!("{speed}×"));
                 }
             });
-            if let Some(seconds) = self.time_field(ui, plot) {
-                asked.go_to = Some(seconds);
-            }
+            speed.response.on_hover_text("Speed of scrolling: seconds of recording per second");
             if ui.button("Fit").on_hover_text("Show the whole recording (R or double-click)").clicked() {
                 asked.fit = true;
+            }
+            if let Some(seconds) = self.time_field(ui, plot) {
+                asked.go_to = Some(seconds);
             }
         });
         asked
@@ -101,7 +102,7 @@ impl Toolbar {
 
     fn time_field(&mut self, ui: &mut Ui, plot: egui::Id) -> Option<f64> {
         let label = ui.label("Go to");
-        let field = ui.add(egui::TextEdit::singleline(&mut self.go_to).hint_text("12.5 s or 2:30").desired_width(118.0)).labelled_by(label.id);
+        let field = ui.add(egui::TextEdit::singleline(&mut self.go_to).hint_text("12.5 s or 2:30").desired_width(104.0)).labelled_by(label.id);
         if std::mem::take(&mut self.focus_go_to) {
             field.request_focus();
         }
@@ -125,5 +126,5 @@ impl Toolbar {
 /// A menu with its label before it.
 fn combo(ui: &mut Ui, label: &str, selected: &str, add: impl FnOnce(&mut Ui)) -> Response {
     let name = ui.label(label);
-    egui::ComboBox::from_id_salt(label).selected_text(selected).width(60.0).show_ui(ui, add).response.labelled_by(name.id)
+    egui::ComboBox::from_id_salt(label).selected_text(selected).width(50.0).show_ui(ui, add).response.labelled_by(name.id)
 }

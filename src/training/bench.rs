@@ -1,4 +1,5 @@
-//! Timing of one training step: stage 3 forward, backward and optimiser on made-up counts, in the shapes of the peer benchmark.
+//! Timing of one training step (forward, backward, optimiser) on made-up counts, in the shapes of the peer benchmark, which
+//! times stage 3.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -36,11 +37,11 @@ fn shape(size: &str) -> anyhow::Result<(Vec<usize>, usize)> {
     }
 }
 
-/// Time `steps` training steps of stage 3 after two that are not counted. `threads` is what the caller set rayon up with.
+/// Time `steps` training steps of a stage after two that are not counted. `threads` is what the caller set rayon up with.
 ///
 /// # Errors
 /// Unknown size, no such device, a device that fails.
-pub fn step(size: &str, batch: usize, device: DeviceChoice, threads: usize, steps: usize) -> anyhow::Result<BenchResult> {
+pub fn step(size: &str, stage: Stage, batch: usize, device: DeviceChoice, threads: usize, steps: usize) -> anyhow::Result<BenchResult> {
     let (areas, bins) = shape(size)?;
     let recording = made_up(&areas, bins, batch)?;
     let trials = TrialPlan { source: TrialSource::Tiles, window_s: bins as f64 * BIN_S, padding_s: PAD as f64 * BIN_S, bin_s: BIN_S, ..TrialPlan::default() };
@@ -50,7 +51,7 @@ pub fn step(size: &str, batch: usize, device: DeviceChoice, threads: usize, step
     let name = if device.cpu { format!("CPU, {threads} threads") } else { device.name.clone() };
     let recipe = GlmRecipe { batch, ..GlmRecipe::default() };
     let mut trainer = GlmTrainer::new(&recipe, 0, &data, device);
-    trainer.begin(Stage::Coupling)?;
+    trainer.begin(stage)?;
     let mut times = Vec::with_capacity(steps);
     for at in 0..steps + 2 {
         let start = Instant::now();

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::super::output::peak_rss_mb;
+use crate::models::glm_transformer::Stage;
 use crate::training::DeviceChoice;
 
 /// Options of `bench step`.
@@ -15,6 +16,9 @@ pub(in crate::cli) struct Step {
     /// Shape of the data: two50 is 2 areas of 50 units and 250 bins, six58 is 6 areas of 58 units and 200 bins
     #[arg(long, value_enum, default_value_t = Size::Two50)]
     size: Size,
+    /// Stage whose steps are timed: 1 mean dynamics, 2 trial-varying dynamics, 3 coupling, 4 post-spike filters
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=4))]
+    stage: u8,
     /// Trials per step
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
@@ -63,11 +67,13 @@ impl Step {
             Device::SoftwareGpu => DeviceChoice::SoftwareGpu,
         };
         let threads = threads.unwrap_or_else(rayon::current_num_threads);
-        let result = crate::training::bench::step(size, self.batch as usize, device, threads, self.steps as usize)?;
+        let stage = Stage::ALL[usize::from(self.stage.clamp(1, 4)) - 1];
+        let result = crate::training::bench::step(size, stage, self.batch as usize, device, threads, self.steps as usize)?;
         Ok(json!({
             "bench": "step",
             "model": "glm",
             "size": size,
+            "stage": self.stage,
             "batch": self.batch,
             "threads": threads,
             "device": result.device,

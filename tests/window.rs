@@ -99,6 +99,9 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     harness.get_by_label_contains("must be between 1 and 8");
     assert_eq!(harness.state().recipe().glm().rank, 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    harness.run_ok();
+    assert!(harness.state().run().is_none() && harness.state().messages()[0].contains("cannot start"));
     settle(&mut harness);
     harness.get_by_label("Reset").click();
     harness.run();

@@ -99,6 +99,9 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     harness.get_by_label_contains("must be between 1 and 8");
     assert_eq!(harness.state().recipe().glm().rank, 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    harness.run_ok();
+    assert!(harness.state().run().is_none() && harness.state().messages()[0].contains("cannot start"));
     settle(&mut harness);
     harness.get_by_label("Reset").click();
     harness.run();
@@ -350,6 +353,9 @@ fn look() {
             shots.push(("window", [1320.0, 840.0], None, true));
             shots.push(("couplings", [1320.0, 840.0], None, true));
             shots.push(("welcome", [1100.0, 700.0], None, false));
+            shots.push(("report", [1000.0, 760.0], None, true));
+            shots.push(("narrow", [330.0, 640.0], Some("kernels"), true));
+            shots.push(("small", [520.0, 400.0], None, true));
             for (shot, size, show, full) in shots {
                 if only.as_ref().is_some_and(|only| only != shot) {
                     continue;
@@ -359,6 +365,12 @@ fn look() {
                 if shot == "couplings" {
                     let ctx = harness.ctx.clone();
                     harness.state_mut().execute(&ctx, Command::LayoutCouplings);
+                    settle(&mut harness);
+                }
+                if shot == "report" {
+                    let ctx = harness.ctx.clone();
+                    harness.state_mut().execute(&ctx, Command::ShowReport);
+                    harness.state_mut().execute(&ctx, Command::OpenRecent(0));
                     settle(&mut harness);
                 }
                 harness.render().unwrap().save(folder.join(format!("{shot}_{name}_{scale}x.png"))).unwrap();

@@ -64,7 +64,7 @@ impl SpikescopeApp {
         let frame = if empty { egui::Frame::new().fill(tokens.pane) } else { bar(6, 0) };
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
             if empty {
-                wish = welcome::ui(ui, &self.settings, &mut self.path);
+                wish = welcome::ui(ui, &self.settings, self.opening.as_ref(), &mut self.path);
             } else {
                 self.tiles(ui, actions);
             }

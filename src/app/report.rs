@@ -37,7 +37,7 @@ impl ReportWindow {
         egui::Window::new(format!("Import report: {}", recording.name))
             .id(egui::Id::unique("import report"))
             .open(&mut open)
-            .default_size(vec2(520.0_f32.min(size.x - 60.0), 380.0_f32.min(size.y - 120.0)))
+            .default_size(vec2(520.0_f32.min(size.x - 60.0), 520.0_f32.min(size.y - 120.0)))
             .pivot(egui::Align2::CENTER_CENTER)
             .default_pos(ctx.content_rect().center())
             .vscroll(true)
@@ -47,9 +47,10 @@ impl ReportWindow {
                 }
                 for (kind, title) in KINDS {
                     notes(ui, recording, kind, title);
-                }
-                if offered.len() > 1 {
-                    chosen = areas(ui, &offered, now);
+                    // What can be chosen stands where the advice is.
+                    if kind == NoteKind::Advice && offered.len() > 1 {
+                        chosen = areas(ui, &offered, now);
+                    }
                 }
                 ui.add_space(8.0);
                 close = ui.add(widgets::primary(ui, "Close report")).clicked();

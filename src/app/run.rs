@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eframe::egui;
 
@@ -18,13 +18,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// Start training in the background; `folder` is the run folder to write.
+    /// Start training in the background; `folder` is the run folder to write. News is drawn at the earliest `pause` after it
+    /// came: where drawing takes the cores that train, fewer frames are drawn.
     ///
     /// # Errors
     /// When the recipe is out of range or the system gives no thread.
-    pub fn start(ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe, folder: Option<PathBuf>) -> Result<Self, TrainingError> {
+    pub fn start(
+        ctx: &egui::Context,
+        pause: Duration,
+        recording: Arc<Recording>,
+        recipe: Recipe,
+        folder: Option<PathBuf>,
+    ) -> Result<Self, TrainingError> {
         let waker = ctx.clone();
-        let options = StartOptions { run: folder, wake: Some(Arc::new(move || waker.request_repaint())), watched: true };
+        let options = StartOptions { run: folder, wake: Some(Arc::new(move || waker.request_repaint_after(pause))), watched: true };
         let handle = TrainingHandle::start(recording, recipe, options)?;
         let state = RunState {
             recipe: handle.recipe().clone(),
@@ -118,7 +125,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn run_folders_are_named_by_recording_and_time() {

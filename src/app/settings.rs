@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 use serde::{Deserialize, Serialize};
@@ -150,12 +151,18 @@ pub struct SettingsWriter {
     queue: Option<Sender<Settings>>,
     thread: Option<JoinHandle<()>>,
     written: Settings,
+    /// Changed, but not yet handed to the thread.
+    waiting: Option<Settings>,
+    last: Option<Instant>,
 }
+
+/// Dragging a border changes the settings in every frame; the disk is asked less often.
+const BETWEEN_WRITES: Duration = Duration::from_millis(700);
 
 impl SettingsWriter {
     /// A writer to `path`; without a path (no home folder, tests) nothing is ever written.
     pub fn new(path: Option<PathBuf>, loaded: Settings) -> Self {
-        let Some(path) = path else { return Self { queue: None, thread: None, written: loaded } };
+        let Some(path) = path else { return Self { queue: None, thread: None, written: loaded, waiting: None, last: None } };
         let (queue, inbox) = crossbeam_channel::bounded::<Settings>(8);
         let thread = std::thread::Builder::new()
             .name("settings".to_owned())
@@ -171,18 +178,23 @@ impl SettingsWriter {
                 }
             })
             .ok();
-        Self { queue: thread.is_some().then_some(queue), thread, written: loaded }
+        Self { queue: thread.is_some().then_some(queue), thread, written: loaded, waiting: None, last: None }
     }
 
-    /// Write `settings` if they changed. When the queue is full the next call tries again.
+    /// Write `settings` if they changed, at most about once a second; what is held back is written at the end.
     pub fn write(&mut self, settings: &Settings) {
         let Some(queue) = &self.queue else { return };
         if *settings == self.written {
+            self.waiting = None;
+            return;
+        }
+        if self.last.is_some_and(|last| last.elapsed() < BETWEEN_WRITES) {
+            self.waiting = Some(settings.clone());
             return;
         }
         match queue.try_send(settings.clone()) {
-            Ok(()) => self.written = settings.clone(),
-            Err(TrySendError::Full(_)) => {}
+            Ok(()) => (self.written, self.waiting, self.last) = (settings.clone(), None, Some(Instant::now())),
+            Err(TrySendError::Full(_)) => self.waiting = Some(settings.clone()),
             Err(TrySendError::Disconnected(_)) => self.queue = None,
         }
     }
@@ -190,6 +202,9 @@ impl SettingsWriter {
 
 impl Drop for SettingsWriter {
     fn drop(&mut self) {
+        if let (Some(queue), Some(settings)) = (&self.queue, self.waiting.take()) {
+            let _ = queue.send(settings);
+        }
         // Closing the queue ends the thread after the last write; at exit that write must not be lost.
         self.queue = None;
         if let Some(thread) = self.thread.take() {

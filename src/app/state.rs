@@ -1,7 +1,7 @@
 //! The state of the window and what commands do to it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use eframe::egui;
 use egui_tiles::Tree;
@@ -18,6 +18,7 @@ use super::windows::{Answer, Then, Windows};
 use super::{AppOptions, Command, theme};
 use crate::recording::{AreaRule, Recording};
 use crate::training::{Command as RunCommand, Phase, Recipe};
+use crate::views::train;
 use crate::views::work::{self, Background};
 use crate::views::{Action, RunState, Selection, VIEWS, View};
 
@@ -55,7 +56,12 @@ pub struct SpikescopeApp {
     pub(super) only: Option<usize>,
     pub(super) may_close: bool,
     train_when_open: bool,
+    /// Least time from news of a training to the frame that shows it.
+    pause: Duration,
 }
+
+/// On a software adapter drawing and training share the cores: some frames a second are enough.
+const PAUSE_ON_SOFTWARE: Duration = Duration::from_millis(150);
 
 impl SpikescopeApp {
     /// The app of a normal start. Reads the settings, once, before the first frame; recordings are read after it.
@@ -130,6 +136,7 @@ impl SpikescopeApp {
             frames: 0,
             only: None,
             may_close: false,
+            pause: if draws_in_software(cc) { PAUSE_ON_SOFTWARE } else { Duration::ZERO },
         };
         if let Some(theme) = app.theme() {
             cc.egui_ctx.set_theme(theme);
@@ -288,6 +295,7 @@ impl SpikescopeApp {
 
     fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>) {
         self.selection = Selection::default();
+        train::forget_problem(ctx);
         self.recipe = recipe_for(&self.recipe);
         self.run = None;
         self.report = ReportWindow::default();
@@ -310,7 +318,7 @@ impl SpikescopeApp {
         }
         let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
         let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
-        match Run::start(ctx, recording, recipe, folder) {
+        match Run::start(ctx, self.pause, recording, recipe, folder) {
             Ok(run) => {
                 self.run = Some(run);
                 if !self.arranged {
@@ -439,7 +447,10 @@ impl SpikescopeApp {
                 ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
             }
             Command::Settings => self.windows.settings = true,
-            Command::Train => self.train(ctx, self.recipe.clone()),
+            Command::Train => match train::problem(ctx) {
+                Some(problem) => self.toasts.error("Training cannot start with these settings", problem),
+                None => self.train(ctx, self.recipe.clone()),
+            },
             Command::PauseOrResume => {
                 run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
             }
@@ -491,4 +502,8 @@ impl SpikescopeApp {
             }
         }
     }
+}
+
+fn draws_in_software(cc: &eframe::CreationContext<'_>) -> bool {
+    cc.wgpu_render_state.as_ref().is_some_and(|state| state.adapter.get_info().device_type == wgpu::DeviceType::Cpu)
 }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, RichText, Ui};
 
-use super::{Command, SpikescopeApp, theme};
+use super::{Command, SpikescopeApp, theme, welcome};
 use crate::training::Phase;
 use crate::views::{RunState, widgets};
 
@@ -12,18 +12,8 @@ impl SpikescopeApp {
         let mut chosen = None;
         ui.horizontal(|ui| {
             let tokens = theme::of(ui);
-            if let Some(opening) = &self.opening {
-                let doing = opening.doing();
-                let text = if doing.is_empty() {
-                    format!("Opening {}", opening.request.name())
-                } else {
-                    format!("Opening {}: {doing}", opening.request.name())
-                };
-                ui.label(RichText::new(&text).small());
-                widgets::bar(ui, opening.fraction(), 110.0, tokens.accent, &text);
-                if ui.small_button("Cancel").on_hover_text("Stop opening").clicked() {
-                    opening.cancel();
-                }
+            if let Some(opening) = self.opening.as_ref().filter(|_| self.recording.is_some() || self.run.is_some()) {
+                welcome::progress(ui, opening);
             } else if let Some(run) = self.run() {
                 run_line(ui, run);
                 if self.then.is_some() {
@@ -42,7 +32,8 @@ impl SpikescopeApp {
                     chosen = Some(Command::ShowReport);
                 }
             } else {
-                ui.label(RichText::new("Ready").small().color(tokens.weak));
+                let text = if self.opening.is_some() { "Opening…" } else { "Ready" };
+                ui.label(RichText::new(text).small().color(tokens.weak));
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 if ui.available_width() < 150.0 {

@@ -231,7 +231,8 @@ fn visuals(theme: Theme) -> egui::Visuals {
     set(&mut visuals.widgets.inactive, tokens.card, tokens.line, tokens.text);
     set(&mut visuals.widgets.hovered, hover, tokens.accent, tokens.text);
     set(&mut visuals.widgets.active, tokens.selected, tokens.accent, tokens.text);
-    set(&mut visuals.widgets.open, tokens.selected, tokens.accent, tokens.text);
+    // Also behind the titles of windows.
+    set(&mut visuals.widgets.open, tokens.card, tokens.accent, tokens.text);
     visuals
 }
 

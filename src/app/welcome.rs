@@ -3,7 +3,7 @@
 use eframe::egui::{self, RichText, Ui, vec2};
 
 use super::command::Command;
-use super::open::{Request, typed_path};
+use super::open::{Opening, Request, typed_path};
 use super::settings::Settings;
 use super::theme;
 use crate::views::widgets;
@@ -17,7 +17,7 @@ pub enum Wish {
 }
 
 /// Draw the page.
-pub fn ui(ui: &mut Ui, settings: &Settings, path: &mut String) -> Option<Wish> {
+pub fn ui(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut String) -> Option<Wish> {
     let mut wish = None;
     let width = 560.0_f32.min(ui.available_width() - 24.0).max(150.0);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -26,7 +26,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, path: &mut String) -> Option<Wish> {
             ui.allocate_ui(vec2(width, 10.0), |ui| {
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    wish = page(ui, settings, path, width);
+                    wish = page(ui, settings, opening, path, width);
                 });
             });
         });
@@ -34,7 +34,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, path: &mut String) -> Option<Wish> {
     wish
 }
 
-fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Option<Wish> {
+fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut String, width: f32) -> Option<Wish> {
     let tokens = theme::of(ui);
     let mut wish = None;
     emblem(ui, width);
@@ -45,6 +45,10 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
             .color(tokens.weak),
     );
     ui.add_space(16.0);
+    if let Some(opening) = opening {
+        widgets::card(ui, |ui| progress(ui, opening));
+        return None;
+    }
     let narrow = width < 420.0;
     let choice = |ui: &mut Ui, title: &str, text: &str, primary: bool| -> bool {
         let button_width = if narrow { width } else { (width - 12.0) / 2.0 };
@@ -105,6 +109,23 @@ fn page(ui: &mut Ui, settings: &Settings, path: &mut String, width: f32) -> Opti
     }
     widgets::note(ui, "Couplings are associations given each area's own slow dynamics. They are not proof of a causal connection.");
     wish
+}
+
+/// What is being opened, how far it is, and a way out; also for the status bar.
+pub fn progress(ui: &mut Ui, opening: &Opening) {
+    let tokens = theme::of(ui);
+    let doing = opening.doing();
+    let text = match doing.is_empty() {
+        true => format!("Opening {}", opening.request.name()),
+        false => format!("Opening {}: {doing}", opening.request.name()),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.label(&text);
+        widgets::bar(ui, opening.fraction(), 110.0, tokens.accent, &text);
+        if ui.small_button("Cancel").on_hover_text("Stop opening").clicked() {
+            opening.cancel();
+        }
+    });
 }
 
 /// What the program is about, as a drawing: spikes of one area, the filter by which they act, spikes of another area.

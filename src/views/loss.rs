@@ -181,9 +181,9 @@ impl LossView {
             for (place, (name, value)) in references(log).enumerate() {
                 // Side by side, so that close references do not cover each other; the lowest has the curves above it.
                 let right = frame.right() - 3.0 - 118.0 * place as f32;
-                let (y, align) =
-                    (drawn.transform.position_from_point_y(value), if value == lowest { Align2::RIGHT_TOP } else { Align2::RIGHT_BOTTOM });
-                let top = if value == lowest { y + 1.0 } else { y - 15.0 };
+                let y = drawn.transform.position_from_point_y(value);
+                let below = value == lowest && y + 16.0 < frame.bottom();
+                let (top, align) = if below { (y + 1.0, Align2::RIGHT_TOP) } else { (y - 15.0, Align2::RIGHT_BOTTOM) };
                 let rect = egui::Rect::from_min_max(egui::pos2(right - 115.0, top), egui::pos2(right, top + 14.0));
                 if frame.contains_rect(rect) {
                     widgets::text_in(ui, rect, align, &format!("{name} {}", widgets::number(value, 5)), 11.0, tokens.weak);

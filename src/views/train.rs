@@ -78,6 +78,7 @@ impl TrainView {
         let (active, paused) = (phase.is_some_and(is_active), phase == Some(&Phase::Paused));
         ui.horizontal_wrapped(|ui| {
             let problem = self.form.problem().or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
+            ui.ctx().data_mut(|data| data.insert_temp(problem_id(), problem.clone()));
             let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));
             let start = match &problem {
                 Some(problem) => start.on_disabled_hover_text(problem),
@@ -150,6 +151,21 @@ impl TrainView {
         widgets::section(ui, "Settings");
         widgets::card(ui, |ui| self.form.ui(ui, context.recipe, Some(recording)));
     }
+}
+
+/// Why training cannot start with what the form shows, as far as the view has been drawn: the shortcut must not train with
+/// other values than those on the screen.
+pub fn problem(ctx: &egui::Context) -> Option<String> {
+    ctx.data(|data| data.get_temp::<Option<String>>(problem_id())).flatten()
+}
+
+/// Another recording is open: what was wrong with the old one does not count.
+pub fn forget_problem(ctx: &egui::Context) {
+    ctx.data_mut(|data| data.insert_temp::<Option<String>>(problem_id(), None));
+}
+
+fn problem_id() -> egui::Id {
+    egui::Id::unique("problem of the recipe form")
 }
 
 /// True while a run can be paused or stopped.

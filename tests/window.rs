@@ -280,6 +280,20 @@ fn views_describe_what_they_draw() {
 }
 
 #[test]
+fn zeros_before_stage_three_are_not_shown_as_a_result() {
+    let recording = fake::recording();
+    let state = (Some(Arc::clone(&recording)), Some(fake::before_coupling(fake::run(&recording))));
+    let says = |show: &str, text: &str| {
+        let harness = picture([700.0, 520.0], Theme::Light, 1.0, state.clone(), Some(show));
+        harness.query_all_by_label_contains(text).count() > 0
+    };
+    assert!(says("kernels", "V1 → LM: coupling is trained from stage 3 on"));
+    assert!(says("matrix", "LM → AL: coupling is trained from stage 3 on"));
+    assert!(!says("matrix", "0 %"));
+    assert!(says("truth", "Nothing to compare yet"));
+}
+
+#[test]
 fn without_truth_or_run_views_say_what_to_do() {
     let mut bare = (*fake::recording()).clone();
     bare.truth = None;
@@ -355,6 +369,7 @@ fn look() {
             shots.push(("couplings", [1320.0, 840.0], None, true));
             shots.push(("welcome", [1100.0, 700.0], None, false));
             shots.push(("report", [1000.0, 760.0], None, true));
+            shots.push(("early", [1320.0, 840.0], None, true));
             shots.push(("narrow", [330.0, 640.0], Some("kernels"), true));
             shots.push(("small", [520.0, 400.0], None, true));
             for (shot, size, show, full) in shots {
@@ -362,8 +377,9 @@ fn look() {
                     continue;
                 }
                 let state = if full { (Some(Arc::clone(&recording)), Some(run.clone())) } else { (None, None) };
+                let state = if shot == "early" { (state.0, state.1.map(fake::before_coupling)) } else { state };
                 let mut harness = picture(size, theme, scale, state, show);
-                if shot == "couplings" {
+                if ["couplings", "early"].contains(&shot) {
                     let ctx = harness.ctx.clone();
                     harness.state_mut().execute(&ctx, Command::LayoutCouplings);
                     settle(&mut harness);

@@ -83,7 +83,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     }
     harness.get_by_label("Train").click();
     settle(&mut harness);
-    wait(&mut harness, "summed up", |h| h.query_by_label_contains("trials ×").is_some());
+    wait(&mut harness, "summed up", |h| h.query_all_by_label_contains("trials ×").next().is_some());
     assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
     // A field takes a number, refuses nonsense with a reason, and can be reset.
     let rank = || "Coupling factors";
@@ -239,7 +239,7 @@ fn the_import_report_offers_areas_and_the_train_view_follows() {
     settle(&mut harness);
     harness.get_by_label("Train").click();
     settle(&mut harness);
-    wait(&mut harness, "summed up", |h| h.query_by_label_contains("probe 0 24").is_some());
+    wait(&mut harness, "summed up", |h| h.query_all_by_label("probe 0 24").next().is_some());
 }
 
 #[test]

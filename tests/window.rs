@@ -83,7 +83,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     }
     harness.get_by_label("Train").click();
     settle(&mut harness);
-    wait(&mut harness, "summed up", |h| h.query_by_label_contains("trials ×").is_some());
+    wait(&mut harness, "summed up", |h| h.query_all_by_label_contains("trials ×").next().is_some());
     assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
     // A field takes a number, refuses nonsense with a reason, and can be reset.
     let rank = || "Coupling factors";
@@ -229,16 +229,17 @@ fn the_import_report_offers_areas_and_the_train_view_follows() {
     settle(&mut harness);
     harness.get_by_label_contains("Import report (4)").click();
     settle(&mut harness);
-    for text in ["To check (1)", "Assumed (1)", "Repaired (1)", "Left out (1)", "212 times were not ascending and were sorted."] {
-        harness.get_by_label(text);
+    for title in ["To check (1)", "Assumed (1)", "Repaired (1)", "Left out (1)"] {
+        harness.get_by_role_and_label(egui::Role::DisclosureTriangle, title);
     }
+    assert!(harness.query_all_by_label("212 times were not ascending and were sorted.").next().is_some());
     harness.get_by_label("Use areas by unit column 'probe'").click();
     settle(&mut harness);
     harness.get_by_label("Close report").click();
     settle(&mut harness);
     harness.get_by_label("Train").click();
     settle(&mut harness);
-    wait(&mut harness, "summed up", |h| h.query_by_label_contains("probe 0 24").is_some());
+    wait(&mut harness, "summed up", |h| h.query_all_by_label("probe 0 24").next().is_some());
 }
 
 #[test]
@@ -276,6 +277,20 @@ fn views_describe_what_they_draw() {
     said("truth", "Inferred against true weights of 36 units");
     said("latents", "Latents of V1: 120 trials");
     said("train", "3 · coupling: 62 %");
+}
+
+#[test]
+fn zeros_before_stage_three_are_not_shown_as_a_result() {
+    let recording = fake::recording();
+    let state = (Some(Arc::clone(&recording)), Some(fake::before_coupling(fake::run(&recording))));
+    let says = |show: &str, text: &str| {
+        let harness = picture([700.0, 520.0], Theme::Light, 1.0, state.clone(), Some(show));
+        harness.query_all_by_label_contains(text).count() > 0
+    };
+    assert!(says("kernels", "V1 → LM: coupling is trained from stage 3 on"));
+    assert!(says("matrix", "LM → AL: coupling is trained from stage 3 on"));
+    assert!(!says("matrix", "0 %"));
+    assert!(says("truth", "Nothing to compare yet"));
 }
 
 #[test]
@@ -354,6 +369,7 @@ fn look() {
             shots.push(("couplings", [1320.0, 840.0], None, true));
             shots.push(("welcome", [1100.0, 700.0], None, false));
             shots.push(("report", [1000.0, 760.0], None, true));
+            shots.push(("early", [1320.0, 840.0], None, true));
             shots.push(("narrow", [330.0, 640.0], Some("kernels"), true));
             shots.push(("small", [520.0, 400.0], None, true));
             for (shot, size, show, full) in shots {
@@ -361,8 +377,9 @@ fn look() {
                     continue;
                 }
                 let state = if full { (Some(Arc::clone(&recording)), Some(run.clone())) } else { (None, None) };
+                let state = if shot == "early" { (state.0, state.1.map(fake::before_coupling)) } else { state };
                 let mut harness = picture(size, theme, scale, state, show);
-                if shot == "couplings" {
+                if ["couplings", "early"].contains(&shot) {
                     let ctx = harness.ctx.clone();
                     harness.state_mut().execute(&ctx, Command::LayoutCouplings);
                     settle(&mut harness);

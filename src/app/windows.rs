@@ -174,7 +174,8 @@ pub enum Answer {
 /// Ask what to do with the running training.
 pub fn question(ctx: &egui::Context, then: &Then) -> Option<Answer> {
     let mut answer = None;
-    let modal = egui::Modal::new(egui::Id::unique("training runs")).show(ctx, |ui| {
+    let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(18.0);
+    let modal = egui::Modal::new(egui::Id::unique("training runs")).frame(frame).show(ctx, |ui| {
         ui.set_width(380.0_f32.min(ctx.content_rect().width() - 40.0));
         ui.label(RichText::new("A training is running").size(16.0));
         ui.label("Keep what it has learned so far? It is evaluated and written to its run folder first, which takes a moment.");

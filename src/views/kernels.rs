@@ -1,9 +1,9 @@
-//! The Coupling kernels view: a grid target × source of coupling filters, and the selected pair in full: filter, sending and
-//! receiving weights, coupling factor of one trial, each with the truth when it is known.
+//! The Coupling kernels view: a grid target × source of coupling filters, with the truth when it is known, and the selected pair
+//! in full beside it.
 
-use eframe::egui::{self, Align2, Color32, Rect, RichText, Sense, Ui, Vec2, pos2, vec2};
-use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints, Points};
+use eframe::egui::{self, Align2, Color32, Rect, Sense, Ui, Vec2, pos2, vec2};
 
+use super::pair_detail::detail;
 use super::pair_truth::{self, PairTruth};
 use super::widgets::{self, Curve};
 use super::{RunState, View, ViewContext};
@@ -33,7 +33,7 @@ impl View for KernelsView {
         if snapshot.pairs.is_empty() {
             return waiting(ui, context, "No coupling filters yet");
         }
-        let pair = selected_pair(context.selection.pair, snapshot);
+        let pair = selected_pair(context.selection.pair, snapshot, |p| pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
         let (clicked, trial) = (show(ui, run, snapshot, pair, context.selection.trial), context.selection.trial);
         if let Some(pair) = clicked {
             context.selection.pair = Some(pair);
@@ -58,24 +58,55 @@ pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
     }
 }
 
-/// The pair to enlarge: the selected one, else the strongest supported coupling between two areas.
-fn selected_pair(selected: Option<(usize, usize)>, snapshot: &Snapshot) -> Option<&PairSnapshot> {
+/// The pair to enlarge: the selected one, else the strongest supported coupling between two areas; before there is any, a pair
+/// with a true coupling (`is_true`).
+fn selected_pair<'a>(
+    selected: Option<(usize, usize)>,
+    snapshot: &'a Snapshot,
+    is_true: impl Fn(&PairSnapshot) -> bool,
+) -> Option<&'a PairSnapshot> {
     let found = selected.and_then(|(source, target)| snapshot.pairs.iter().find(|p| p.source == source && p.target == target));
-    let strength = |p: &&PairSnapshot| peak(p).map_or(0.0, |(_, value)| value.abs()) * if p.support.is_fitted() { 1.0 } else { 0.01 };
-    let strongest = |pairs: &mut dyn Iterator<Item = &'_ PairSnapshot>| {
-        pairs.max_by(|a, b| strength(a).total_cmp(&strength(b))).map(|p| (p.source, p.target))
+    let strength = |p: &PairSnapshot| {
+        let height = peak(p).map_or(0.0, |(_, value)| value.abs()) * if standing(p) == Standing::Trained { 1.0 } else { 0.01 };
+        height + if is_true(p) { 1e-9 } else { 0.0 }
     };
-    found.or_else(|| {
-        let best =
-            strongest(&mut snapshot.pairs.iter().filter(|p| p.source != p.target)).or_else(|| strongest(&mut snapshot.pairs.iter()))?;
-        snapshot.pairs.iter().find(|p| (p.source, p.target) == best)
-    })
+    // The first of equals.
+    let strongest = |between: bool| {
+        let pairs = snapshot.pairs.iter().filter(|p| !between || p.source != p.target);
+        pairs.min_by(|a, b| strength(b).total_cmp(&strength(a)))
+    };
+    found.or_else(|| strongest(true)).or_else(|| strongest(false))
+}
+
+/// Where a pair stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Coupling is trained from stage 3 on.
+    NotYet,
+    /// The score says that the data do not support it.
+    Unsupported,
+    /// It has a filter.
+    Trained,
+}
+
+/// Where a pair stands: before its score is known, a filter of zeros says only that training has not come to it.
+pub(super) fn standing(pair: &PairSnapshot) -> Standing {
+    match pair.support {
+        Support::Scored { supported: false, .. } => Standing::Unsupported,
+        Support::NotScored if pair.filter.iter().flatten().all(|v| *v == 0.0) => Standing::NotYet,
+        Support::NotScored | Support::Scored { .. } => Standing::Trained,
+    }
 }
 
 /// Lag index and value of the largest deflection of the first factor's filter.
 pub(super) fn peak(pair: &PairSnapshot) -> Option<(usize, f64)> {
     let filter = pair.filter.first()?;
-    filter.iter().enumerate().filter(|(_, v)| v.is_finite()).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).map(|(k, v)| (k, f64::from(*v)))
+    filter
+        .iter()
+        .enumerate()
+        .filter(|(_, v)| v.is_finite() && **v != 0.0)
+        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
+        .map(|(k, v)| (k, f64::from(*v)))
 }
 
 /// Lag of filter entry `k` in milliseconds: entry 0 acts one bin later.
@@ -171,7 +202,8 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     let title = format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target));
     let words = words(snapshot, pair);
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, format!("{title}: {words}")));
-    let fitted = pair.support.is_fitted();
+    let standing = standing(pair);
+    let fitted = standing == Standing::Trained;
     let fill = if !fitted {
         tokens.muted.gamma_multiply(0.6)
     } else if selected {
@@ -194,6 +226,9 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     }
     let last = curves.iter().filter_map(|c| c.points.last()).map(|p| p[0]).fold(lag_ms(0, snapshot.bin_s) * 2.0, f64::max);
     widgets::small_plot(ui, inner, (0.0, last), y, &curves, tokens);
+    if standing == Standing::NotYet && truth_is_unknown(&truth) {
+        widgets::text_in(ui, inner, Align2::CENTER_CENTER, if rect.width() > 92.0 { "from stage 3 on" } else { "…" }, 11.0, tokens.weak);
+    }
     if let Support::Scored { score, null, supported: false } = pair.support {
         let roomy = rect.height() > 58.0 && rect.width() > 92.0;
         let text = if roomy { "not supported" } else { "n. s." };
@@ -213,11 +248,16 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     clicked
 }
 
+fn truth_is_unknown(truth: &Option<PairTruth>) -> bool {
+    truth.as_ref().is_none_or(|t| t.filter.is_none())
+}
+
 /// What a pair shows, in words: support, peak, contribution.
 pub(super) fn words(snapshot: &Snapshot, pair: &PairSnapshot) -> String {
     let number = |v: f32| widgets::number(f64::from(v), 3);
     let support = match pair.support {
-        Support::NotScored => "not scored yet".to_owned(),
+        Support::NotScored if standing(pair) == Standing::NotYet => return "coupling is trained from stage 3 on".to_owned(),
+        Support::NotScored => "not scored".to_owned(),
         Support::Scored { score, null, supported: true } => format!("supported, score {} above threshold {}", number(score), number(null)),
         Support::Scored { score, null, supported: false } => {
             return format!("not supported, score {} below threshold {}", number(score), number(null));
@@ -229,173 +269,22 @@ pub(super) fn words(snapshot: &Snapshot, pair: &PairSnapshot) -> String {
     format!("{support}{peak}, contribution {} %", number(pair.contribution_percent))
 }
 
-fn curve(filter: impl Iterator<Item = f64>, bin_s: f64) -> Vec<[f64; 2]> {
+pub(super) fn curve(filter: impl Iterator<Item = f64>, bin_s: f64) -> Vec<[f64; 2]> {
     filter.enumerate().map(|(k, v)| [lag_ms(k, bin_s), v]).collect()
 }
 
-fn true_curve(truth: &PairTruth) -> Option<Vec<[f64; 2]>> {
+pub(super) fn true_curve(truth: &PairTruth) -> Option<Vec<[f64; 2]>> {
     Some(curve(truth.filter.as_ref()?.iter().copied(), truth.bin_s))
 }
 
 /// One range for all panels, so that they can be compared: zero is always inside.
 fn common_range(run: &RunState, snapshot: &Snapshot) -> (f64, f64) {
-    let fitted = snapshot.pairs.iter().filter(|p| p.support.is_fitted()).flat_map(|p| p.filter.iter().flatten().map(|v| f64::from(*v)));
+    let fitted =
+        snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).flat_map(|p| p.filter.iter().flatten().map(|v| f64::from(*v)));
     let truth = snapshot.pairs.iter().filter_map(|p| pair_truth::of(run, p)?.filter).flatten();
     let (low, high) = widgets::range(fitted.chain(truth).chain([0.0])).unwrap_or((0.0, 0.0));
     let pad = 0.06 * (high - low).max(1e-6);
     (low - pad, high + pad)
-}
-
-/// The selected pair in full.
-fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSnapshot>, trial: usize) {
-    let Some(pair) = pair else {
-        widgets::note(ui, "Select a pair in the grid");
-        return;
-    };
-    let tokens = theme::of(ui);
-    let (source, target) = (tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)));
-    let truth = pair_truth::of(run, pair).filter(|t| t.filter.is_some());
-    ui.horizontal_wrapped(|ui| {
-        ui.label(RichText::new(format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target))).size(16.0));
-        ui.label(RichText::new(words(snapshot, pair)).small().color(tokens.weak));
-    });
-    ui.horizontal_wrapped(|ui| {
-        widgets::line_label(ui, source, false, "inferred");
-        if truth.is_some() {
-            widgets::line_label(ui, tokens.truth, true, "truth of the simulation");
-        }
-    });
-    let size = ui.available_size();
-    let factor = factor(snapshot, pair, trial).filter(|_| size.y > 330.0);
-    let gap = ui.spacing().item_spacing.y;
-    let shares = match (&factor, size.y > 200.0) {
-        (Some(_), _) => [0.42, 0.30],
-        (None, true) => [0.56, 0.44],
-        (None, false) => [1.0, 0.0],
-    };
-    filter_plot(ui, snapshot, pair, truth.as_ref(), source, size.y * shares[0] - 2.0 * gap);
-    let height = size.y * shares[1] - 3.0 * gap;
-    if height > 0.0 {
-        ui.columns(2, |columns| {
-            if let [left, right] = columns {
-                let send = truth.as_ref().map(|t| t.send.as_slice());
-                weights(
-                    left,
-                    "send",
-                    &format!("Unit of {}, by weight", run.area_name(pair.source)),
-                    "Sending weight",
-                    &pair.send,
-                    send,
-                    source,
-                    height,
-                );
-                let receive = truth.as_ref().map(|t| t.receive.as_slice());
-                weights(
-                    right,
-                    "receive",
-                    &format!("Unit of {}, by weight", run.area_name(pair.target)),
-                    "Receiving weight",
-                    &pair.receive,
-                    receive,
-                    target,
-                    height,
-                );
-            }
-        });
-    }
-    if let Some(factor) = factor {
-        factor_plot(ui, snapshot, &factor, trial, source, ui.available_height() - 2.0);
-    }
-}
-
-fn filter_plot(ui: &mut Ui, snapshot: &Snapshot, pair: &PairSnapshot, truth: Option<&PairTruth>, color: Color32, height: f32) {
-    let tokens = theme::of(ui);
-    widgets::y_title(ui, "Change of log-rate");
-    let response = widgets::plot(ui, "filter", "Lag (ms)")
-        .height((height - widgets::Y_TITLE).max(60.0))
-        .include_x(0.0)
-        .include_y(0.0)
-        .label_formatter(|p| hover(p, "ms", ""))
-        .show(ui, |plot| {
-            plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
-            if let Some(filter) = truth.and_then(true_curve) {
-                let points = PlotPoints::new(filter);
-                plot.line(Line::new("Truth", points).color(tokens.truth).width(1.6).style(LineStyle::dashed_dense()));
-            }
-            for (rank, filter) in pair.filter.iter().enumerate() {
-                let name = if pair.filter.len() > 1 { format!("Factor {}", rank + 1) } else { "Inferred".to_owned() };
-                let points = PlotPoints::new(curve(filter.iter().map(|v| f64::from(*v)), snapshot.bin_s));
-                plot.line(Line::new(name, points).color(color.gamma_multiply(1.0 / (1.0 + 0.5 * rank as f32))).width(2.6));
-            }
-        })
-        .response;
-    widgets::describe(&response, format!("Coupling filter: {}", words(snapshot, pair)));
-}
-
-/// Weights as dots, sorted by the inferred weight, with the truth of the same unit behind them.
-#[expect(clippy::too_many_arguments, reason = "a plot is drawn from its labels, values and colours")]
-fn weights(ui: &mut Ui, id: &str, x: &str, y: &str, values: &[Vec<f32>], truth: Option<&[Option<f64>]>, color: Color32, height: f32) {
-    let tokens = theme::of(ui);
-    let first: &[f32] = values.first().map_or(&[], Vec::as_slice);
-    let mut order: Vec<usize> = (0..first.len()).collect();
-    order.sort_by(|&a, &b| first.get(b).unwrap_or(&0.0).total_cmp(first.get(a).unwrap_or(&0.0)));
-    widgets::y_title(ui, y);
-    let response = widgets::plot(ui, id, x)
-        .height((height - widgets::Y_TITLE).max(60.0))
-        .include_y(0.0)
-        .label_formatter(|p| hover(p, "", "rank "))
-        .show(ui, |plot| {
-            plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
-            if let Some(truth) = truth {
-                let points: Vec<[f64; 2]> =
-                    order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, (*truth.get(unit)?)?])).collect();
-                plot.points(Points::new("Truth", PlotPoints::new(points)).color(tokens.truth).radius(2.6).filled(false));
-            }
-            for (rank, values) in values.iter().enumerate() {
-                let points: Vec<[f64; 2]> =
-                    order.iter().enumerate().filter_map(|(x, &unit)| Some([(x + 1) as f64, f64::from(*values.get(unit)?)])).collect();
-                let name = if rank == 0 { "Inferred".to_owned() } else { format!("Factor {}", rank + 1) };
-                plot.points(
-                    Points::new(name, PlotPoints::new(points)).color(color.gamma_multiply(1.0 / (1.0 + 0.5 * rank as f32))).radius(2.8),
-                );
-            }
-        })
-        .response;
-    let top = order.first().and_then(|&unit| first.get(unit)).copied().unwrap_or(0.0);
-    widgets::describe(&response, format!("{y} of {} units, largest {}", first.len(), widgets::number(f64::from(top), 3)));
-}
-
-fn hover(position: &HoverPosition<'_>, unit: &str, prefix: &str) -> Option<String> {
-    let (name, p) = match position {
-        HoverPosition::NearDataPoint { plot_name, position, .. } => (*plot_name, position),
-        HoverPosition::Elsewhere { position } => ("", position),
-    };
-    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    let x = format!("{prefix}{}{unit}", widgets::number(p.x, 3));
-    Some(format!("{name}{}{x}\n{}", if name.is_empty() { "" } else { "\n" }, widgets::number(p.y, 3)))
-}
-
-/// Coupling factor of the chosen trial (of the first one served when the chosen one is not).
-fn factor(snapshot: &Snapshot, pair: &PairSnapshot, trial: usize) -> Option<Vec<f32>> {
-    let shown = snapshot.trials.iter().find(|t| t.trial == trial)?;
-    let place = snapshot.pairs.iter().position(|p| (p.source, p.target) == (pair.source, pair.target))?;
-    shown.coupling.get(place)?.first().filter(|f| !f.is_empty()).cloned()
-}
-
-fn factor_plot(ui: &mut Ui, snapshot: &Snapshot, factor: &[f32], trial: usize, color: Color32, height: f32) {
-    let tokens = theme::of(ui);
-    widgets::y_title(ui, "Coupling factor");
-    let response = widgets::plot(ui, "factor", &format!("Time in trial {} (ms)", trial + 1))
-        .height((height - widgets::Y_TITLE).max(60.0))
-        .include_y(0.0)
-        .label_formatter(|p| hover(p, "ms", ""))
-        .show(ui, |plot| {
-            plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
-            let points = factor.iter().enumerate().map(|(t, v)| [t as f64 * snapshot.bin_s * 1e3, f64::from(*v)]).collect();
-            plot.line(Line::new("Coupling factor", PlotPoints::new(points)).color(color).width(1.6).allow_band(false));
-        })
-        .response;
-    widgets::describe(&response, format!("Coupling factor over time in trial {}, {} bins", trial + 1, factor.len()));
 }
 
 #[cfg(test)]
@@ -444,9 +333,29 @@ mod tests {
     fn the_strongest_supported_cross_pair_is_shown_unless_one_is_selected() {
         let snapshot = snapshot(vec![pair(0, 0, 9.0, true), pair(1, 0, 3.0, false), pair(0, 1, 1.0, true), pair(1, 1, 5.0, true)]);
         let ids = |p: Option<&PairSnapshot>| p.map(|p| (p.source, p.target));
-        assert_eq!(ids(selected_pair(None, &snapshot)), Some((0, 1)));
-        assert_eq!(ids(selected_pair(Some((1, 0)), &snapshot)), Some((1, 0)));
-        assert_eq!(ids(selected_pair(Some((7, 0)), &snapshot)), Some((0, 1)));
+        assert_eq!(ids(selected_pair(None, &snapshot, |_| false)), Some((0, 1)));
+        assert_eq!(ids(selected_pair(Some((1, 0)), &snapshot, |_| false)), Some((1, 0)));
+        assert_eq!(ids(selected_pair(Some((7, 0)), &snapshot, |_| false)), Some((0, 1)));
+    }
+
+    #[test]
+    fn before_there_is_coupling_the_true_pair_is_shown() {
+        let snapshot = snapshot(vec![pair(0, 0, 0.0, true), pair(1, 0, 0.0, true), pair(0, 1, 0.0, true)]);
+        let ids = |p: Option<&PairSnapshot>| p.map(|p| (p.source, p.target));
+        assert_eq!(ids(selected_pair(None, &snapshot, |p| p.target == 1)), Some((0, 1)));
+        assert_eq!(ids(selected_pair(None, &snapshot, |_| false)), Some((1, 0)));
+    }
+
+    #[test]
+    fn before_stage_three_zeros_are_not_a_result() {
+        let mut early = pair(0, 1, 0.0, true);
+        early.support = Support::NotScored;
+        assert_eq!(standing(&early), Standing::NotYet);
+        assert_eq!(words(&snapshot(vec![]), &early), "coupling is trained from stage 3 on");
+        assert_eq!(peak(&early), None);
+        early.filter = vec![vec![0.0, 0.1]];
+        assert_eq!(standing(&early), Standing::Trained);
+        assert_eq!(standing(&pair(0, 1, 1.0, false)), Standing::Unsupported);
     }
 
     #[test]

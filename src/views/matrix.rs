@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, Align2, Color32, FontId, Key, Rect, Sense, Shape, Stroke, StrokeKind, Ui, pos2, vec2};
 
-use super::kernels::{lag_ms, name_width, peak, waiting, words};
+use super::kernels::{Standing, lag_ms, name_width, peak, standing, waiting, words};
 use super::{Action, RunState, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
 use crate::training::{PairSnapshot, Snapshot};
@@ -98,7 +98,7 @@ impl View for MatrixView {
 
 /// End of the colour scale: the largest supported magnitude, rounded up to a number that reads well.
 fn limit(quantity: Quantity, snapshot: &Snapshot) -> f64 {
-    let values = snapshot.pairs.iter().filter(|p| p.support.is_fitted()).map(|p| quantity.of(p).abs());
+    let values = snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).map(|p| quantity.of(p).abs());
     round_up(widgets::range(values).map_or(0.0, |(_, high)| high))
 }
 
@@ -182,8 +182,10 @@ fn cell(
     let title = format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target));
     let (value, second) = quantity.text(pair, snapshot.bin_s);
     let words = words(snapshot, pair);
-    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, format!("{title}: {value}, {words}")));
-    if pair.support.is_fitted() {
+    let said = if standing(pair) == Standing::Trained { format!("{title}: {value}, {words}") } else { format!("{title}: {words}") };
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, selected, said.clone()));
+    let standing = standing(pair);
+    if standing == Standing::Trained {
         let fill = quantity.color(tokens, quantity.of(pair), limit);
         ui.painter().rect_filled(rect, 3.0, fill);
         let text = tokens.text_on(fill);
@@ -197,8 +199,15 @@ fn cell(
         }
     } else {
         ui.painter().rect_filled(rect, 3.0, tokens.muted.gamma_multiply(0.7));
-        hatch(ui, rect, tokens);
-        let text = if rect.width() > 86.0 { "not supported" } else { "n. s." };
+        let text = match (standing, rect.width() > 92.0) {
+            (Standing::Unsupported, true) => "not supported",
+            (Standing::Unsupported, false) => "n. s.",
+            (_, true) => "from stage 3 on",
+            (_, false) => "…",
+        };
+        if standing == Standing::Unsupported {
+            hatch(ui, rect, tokens);
+        }
         widgets::text_in(ui, rect.shrink(3.0), Align2::CENTER_CENTER, text, 11.0, tokens.weak);
     }
     if selected || response.has_focus() {
@@ -262,7 +271,7 @@ fn move_focus(ui: &Ui, snapshot: &Snapshot, pair: &PairSnapshot) {
 
 fn describe(run: &RunState, snapshot: &Snapshot, quantity: Quantity) -> String {
     let name = QUANTITIES.iter().find(|(q, _, _)| *q == quantity).map_or("", |(_, name, _)| name);
-    let mut fitted: Vec<&PairSnapshot> = snapshot.pairs.iter().filter(|p| p.support.is_fitted()).collect();
+    let mut fitted: Vec<&PairSnapshot> = snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).collect();
     fitted.sort_by(|a, b| quantity.of(b).abs().total_cmp(&quantity.of(a).abs()));
     let strongest: Vec<String> = fitted
         .iter()

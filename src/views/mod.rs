@@ -7,6 +7,7 @@ mod latent_colors;
 pub mod latents;
 pub mod loss;
 pub mod matrix;
+mod pair_detail;
 mod pair_truth;
 mod pca;
 pub mod raster;

@@ -3,7 +3,7 @@
 use eframe::egui::{RichText, Ui};
 use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints, Points};
 
-use super::kernels::waiting;
+use super::kernels::{Standing, standing, waiting};
 use super::{RunState, View, ViewContext, pair_truth, widgets};
 use crate::app::theme;
 use crate::training::{PairSnapshot, Snapshot, TruthScore};
@@ -41,6 +41,24 @@ impl View for TruthView {
             return;
         };
         headline(ui, run, snapshot, pair);
+        match standing(pair) {
+            Standing::Trained => {}
+            Standing::NotYet => {
+                widgets::empty(
+                    ui,
+                    "Nothing to compare yet",
+                    "Coupling is trained from stage 3 on, once the slow dynamics are known.",
+                    None,
+                );
+                return;
+            }
+            Standing::Unsupported => {
+                let text =
+                    "The simulation has this coupling, but its score stays below what jittered spike times give. More trials would help.";
+                widgets::empty(ui, "The true coupling was not found", text, None);
+                return;
+            }
+        }
         let size = ui.available_size();
         if size.x > 1.25 * size.y {
             ui.columns(2, |columns| {
@@ -80,7 +98,7 @@ fn headline(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapsho
                 widgets::number(f64::from(s.cos_receive), 3),
                 widgets::number(f64::from(s.filter_corr), 3)
             ),
-            None => "compared from stage 3 on, when coupling is trained".to_owned(),
+            None => String::new(),
         };
         ui.label(RichText::new(text).color(tokens.weak));
     });

@@ -120,6 +120,20 @@ pub fn with_phase(mut run: RunState, phase: Phase) -> RunState {
     run
 }
 
+/// The same run before coupling was scored: filters and weights are zero.
+pub fn before_coupling(mut run: RunState) -> RunState {
+    let mut snapshot = (**run.snapshot.as_ref().unwrap()).clone();
+    for pair in &mut snapshot.pairs {
+        pair.support = Support::NotScored;
+        for values in [&mut pair.filter, &mut pair.send, &mut pair.receive] {
+            values.iter_mut().flatten().for_each(|v| *v = 0.0);
+        }
+    }
+    (snapshot.stage, snapshot.truth) = (2, vec![]);
+    run.snapshot = Some(Arc::new(snapshot));
+    run
+}
+
 /// The end of a run that was not written.
 pub fn finished() -> Phase {
     Phase::Finished(Arc::new(Finished {

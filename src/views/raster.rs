@@ -125,7 +125,16 @@ impl RasterView {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
-    fn plot(&mut self, ui: &mut Ui, id: egui::Id, context: &mut ViewContext<'_>, data: &RasterData, index: &Arc<SpikeIndex>, time: &mut Range, rows: &mut Range) {
+    fn plot(
+        &mut self,
+        ui: &mut Ui,
+        id: egui::Id,
+        context: &mut ViewContext<'_>,
+        data: &RasterData,
+        index: &Arc<SpikeIndex>,
+        time: &mut Range,
+        rows: &mut Range,
+    ) {
         let style = RasterStyle::of(ui);
         let (whole, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
         let painter = ui.painter_at(whole);
@@ -173,7 +182,8 @@ impl RasterView {
         note.extend(context.selection.cursor.map(|c| format!("cursor at {}", time_text(c, 1e-4))));
         if let Some(trouble) = self.trouble.load_full() {
             painter.rect_filled(layout.plot, 0.0, style.paper);
-            let text = painter.layout(format!("Spikes cannot be drawn: {trouble}"), pen.small.clone(), style.text, layout.plot.width() - 40.0);
+            let text =
+                painter.layout(format!("Spikes cannot be drawn: {trouble}"), pen.small.clone(), style.text, layout.plot.width() - 40.0);
             painter.galley(layout.plot.center() - text.size() / 2.0, text, style.text);
             note.push(format!("spikes cannot be drawn: {trouble}"));
         }
@@ -305,7 +315,18 @@ impl RasterView {
 
     /// Clicks select, hovering tells.
     #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
-    fn point(&mut self, ui: &Ui, response: &Response, gutter: &Response, layout: &Layout, data: &RasterData, drawn: &Drawn, selection: &mut Selection, time: &Range, rows: &Range) {
+    fn point(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        gutter: &Response,
+        layout: &Layout,
+        data: &RasterData,
+        drawn: &Drawn,
+        selection: &mut Selection,
+        time: &Range,
+        rows: &Range,
+    ) {
         if response.clicked_by(PointerButton::Primary) {
             response.request_focus();
         }
@@ -347,7 +368,8 @@ impl RasterView {
                 ui.label("not observed");
             }
             if here > 1 {
-                let whose = if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
+                let whose =
+                    if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
                 ui.label(format!("{} spikes{whose} in this pixel ({})", grouped(u64::from(here)), duration_text(drawn.grid.column_s())));
             }
         });
@@ -443,7 +465,8 @@ fn mark_note(drawn: &Drawn, data: &RasterData) -> Vec<String> {
         (true, 1) => "one tick is one spike".to_owned(),
         (true, n) => format!("one tick stands for up to {}", spikes(u64::from(n))),
         (false, n) => {
-            let units = if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
+            let units =
+                if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
             format!("one mark stands for up to {}{units} in {}", spikes(u64::from(n)), duration_text(grid.column_s()))
         }
     };
@@ -453,7 +476,8 @@ fn mark_note(drawn: &Drawn, data: &RasterData) -> Vec<String> {
 
 /// The raster in words, for screen readers.
 fn summary(data: &RasterData, time: &Range, rows: &Range, note: &[String]) -> String {
-    let areas: Vec<String> = data.rows.bands.iter().filter_map(|b| Some(format!("{} {}", data.recording.areas.get(b.area)?, b.rows.len()))).collect();
+    let areas: Vec<String> =
+        data.rows.bands.iter().filter_map(|b| Some(format!("{} {}", data.recording.areas.get(b.area)?, b.rows.len()))).collect();
     let shown = rows.shown().map_or(String::new(), |(a, b)| format!(", rows {} to {}", a.floor() + 1.0, b.ceil()));
     format!(
         "Spike raster of {}: {} units by area ({}), sorted by {}, {} to {}{shown}. {}",

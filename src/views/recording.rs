@@ -113,7 +113,9 @@ impl RecordingView {
         if self.plan.as_ref().is_some_and(|(made_for, _)| made_for == recipe) {
             return;
         }
-        let size = recording.spikes.n_spikes() + recording.n_units() * recording.n_units() + recording.tables.iter().map(IntervalTable::len).sum::<usize>();
+        let size = recording.spikes.n_spikes()
+            + recording.n_units() * recording.n_units()
+            + recording.tables.iter().map(IntervalTable::len).sum::<usize>();
         let state = if size < LARGE {
             PlanState::Ready(Plan::new(recording, recipe))
         } else {
@@ -155,7 +157,9 @@ impl Facts {
         ui.heading(&recording.name);
         match &recording.source {
             Source::File(path) => ui.label(RichText::new(path.display().to_string()).weak()),
-            Source::Simulated { simulator, parameters, seed } => ui.label(RichText::new(format!("simulated by {simulator}, seed {seed}: {parameters}")).weak()),
+            Source::Simulated { simulator, parameters, seed } => {
+                ui.label(RichText::new(format!("simulated by {simulator}, seed {seed}: {parameters}")).weak())
+            }
         };
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
@@ -254,7 +258,10 @@ fn will_use(ui: &mut Ui, used: &Used) {
     ui.label(first_upper(&used.description));
     let [train, validation, test] = used.split;
     let conditions = if used.conditions > 0 { format!(", in {}", plural(used.conditions, "condition")) } else { String::new() };
-    ui.label(format!("{} used{conditions}: {train} for training, {validation} for validation, {test} for the test", plural(used.trials, "trial")));
+    ui.label(format!(
+        "{} used{conditions}: {train} for training, {validation} for validation, {test} for the test",
+        plural(used.trials, "trial")
+    ));
     if dropped > 0 {
         ui.label(format!("{} not used:", plural(dropped, "trial")));
         for (reason, n) in used.dropped.iter().take(5) {
@@ -262,7 +269,8 @@ fn will_use(ui: &mut Ui, used: &Used) {
         }
     }
     let areas: Vec<String> = used.areas.iter().map(counted).collect();
-    let quiet = if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
+    let quiet =
+        if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
     ui.label(format!("Units: {}{quiet}", areas.join(", ")));
 }
 
@@ -281,7 +289,9 @@ fn report(ui: &mut Ui, recording: &Recording) {
         ui.label("Nothing had to be assumed, repaired or left out");
         return;
     }
-    for (kind, title) in [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")] {
+    for (kind, title) in
+        [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")]
+    {
         let notes: Vec<_> = recording.report.notes.iter().filter(|n| n.kind == kind).collect();
         if notes.is_empty() {
             continue;
@@ -317,10 +327,16 @@ fn table(ui: &mut Ui, table: &IntervalTable) {
             TableBuilder::new(ui)
                 .id_salt(&table.name)
                 .striped(true)
-                .columns(Column::auto_with_initial_suggestion(90.0).at_least(60.0).at_most(220.0).clip(true).resizable(true), table.columns.len() + 2)
+                .columns(
+                    Column::auto_with_initial_suggestion(90.0).at_least(60.0).at_most(220.0).clip(true).resizable(true),
+                    table.columns.len() + 2,
+                )
                 .max_scroll_height(260.0)
                 .header(height, |mut header| {
-                    for (name, description) in [("start_time", "Start, s"), ("stop_time", "End, s")].into_iter().chain(table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str()))) {
+                    for (name, description) in [("start_time", "Start, s"), ("stop_time", "End, s")]
+                        .into_iter()
+                        .chain(table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str())))
+                    {
                         header.col(|ui| {
                             let label = ui.label(RichText::new(name).weak().small());
                             if !description.is_empty() {
@@ -346,7 +362,11 @@ fn table(ui: &mut Ui, table: &IntervalTable) {
                 });
         });
         if table.len() > FIRST_ROWS {
-            let text = if all { "Show fewer rows".to_owned() } else { format!("Showing {rows} of {} rows, show all", grouped(table.len() as u64)) };
+            let text = if all {
+                "Show fewer rows".to_owned()
+            } else {
+                format!("Showing {rows} of {} rows, show all", grouped(table.len() as u64))
+            };
             if ui.small_button(text).clicked() {
                 all = !all;
                 ui.data_mut(|d| d.insert_temp(id, all));
@@ -367,7 +387,9 @@ fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
             ui.label(&series.name);
             ui.label(if series.unit.is_empty() { "not given" } else { &series.unit });
             ui.label(grouped(series.times.len() as u64));
-            ui.label(step.map_or("–".to_owned(), |s| format!("{:.4}", 1.0 / s).trim_end_matches('0').trim_end_matches('.').to_owned() + " Hz"));
+            ui.label(
+                step.map_or("–".to_owned(), |s| format!("{:.4}", 1.0 / s).trim_end_matches('0').trim_end_matches('.').to_owned() + " Hz"),
+            );
             ui.label(first.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
             ui.label(last.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
             ui.end_row();

@@ -101,7 +101,11 @@ impl UnitTableView {
                 0 => String::new(),
                 n => format!(", {} selected", grouped(n)),
             };
-            ui.label(if shown == all { format!("{} units{selected}", grouped(all)) } else { format!("{} of {} units{selected}", grouped(shown), grouped(all)) });
+            ui.label(if shown == all {
+                format!("{} units{selected}", grouped(all))
+            } else {
+                format!("{} of {} units{selected}", grouped(shown), grouped(all))
+            });
             ui.separator();
             if ui.button("Select shown").on_hover_text("Select every unit in the table (Ctrl+A)").clicked() {
                 selection.units = self.order.iter().copied().collect();
@@ -152,7 +156,9 @@ impl UnitTableView {
     fn rows(&mut self, ui: &mut Ui, recording: &Recording, table: &UnitRows, selection: &mut Selection) {
         if self.order.is_empty() {
             ui.add_space(12.0);
-            ui.vertical_centered(|ui| ui.label(if recording.n_units() == 0 { "The recording has no units" } else { "No unit passes the filter" }));
+            ui.vertical_centered(|ui| {
+                ui.label(if recording.n_units() == 0 { "The recording has no units" } else { "No unit passes the filter" })
+            });
             return;
         }
         let style = RasterStyle::of(ui);
@@ -160,7 +166,8 @@ impl UnitTableView {
         let mut clicked = None;
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
-            let mut builder = TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+            let mut builder =
+                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
@@ -173,7 +180,11 @@ impl UnitTableView {
                     for (k, column) in table.columns.iter().enumerate() {
                         header.col(|ui| {
                             let heading = egui::Button::new(egui::RichText::new(&column.heading).strong()).frame(false);
-                            let tip = if column.description.is_empty() { format!("Sort by {}", column.name) } else { format!("{}\nClick to sort", column.description) };
+                            let tip = if column.description.is_empty() {
+                                format!("Sort by {}", column.name)
+                            } else {
+                                format!("{}\nClick to sort", column.description)
+                            };
                             if ui.add(heading).on_hover_text(tip).clicked() {
                                 self.sorting = self.sorting.clicked(k, column.numeric);
                             }

@@ -78,7 +78,13 @@ impl UnitRows {
             // A column of the file that is called like one of ours stays reachable under another name.
             let name = if columns.iter().any(|c| c.name == extra.name) { format!("{} (file)", extra.name) } else { extra.name.clone() };
             let numeric = extra.values.is_numeric() && !matches!(extra.values, Column::Bool(_));
-            columns.push(TableColumn { heading: name.clone(), name, description: extra.description.clone(), numeric, source: Cells::Column(k) });
+            columns.push(TableColumn {
+                heading: name.clone(),
+                name,
+                description: extra.description.clone(),
+                numeric,
+                source: Cells::Column(k),
+            });
         }
         Self { columns, seconds: observed_seconds(recording) }
     }
@@ -127,7 +133,8 @@ impl UnitRows {
     /// [`FilterError`] when the expression cannot be read.
     pub fn order(&self, recording: &Recording, filter: &str, sorting: Sorting) -> Result<Vec<usize>, FilterError> {
         let filter = Filter::parse(filter, &self.names())?;
-        let mut units: Vec<usize> = (0..recording.n_units()).filter(|&u| filter.keeps(&|column| self.value(recording, u, column))).collect();
+        let mut units: Vec<usize> =
+            (0..recording.n_units()).filter(|&u| filter.keeps(&|column| self.value(recording, u, column))).collect();
         if let Some(column) = sorting.column {
             let mut keyed: Vec<(Value, usize)> = units.into_iter().map(|u| (self.value(recording, u, column), u)).collect();
             keyed.sort_by(|a, b| compare(&a.0, &b.0, sorting.descending).then(a.1.cmp(&b.1)));

@@ -37,7 +37,8 @@ impl View for UnitTableView {
 
     fn help(&self) -> &'static str {
         "One row per unit with every column of the file; a click on a heading sorts by it, once more the other way round. \
-         The filter takes expressions such as rate > 5 and area == \"PMd\", with and, or, not, brackets, contains, and `column names with spaces` in backquotes. \
+         The filter takes expressions such as rate > 5 and area == \"PMd\", with and, or, not, brackets, contains, and \
+         `column names with spaces` in backquotes. \
          Click a row to select its unit in all views (Ctrl adds, Shift extends, arrow keys move, Ctrl+A selects all shown)."
     }
 
@@ -172,7 +173,8 @@ impl UnitTableView {
                 builder = builder.scroll_to_row(row, None);
             }
             for column in &table.columns {
-                let width = (column.heading.chars().count() as f32 * 7.5 + 30.0).clamp(64.0, 180.0);
+                let letters = table.longest(recording, column).max(column.heading.chars().count());
+                let width = (letters as f32 * 7.5 + 34.0).clamp(64.0, 200.0);
                 builder = builder.column(Column::initial(width).at_least(40.0).clip(true));
             }
             builder

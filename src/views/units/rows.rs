@@ -111,6 +111,21 @@ impl UnitRows {
         }
     }
 
+    /// Letters of the longest text of a column, among areas or the first hundred units.
+    pub fn longest(&self, recording: &Recording, column: &TableColumn) -> usize {
+        let letters = |text: &String| text.chars().count();
+        let longest = match column.source {
+            Cells::Area => recording.areas.iter().map(letters).max(),
+            Cells::Id => recording.units.ids.iter().take(100).map(letters).max(),
+            Cells::Spikes | Cells::Rate => None,
+            Cells::Column(k) => match recording.units.columns.get(k).map(|c| &c.values) {
+                Some(Column::Text(values)) => values.iter().take(100).map(letters).max(),
+                _ => None,
+            },
+        };
+        longest.unwrap_or(0)
+    }
+
     /// Rate of a unit in Hz.
     pub fn rate(&self, recording: &Recording, unit: usize) -> f64 {
         recording.spikes.unit(unit).len() as f64 / self.seconds

@@ -27,9 +27,15 @@ pub fn time_axis(start: f64, stop: f64, most: usize) -> TimeAxis {
     let step_s = nice_step((span / most.max(1) as f64).max(least_step_s));
     let in_unit = step_s / unit_s;
     // Enough decimals for the step itself: 0.25 needs two, 30 s in minutes (0.5) one.
-    let decimals = (0..7).find(|d| { let scaled = in_unit * 10f64.powi(*d); (scaled - scaled.round()).abs() < 1e-6 * scaled.abs() }).unwrap_or(7);
+    let decimals = (0..7)
+        .find(|d| {
+            let scaled = in_unit * 10f64.powi(*d);
+            (scaled - scaled.round()).abs() < 1e-6 * scaled.abs()
+        })
+        .unwrap_or(7);
     let first = (start / step_s).ceil();
-    let n = if span > 0.0 && step_s > 0.0 { ((stop / step_s).floor() - first + 1.0).clamp(0.0, 2.0 * most as f64 + 2.0) as usize } else { 0 };
+    let n =
+        if span > 0.0 && step_s > 0.0 { ((stop / step_s).floor() - first + 1.0).clamp(0.0, 2.0 * most as f64 + 2.0) as usize } else { 0 };
     let ticks = (0..n)
         .map(|k| {
             let time = (first + k as f64) * step_s;
@@ -69,7 +75,14 @@ pub fn time_text(seconds: f64, resolution_s: f64) -> String {
 
 /// A short duration in the unit that suits it, two digits: `350 µs`, `12 ms`, `1.5 s`.
 pub fn duration_text(seconds: f64) -> String {
-    let two = |v: f64| if v >= 10.0 { format!("{v:.0}") } else { let text = format!("{v:.1}"); text.strip_suffix(".0").map(str::to_owned).unwrap_or(text) };
+    let two = |v: f64| {
+        if v >= 10.0 {
+            format!("{v:.0}")
+        } else {
+            let text = format!("{v:.1}");
+            text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+        }
+    };
     match seconds {
         s if s < 1e-3 => format!("{} µs", two(s * 1e6)),
         s if s < 1.0 => format!("{} ms", two(s * 1e3)),
@@ -122,7 +135,10 @@ mod tests {
         assert_eq!(time_text(12.34567, 1e-4), "12.3457 s");
         assert_eq!(time_text(125.14, 0.1), "2 min 05.1 s");
         assert_eq!(time_text(7384.0, 1.0), "2 h 03 min 04 s");
-        assert_eq!([3.5e-4, 0.012, 0.0015, 2.0, 150.0, 9000.0].map(duration_text), ["350 µs", "12 ms", "1.5 ms", "2 s", "2.5 min", "2.5 h"]);
+        assert_eq!(
+            [3.5e-4, 0.012, 0.0015, 2.0, 150.0, 9000.0].map(duration_text),
+            ["350 µs", "12 ms", "1.5 ms", "2 s", "2.5 min", "2.5 h"]
+        );
         assert_eq!(grouped(7), "7");
         assert_eq!(grouped(1_234_567), "1\u{a0}234\u{a0}567");
     }

@@ -64,7 +64,11 @@ impl DensityGrid {
 
     /// Spikes in one column and slot, 0 outside the grid.
     pub fn at(&self, column: usize, slot: usize) -> u32 {
-        if column >= self.columns || slot >= self.slots { 0 } else { self.counts.get(column * (self.slots + 1) + slot).copied().unwrap_or(0) }
+        if column >= self.columns || slot >= self.slots {
+            0
+        } else {
+            self.counts.get(column * (self.slots + 1) + slot).copied().unwrap_or(0)
+        }
     }
 
     /// Width of one column in seconds.
@@ -136,7 +140,12 @@ mod tests {
         assert_eq!(grid.max, found.iter().copied().max().unwrap_or(0));
         for slot in 0..slots {
             let in_slot: u32 = (0..columns).map(|c| grid.at(c, slot)).sum();
-            let truth: usize = slot_of_unit.iter().enumerate().filter(|(_, s)| **s as usize == slot).map(|(u, _)| trains.unit_between(u, window.0, window.1).len()).sum();
+            let truth: usize = slot_of_unit
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| **s as usize == slot)
+                .map(|(u, _)| trains.unit_between(u, window.0, window.1).len())
+                .sum();
             assert_eq!(in_slot as usize, truth, "slot {slot}");
         }
     }

@@ -130,7 +130,9 @@ impl Raster {
                 let mut draws = Vec::new();
                 for (chunk, spikes) in frame.index.visible(frame.window.0, frame.window.1) {
                     let Some(data) = frame.index.chunks().get(chunk) else { continue };
-                    self.chunks.entry(chunk).or_insert_with(|| upload(device, queue, "raster spikes", wgpu::BufferUsages::VERTEX, &data.bytes));
+                    self.chunks
+                        .entry(chunk)
+                        .or_insert_with(|| upload(device, queue, "raster spikes", wgpu::BufferUsages::VERTEX, &data.bytes));
                     // Subtract the origin of the window in f64 and whole ticks; the shader sees small numbers.
                     let start = frame.index.ticks(frame.window.0) - data.first_tick as f64;
                     let base = start.max(0.0).floor();
@@ -179,7 +181,13 @@ impl Raster {
         Ok(draws)
     }
 
-    fn upload_counts(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, pipelines: &Pipelines, grid: &Arc<DensityGrid>) -> Result<(), String> {
+    fn upload_counts(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        pipelines: &Pipelines,
+        grid: &Arc<DensityGrid>,
+    ) -> Result<(), String> {
         if self.counts.as_ref().is_some_and(|(from, _)| std::ptr::eq(from.as_ptr(), Arc::as_ptr(grid))) {
             return Ok(());
         }
@@ -187,7 +195,9 @@ impl Raster {
         let (width, height) = (grid.slots as u32 + 1, grid.columns as u32);
         let limit = device.limits().max_texture_dimension_2d;
         if width > limit || height > limit {
-            return Err(format!("the raster is {width} × {height} cells, this graphics device draws at most {limit}; make the window smaller"));
+            return Err(format!(
+                "the raster is {width} × {height} cells, this graphics device draws at most {limit}; make the window smaller"
+            ));
         }
         let size = wgpu::Extent3d { width, height, depth_or_array_layers: 1 };
         let texture = device.create_texture(&wgpu::TextureDescriptor {
@@ -214,7 +224,13 @@ impl Raster {
 }
 
 /// The buffer made from `value`, made again when `value` is another one than last time.
-fn uploaded<T>(slot: &mut Option<Uploaded<T>>, device: &wgpu::Device, queue: &wgpu::Queue, value: &Arc<T>, words: impl Fn(&T) -> &[u32]) -> wgpu::Buffer {
+fn uploaded<T>(
+    slot: &mut Option<Uploaded<T>>,
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    value: &Arc<T>,
+    words: impl Fn(&T) -> &[u32],
+) -> wgpu::Buffer {
     match slot {
         Some(kept) if std::ptr::eq(kept.from.as_ptr(), Arc::as_ptr(value)) => kept.buffer.clone(),
         _ => {
@@ -284,7 +300,8 @@ fn view_bytes(frame: &RasterPaint, linear_target: bool, ticks: Option<TickView>,
 
 /// Run `make` and turn what wgpu has to say against it into text (outside an error scope it would panic).
 fn guarded<T>(device: &wgpu::Device, make: impl FnOnce() -> T) -> Result<T, String> {
-    let scopes = [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal].map(|f| device.push_error_scope(f));
+    let scopes =
+        [wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal].map(|f| device.push_error_scope(f));
     let made = make();
     // Scopes are a stack: the last one opened is popped first.
     let mut told = None;

@@ -80,13 +80,15 @@ pub fn heat_image(matrix: Matrix<'_>, scale: HeatScale, style: &RasterStyle, mos
         true => style.missing,
         false => table.get(((value - low) / (high - low) * 255.0).round().clamp(0.0, 255.0) as usize).copied().unwrap_or(style.missing),
     };
-    let cell = |row: usize, column: usize| (column < matrix.columns).then(|| matrix.values.get(row * matrix.columns + column).copied()).flatten();
+    let cell =
+        |row: usize, column: usize| (column < matrix.columns).then(|| matrix.values.get(row * matrix.columns + column).copied()).flatten();
     let pixels = (0..size[1]).flat_map(|r| (0..size[0]).map(move |c| (r, c))).map(|(r, c)| {
         if block == 1 {
             return color(cell(r, c).unwrap_or(f32::NAN));
         }
         let cells = (r * block..(r + 1) * block).flat_map(|row| (c * block..(c + 1) * block).map(move |column| (row, column)));
-        let (sum, n) = cells.filter_map(|(row, column)| cell(row, column)).filter(|v| !v.is_nan()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
+        let (sum, n) =
+            cells.filter_map(|(row, column)| cell(row, column)).filter(|v| !v.is_nan()).fold((0.0, 0), |(s, n), v| (s + v, n + 1));
         color(if n == 0 { f32::NAN } else { sum / n as f32 })
     });
     (ColorImage::new(size, pixels.collect()), block)
@@ -125,7 +127,13 @@ impl Heatmap {
 /// A horizontal colour bar with its two ends in numbers, for example `-0.31 … 0.31 log-rate`.
 pub fn colour_bar(ui: &mut egui::Ui, scale: HeatScale, unit: &str, style: &RasterStyle) {
     let (low, high) = scale.range();
-    let text = |v: f32| if v == 0.0 || (0.01..1e4).contains(&v.abs()) { format!("{v:.3}").trim_end_matches('0').trim_end_matches('.').to_owned() } else { format!("{v:.1e}") };
+    let text = |v: f32| {
+        if v == 0.0 || (0.01..1e4).contains(&v.abs()) {
+            format!("{v:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            format!("{v:.1e}")
+        }
+    };
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         ui.small(text(low));
@@ -173,7 +181,8 @@ mod tests {
     fn large_matrices_are_averaged_and_small_ones_do_not_divide_by_zero() {
         let style = RasterStyle::new(false);
         let values: Vec<f32> = (0..25).map(|k| if k % 2 == 0 { 1.0 } else { 0.0 }).collect();
-        let (image, block) = heat_image(Matrix { values: &values, rows: 5, columns: 5 }, HeatScale::Sequential { low: 0.0, high: 1.0 }, &style, 3);
+        let (image, block) =
+            heat_image(Matrix { values: &values, rows: 5, columns: 5 }, HeatScale::Sequential { low: 0.0, high: 1.0 }, &style, 3);
         assert_eq!((image.size, block), ([3, 3], 2));
         let half = style.sequential(0.5);
         assert!(image.pixels[0].r().abs_diff(half.r()) <= 2 && image.pixels[0].g().abs_diff(half.g()) <= 2);

@@ -84,7 +84,11 @@ impl SpikeIndex {
         for unit in 0..n_units {
             keys.extend(spikes.unit(unit).iter().map(|t| ((((t - first) / tick_s).round() as u64) << UNIT_BITS) | unit as u64));
         }
-        if keys.len() > SORT_IN_PARALLEL { keys.par_sort_unstable() } else { keys.sort_unstable() }
+        if keys.len() > SORT_IN_PARALLEL {
+            keys.par_sort_unstable()
+        } else {
+            keys.sort_unstable()
+        }
         Self { origin_s: first, tick_s, chunks: pack(&keys), n_spikes: keys.len(), n_units }
     }
 
@@ -147,7 +151,12 @@ impl SpikeIndex {
     pub fn visible(&self, start: f64, stop: f64) -> impl Iterator<Item = (usize, Range<usize>)> {
         let (begin, end) = (first_tick(self.ticks(start)), first_tick(self.ticks(stop)));
         let first = self.chunks.partition_point(|c| c.last_tick < begin);
-        self.chunks.iter().enumerate().skip(first).take_while(move |(_, c)| c.first_tick < end).map(move |(k, c)| (k, c.position(begin)..c.position(end)))
+        self.chunks
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take_while(move |(_, c)| c.first_tick < end)
+            .map(move |(k, c)| (k, c.position(begin)..c.position(end)))
     }
 }
 

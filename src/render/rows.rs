@@ -56,10 +56,14 @@ pub struct Rows {
 impl Rows {
     /// All units, areas one after another in the order of the recording.
     pub fn of(recording: &Recording, order: &RowOrder) -> Self {
-        let mut keyed: Vec<(usize, f64, usize)> = (0..recording.n_units()).map(|u| (area_of(recording, u), key(recording, order, u), u)).collect();
+        let mut keyed: Vec<(usize, f64, usize)> =
+            (0..recording.n_units()).map(|u| (area_of(recording, u), key(recording, order, u), u)).collect();
         keyed.sort_by(|a, b| {
             // Equal keys (text ids, ties) fall back to the id as text, then to file order.
-            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then_with(|| recording.units.ids.get(a.2).cmp(&recording.units.ids.get(b.2))).then(a.2.cmp(&b.2))
+            a.0.cmp(&b.0)
+                .then(a.1.total_cmp(&b.1))
+                .then_with(|| recording.units.ids.get(a.2).cmp(&recording.units.ids.get(b.2)))
+                .then(a.2.cmp(&b.2))
         });
         let mut rows = Self { row_of_unit: vec![0; keyed.len()], ..Self::default() };
         for (row, (area, _, unit)) in keyed.into_iter().enumerate() {

@@ -14,7 +14,7 @@ const AREAS_DARK: [(u8, u8, u8); 8] =
 pub struct RasterStyle {
     /// True for the dark theme.
     pub dark: bool,
-    /// Behind spikes.
+    /// Background of the pane behind spikes.
     pub paper: Color32,
     /// Text.
     pub text: Color32,
@@ -71,7 +71,7 @@ const DARK: RasterStyle = RasterStyle {
 impl RasterStyle {
     /// The style for the theme `ui` is drawn in.
     pub fn of(ui: &egui::Ui) -> Self {
-        if ui.visuals().dark_mode { DARK } else { LIGHT }
+        Self { paper: ui.visuals().panel_fill, ..Self::new(ui.visuals().dark_mode) }
     }
 
     /// Light or dark.

@@ -3,22 +3,26 @@
 mod data;
 mod drawing;
 mod events;
+mod input;
 mod navigation;
 mod picture;
 mod toolbar;
+mod words;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Key, Modifiers, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui};
+use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui};
 
 use super::{Action, Selection, View, ViewContext};
 use crate::render::axis::{duration_text, grouped, time_text};
 use crate::render::{Colouring, RasterStyle, RowOrder, SpikeIndex, Trouble, nearest_spike};
 use data::RasterData;
 use drawing::{Layout, Pen, PopulationRate};
+use input::{fit, go_to, to_event};
 use navigation::Range;
 use picture::{Drawn, Shown, Wanted};
 use toolbar::{Asked, Toolbar};
+use words::{mark_note, summary};
 
 /// Spikes within this many points of the pointer are named.
 const REACH: f32 = 7.0;
@@ -45,11 +49,11 @@ impl View for RasterView {
     }
 
     fn help(&self) -> &'static str {
-        "Every spike of every unit, one row per unit, grouped and coloured by area; zoomed out, colour shows how many spikes share a pixel, \
-         and the line below says how many that is at most. \
-         Wheel zooms at the pointer, drag pans, Shift-drag or right-drag zooms into a box, double-click or R shows all, arrows step a quarter \
-         window (Shift a whole one, Alt a little), Home and End go to the ends, G goes to a time, comma and full stop to the previous and next event, \
-         Space scrolls. \
+        "Every spike of every unit, one row per unit, grouped and coloured by area; zoomed out, colour shows how many spikes share \
+         a pixel, and the line below says how many that is at most. \
+         Wheel zooms at the pointer, drag pans, Shift-drag or right-drag zooms into a box, double-click or R shows all, arrows step a \
+         quarter window (Shift a whole one, Alt a little), Home and End go to the ends, G goes to a time, comma and full stop to the \
+         previous and next event, Space scrolls. \
          Click a row to select its unit in all views (Ctrl adds, Shift extends), click an area's name to select the area."
     }
 
@@ -125,7 +129,16 @@ impl RasterView {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
-    fn plot(&mut self, ui: &mut Ui, id: egui::Id, context: &mut ViewContext<'_>, data: &RasterData, index: &Arc<SpikeIndex>, time: &mut Range, rows: &mut Range) {
+    fn plot(
+        &mut self,
+        ui: &mut Ui,
+        id: egui::Id,
+        context: &mut ViewContext<'_>,
+        data: &RasterData,
+        index: &Arc<SpikeIndex>,
+        time: &mut Range,
+        rows: &mut Range,
+    ) {
         let style = RasterStyle::of(ui);
         let (whole, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
         let painter = ui.painter_at(whole);
@@ -173,7 +186,8 @@ impl RasterView {
         note.extend(context.selection.cursor.map(|c| format!("cursor at {}", time_text(c, 1e-4))));
         if let Some(trouble) = self.trouble.load_full() {
             painter.rect_filled(layout.plot, 0.0, style.paper);
-            let text = painter.layout(format!("Spikes cannot be drawn: {trouble}"), pen.small.clone(), style.text, layout.plot.width() - 40.0);
+            let text =
+                painter.layout(format!("Spikes cannot be drawn: {trouble}"), pen.small.clone(), style.text, layout.plot.width() - 40.0);
             painter.galley(layout.plot.center() - text.size() / 2.0, text, style.text);
             note.push(format!("spikes cannot be drawn: {trouble}"));
         }
@@ -208,44 +222,6 @@ impl RasterView {
         }
     }
 
-    fn keys(&mut self, ui: &Ui, id: egui::Id, data: &RasterData, selection: &mut Selection, time: &mut Range, rows: &mut Range) {
-        let focused = ui.memory(|m| m.focused());
-        let mine = focused == Some(id) || (focused.is_none() && ui.rect_contains_pointer(ui.max_rect()));
-        if !mine || ui.ctx().any_popup_open() {
-            return;
-        }
-        let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|i| i.consume_key(modifiers, key));
-        for (key, sign) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
-            // The more specific first: a pattern without modifiers also matches with Shift or Alt.
-            for (modifiers, share) in [(Modifiers::SHIFT, 1.0), (Modifiers::ALT, 0.02), (Modifiers::NONE, 0.25)] {
-                if pressed(modifiers, key) {
-                    *time = time.moved(sign * share * time.width());
-                }
-            }
-        }
-        if pressed(Modifiers::NONE, Key::Home) {
-            *time = time.moved(time.bounds.0 - time.start);
-        }
-        if pressed(Modifiers::NONE, Key::End) {
-            *time = time.moved(time.bounds.1 - time.stop);
-        }
-        if pressed(Modifiers::NONE, Key::Space) {
-            self.toolbar.playing = !self.toolbar.playing;
-        }
-        if pressed(Modifiers::NONE, Key::G) {
-            self.toolbar.focus_go_to = true;
-        }
-        if pressed(Modifiers::NONE, Key::R) {
-            fit(time, rows);
-            self.toolbar.playing = false;
-        }
-        for (key, forward) in [(Key::Period, true), (Key::Comma, false)] {
-            if pressed(Modifiers::NONE, key) {
-                to_event(data, selection, time, forward);
-            }
-        }
-    }
-
     /// Scroll while playing; with everything in view the cursor moves instead.
     fn play(&mut self, ui: &Ui, selection: &mut Selection, data: &RasterData, time: &mut Range) {
         if !self.toolbar.playing {
@@ -267,45 +243,20 @@ impl RasterView {
         }
     }
 
-    fn mouse(&mut self, ui: &Ui, response: &Response, gutter: &Response, layout: &Layout, time: &mut Range, rows: &mut Range) {
-        let (scroll, zoom, shift) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
-        if let Some(at) = response.hover_pos() {
-            let factor = f64::from(zoom) * f64::from(scroll.y * 0.005).exp();
-            if factor != 1.0 {
-                *time = time.zoomed(layout.seconds(time, at.x), factor);
-            }
-            if scroll.x != 0.0 {
-                *time = time.moved(-f64::from(scroll.x / layout.plot.width()) * time.width());
-            }
-        }
-        if let Some(at) = gutter.hover_pos() {
-            let factor = f64::from(zoom) * f64::from(scroll.y * 0.005).exp();
-            if factor != 1.0 {
-                *rows = rows.zoomed(layout.row(rows, at.y), factor);
-            }
-        }
-        let begins_box = response.drag_started_by(PointerButton::Secondary) || (response.drag_started_by(PointerButton::Primary) && shift);
-        if begins_box {
-            self.box_from = ui.input(|i| i.pointer.press_origin());
-        }
-        if response.drag_stopped() {
-            if let (Some(from), Some(to)) = (self.box_from.take(), response.interact_pointer_pos()) {
-                zoom_into(layout, time, rows, from, to);
-            }
-        } else if self.box_from.is_none() && response.dragged_by(PointerButton::Primary) {
-            let by = response.drag_delta();
-            *time = time.moved(-f64::from(by.x / layout.plot.width()) * time.width());
-            *rows = rows.moved(-f64::from(by.y / layout.plot.height()) * rows.width());
-            ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
-        }
-        if response.double_clicked_by(PointerButton::Primary) {
-            fit(time, rows);
-        }
-    }
-
     /// Clicks select, hovering tells.
     #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
-    fn point(&mut self, ui: &Ui, response: &Response, gutter: &Response, layout: &Layout, data: &RasterData, drawn: &Drawn, selection: &mut Selection, time: &Range, rows: &Range) {
+    fn point(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        gutter: &Response,
+        layout: &Layout,
+        data: &RasterData,
+        drawn: &Drawn,
+        selection: &mut Selection,
+        time: &Range,
+        rows: &Range,
+    ) {
         if response.clicked_by(PointerButton::Primary) {
             response.request_focus();
         }
@@ -347,69 +298,11 @@ impl RasterView {
                 ui.label("not observed");
             }
             if here > 1 {
-                let whose = if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
+                let whose =
+                    if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
                 ui.label(format!("{} spikes{whose} in this pixel ({})", grouped(u64::from(here)), duration_text(drawn.grid.column_s())));
             }
         });
-    }
-
-    fn select(&mut self, selection: &mut Selection, data: &RasterData, unit: usize, modifiers: Modifiers) {
-        let row = |unit: usize| data.rows.row_of_unit.get(unit).map(|r| *r as usize);
-        match (modifiers.shift, self.anchor.and_then(row), row(unit)) {
-            (true, Some(a), Some(b)) => {
-                selection.units = data.rows.units.get(a.min(b)..=a.max(b)).unwrap_or_default().iter().copied().collect();
-                return;
-            }
-            _ if modifiers.command => {
-                if !selection.units.remove(&unit) {
-                    selection.units.insert(unit);
-                }
-            }
-            _ => {
-                // A second click on the only selected unit takes the selection back.
-                let again = selection.units.len() == 1 && selection.units.contains(&unit);
-                selection.units.clear();
-                if !again {
-                    selection.units.insert(unit);
-                }
-            }
-        }
-        self.anchor = Some(unit);
-    }
-}
-
-fn fit(time: &mut Range, rows: &mut Range) {
-    (time.start, time.stop) = time.bounds;
-    (rows.start, rows.stop) = rows.bounds;
-}
-
-fn zoom_into(layout: &Layout, time: &mut Range, rows: &mut Range, from: Pos2, to: Pos2) {
-    let rect = Rect::from_two_pos(from, to).intersect(layout.plot);
-    let (left, right) = (layout.seconds(time, rect.left()), layout.seconds(time, rect.right()));
-    let (top, bottom) = (layout.row(rows, rect.top()), layout.row(rows, rect.bottom()));
-    if rect.width() > 4.0 {
-        *time = time.between(left, right);
-    }
-    // A flat box is meant for time alone.
-    if rect.height() > 12.0 {
-        *rows = rows.between(top.floor(), bottom.ceil());
-    }
-}
-
-fn go_to(selection: &mut Selection, time: &mut Range, seconds: f64) {
-    selection.cursor = Some(seconds.clamp(time.bounds.0, time.bounds.1));
-    if time.shown().is_none() {
-        // From the full view nothing would move; look at ten seconds around the time.
-        let half = 5.0f64.min((time.bounds.1 - time.bounds.0) / 4.0);
-        *time = time.between(seconds - half, seconds + half);
-    }
-    *time = time.centred(seconds);
-}
-
-fn to_event(data: &RasterData, selection: &mut Selection, time: &mut Range, forward: bool) {
-    let now = selection.cursor.filter(|c| *c >= time.start && *c <= time.stop).unwrap_or((time.start + time.stop) / 2.0);
-    if let Some((seconds, _)) = events::neighbour(&data.event_times, now, forward) {
-        go_to(selection, time, seconds);
     }
 }
 
@@ -431,38 +324,4 @@ fn population_tip(ui: &Ui, id: egui::Id, layout: &Layout, strip: Rect, time: &Ra
             ui.label(format!("{} from {}", duration_text(rate.bin_s), time_text(rate.start + bin as f64 * rate.bin_s, rate.bin_s / 2.0)));
         });
     }
-}
-
-/// What one mark stands for, and how much is shown.
-fn mark_note(drawn: &Drawn, data: &RasterData) -> Vec<String> {
-    let grid = &drawn.grid;
-    let all = data.recording.spikes.n_spikes() as u64;
-    let spikes = |n: u64| if n == 1 { "1 spike".to_owned() } else { format!("{} spikes", grouped(n)) };
-    let mark = match (drawn.ticks, grid.max) {
-        (_, 0) => "no spikes in view".to_owned(),
-        (true, 1) => "one tick is one spike".to_owned(),
-        (true, n) => format!("one tick stands for up to {}", spikes(u64::from(n))),
-        (false, n) => {
-            let units = if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
-            format!("one mark stands for up to {}{units} in {}", spikes(u64::from(n)), duration_text(grid.column_s()))
-        }
-    };
-    let shown = if grid.total == all { spikes(all) } else { format!("{} of {}", grouped(grid.total), spikes(all)) };
-    vec![mark, shown]
-}
-
-/// The raster in words, for screen readers.
-fn summary(data: &RasterData, time: &Range, rows: &Range, note: &[String]) -> String {
-    let areas: Vec<String> = data.rows.bands.iter().filter_map(|b| Some(format!("{} {}", data.recording.areas.get(b.area)?, b.rows.len()))).collect();
-    let shown = rows.shown().map_or(String::new(), |(a, b)| format!(", rows {} to {}", a.floor() + 1.0, b.ceil()));
-    format!(
-        "Spike raster of {}: {} units by area ({}), sorted by {}, {} to {}{shown}. {}",
-        data.recording.name,
-        data.rows.len(),
-        areas.join(", "),
-        data.order.label(),
-        time_text(time.start, time.width() / 1e3),
-        time_text(time.stop, time.width() / 1e3),
-        note.join("; ")
-    )
 }

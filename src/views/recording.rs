@@ -1,22 +1,21 @@
 //! What was opened: the file in numbers, units by area, what the import did to it, and what training will use.
 
+mod parts;
 mod plan;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, RichText, Sense, Ui, Vec2, vec2};
-use egui_extras::{Column, TableBuilder};
+use eframe::egui::{self, RichText, Sense, Ui, vec2};
 
 use super::{Action, View, ViewContext};
-use crate::recording::{Covariate, IntervalTable, NoteKind, Recording, Source, Truth};
+use crate::recording::{IntervalTable, NoteKind, Recording, Source};
 use crate::render::RasterStyle;
-use crate::render::axis::{duration_text, grouped, time_text};
+use crate::render::axis::{duration_text, grouped};
 use crate::render::background::{Outcome, Pending};
 use crate::training::DataRecipe;
+use parts::{covariates, table, truth};
 use plan::{Plan, Used};
 
-/// Rows of a table shown at first.
-const FIRST_ROWS: usize = 8;
 /// From this many spikes, units or table rows on the plan is worked out in the background.
 const LARGE: usize = 20_000;
 
@@ -113,7 +112,9 @@ impl RecordingView {
         if self.plan.as_ref().is_some_and(|(made_for, _)| made_for == recipe) {
             return;
         }
-        let size = recording.spikes.n_spikes() + recording.n_units() * recording.n_units() + recording.tables.iter().map(IntervalTable::len).sum::<usize>();
+        let size = recording.spikes.n_spikes()
+            + recording.n_units() * recording.n_units()
+            + recording.tables.iter().map(IntervalTable::len).sum::<usize>();
         let state = if size < LARGE {
             PlanState::Ready(Plan::new(recording, recipe))
         } else {
@@ -155,7 +156,9 @@ impl Facts {
         ui.heading(&recording.name);
         match &recording.source {
             Source::File(path) => ui.label(RichText::new(path.display().to_string()).weak()),
-            Source::Simulated { simulator, parameters, seed } => ui.label(RichText::new(format!("simulated by {simulator}, seed {seed}: {parameters}")).weak()),
+            Source::Simulated { simulator, parameters, seed } => {
+                ui.label(RichText::new(format!("simulated by {simulator}, seed {seed}: {parameters}")).weak())
+            }
         };
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
@@ -254,7 +257,10 @@ fn will_use(ui: &mut Ui, used: &Used) {
     ui.label(first_upper(&used.description));
     let [train, validation, test] = used.split;
     let conditions = if used.conditions > 0 { format!(", in {}", plural(used.conditions, "condition")) } else { String::new() };
-    ui.label(format!("{} used{conditions}: {train} for training, {validation} for validation, {test} for the test", plural(used.trials, "trial")));
+    ui.label(format!(
+        "{} used{conditions}: {train} for training, {validation} for validation, {test} for the test",
+        plural(used.trials, "trial")
+    ));
     if dropped > 0 {
         ui.label(format!("{} not used:", plural(dropped, "trial")));
         for (reason, n) in used.dropped.iter().take(5) {
@@ -262,7 +268,8 @@ fn will_use(ui: &mut Ui, used: &Used) {
         }
     }
     let areas: Vec<String> = used.areas.iter().map(counted).collect();
-    let quiet = if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
+    let quiet =
+        if used.quiet_units > 0 { format!("; {} left out for firing too little", plural(used.quiet_units, "unit")) } else { String::new() };
     ui.label(format!("Units: {}{quiet}", areas.join(", ")));
 }
 
@@ -281,7 +288,9 @@ fn report(ui: &mut Ui, recording: &Recording) {
         ui.label("Nothing had to be assumed, repaired or left out");
         return;
     }
-    for (kind, title) in [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")] {
+    for (kind, title) in
+        [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")]
+    {
         let notes: Vec<_> = recording.report.notes.iter().filter(|n| n.kind == kind).collect();
         if notes.is_empty() {
             continue;
@@ -303,110 +312,4 @@ fn report(ui: &mut Ui, recording: &Recording) {
         }
         ui.add_space(4.0);
     }
-}
-
-/// An interval table: its columns, its first rows, and all of them on request.
-fn table(ui: &mut Ui, table: &IntervalTable) {
-    let title = format!("{} · {} rows · {} columns", table.name, grouped(table.len() as u64), table.columns.len() + 2);
-    egui::CollapsingHeader::new(title).id_salt(("table", &table.name)).default_open(table.name == "trials").show(ui, |ui| {
-        let id = ui.scope_id().with("all rows");
-        let mut all = ui.data(|d| d.get_temp::<bool>(id)).unwrap_or(false);
-        let rows = if all { table.len() } else { table.len().min(FIRST_ROWS) };
-        let height = ui.text_style_height(&egui::TextStyle::Body) + 3.0;
-        egui::ScrollArea::horizontal().id_salt(("table", &table.name)).show(ui, |ui| {
-            TableBuilder::new(ui)
-                .id_salt(&table.name)
-                .striped(true)
-                .columns(Column::auto_with_initial_suggestion(90.0).at_least(60.0).at_most(220.0).clip(true).resizable(true), table.columns.len() + 2)
-                .max_scroll_height(260.0)
-                .header(height, |mut header| {
-                    for (name, description) in [("start_time", "Start, s"), ("stop_time", "End, s")].into_iter().chain(table.columns.iter().map(|c| (c.name.as_str(), c.description.as_str()))) {
-                        header.col(|ui| {
-                            let label = ui.label(RichText::new(name).weak().small());
-                            if !description.is_empty() {
-                                label.on_hover_text(description);
-                            }
-                        });
-                    }
-                })
-                .body(|body| {
-                    body.rows(height, rows, |mut row| {
-                        let k = row.index();
-                        for times in [&table.start, &table.stop] {
-                            row.col(|ui| {
-                                ui.label(times.get(k).filter(|t| t.is_finite()).map_or("–".to_owned(), |t| format!("{t:.4} s")));
-                            });
-                        }
-                        for column in &table.columns {
-                            row.col(|ui| {
-                                ui.add(egui::Label::new(column.values.text(k)).truncate());
-                            });
-                        }
-                    });
-                });
-        });
-        if table.len() > FIRST_ROWS {
-            let text = if all { "Show fewer rows".to_owned() } else { format!("Showing {rows} of {} rows, show all", grouped(table.len() as u64)) };
-            if ui.small_button(text).clicked() {
-                all = !all;
-                ui.data_mut(|d| d.insert_temp(id, all));
-            }
-        }
-    });
-}
-
-fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
-    egui::Grid::new("time series").num_columns(4).striped(true).spacing(vec2(18.0, 4.0)).show(ui, |ui| {
-        for heading in ["Name", "Unit", "Samples", "Sampling", "From", "To"] {
-            ui.label(RichText::new(heading).weak().small());
-        }
-        ui.end_row();
-        for series in covariates {
-            let (first, last) = (series.times.first().copied(), series.times.last().copied());
-            let step = first.zip(last).map(|(a, b)| (b - a) / (series.times.len().max(2) - 1) as f64).filter(|s| *s > 0.0);
-            ui.label(&series.name);
-            ui.label(if series.unit.is_empty() { "not given" } else { &series.unit });
-            ui.label(grouped(series.times.len() as u64));
-            ui.label(step.map_or("–".to_owned(), |s| format!("{:.4}", 1.0 / s).trim_end_matches('0').trim_end_matches('.').to_owned() + " Hz"));
-            ui.label(first.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
-            ui.label(last.map_or("–".to_owned(), |t| time_text(t, 1e-2)));
-            ui.end_row();
-        }
-    });
-}
-
-fn truth(ui: &mut Ui, recording: &Recording, truth: &Truth) {
-    let name = |area: usize| recording.areas.get(area).cloned().unwrap_or_else(|| format!("area {area}"));
-    ui.label(match truth.edges.len() {
-        0 => "No area drives another".to_owned(),
-        1 => "One area drives another".to_owned(),
-        n => format!("{n} couplings between areas"),
-    });
-    let bin_s = truth.glm.as_ref().map(|g| g.bin_s);
-    for edge in &truth.edges {
-        let peak = edge.filter.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).map(|(k, v)| (k + 1, *v));
-        let at = match (peak, bin_s) {
-            (Some((lag, value)), Some(bin_s)) => format!(", filter peak {value:.3} (log-rate) at {}", duration_text(lag as f64 * bin_s)),
-            (Some((lag, value)), None) => format!(", filter peak {value:.3} (log-rate) at lag {lag} bins"),
-            (None, _) => String::new(),
-        };
-        let senders = edge.send.iter().filter(|w| w.abs() > 1e-9).count();
-        let receivers = edge.receive.iter().filter(|w| w.abs() > 1e-9).count();
-        let (source, target) = (name(edge.source), name(edge.target));
-        ui.horizontal(|ui| {
-            swatch(ui, edge.source);
-            ui.label(format!("{source} to"));
-            swatch(ui, edge.target);
-            ui.label(format!("{target}: {senders} sending units, {receivers} receiving units{at}"));
-        });
-    }
-    if let Some(glm) = &truth.glm {
-        ui.label(format!("True rates are known in bins of {}", duration_text(glm.bin_s)));
-    }
-}
-
-fn swatch(ui: &mut Ui, area: usize) {
-    let color = RasterStyle::of(ui).area(area);
-    let (rect, _) = ui.allocate_exact_size(Vec2::splat(9.0), Sense::hover());
-    ui.painter().rect_filled(rect, 2.0, color);
 }

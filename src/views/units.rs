@@ -37,7 +37,8 @@ impl View for UnitTableView {
 
     fn help(&self) -> &'static str {
         "One row per unit with every column of the file; a click on a heading sorts by it, once more the other way round. \
-         The filter takes expressions such as rate > 5 and area == \"PMd\", with and, or, not, brackets, contains, and `column names with spaces` in backquotes. \
+         The filter takes expressions such as rate > 5 and area == \"PMd\", with and, or, not, brackets, contains, and \
+         `column names with spaces` in backquotes. \
          Click a row to select its unit in all views (Ctrl adds, Shift extends, arrow keys move, Ctrl+A selects all shown)."
     }
 
@@ -101,7 +102,11 @@ impl UnitTableView {
                 0 => String::new(),
                 n => format!(", {} selected", grouped(n)),
             };
-            ui.label(if shown == all { format!("{} units{selected}", grouped(all)) } else { format!("{} of {} units{selected}", grouped(shown), grouped(all)) });
+            ui.label(if shown == all {
+                format!("{} units{selected}", grouped(all))
+            } else {
+                format!("{} of {} units{selected}", grouped(shown), grouped(all))
+            });
             ui.separator();
             if ui.button("Select shown").on_hover_text("Select every unit in the table (Ctrl+A)").clicked() {
                 selection.units = self.order.iter().copied().collect();
@@ -152,7 +157,9 @@ impl UnitTableView {
     fn rows(&mut self, ui: &mut Ui, recording: &Recording, table: &UnitRows, selection: &mut Selection) {
         if self.order.is_empty() {
             ui.add_space(12.0);
-            ui.vertical_centered(|ui| ui.label(if recording.n_units() == 0 { "The recording has no units" } else { "No unit passes the filter" }));
+            ui.vertical_centered(|ui| {
+                ui.label(if recording.n_units() == 0 { "The recording has no units" } else { "No unit passes the filter" })
+            });
             return;
         }
         let style = RasterStyle::of(ui);
@@ -160,12 +167,14 @@ impl UnitTableView {
         let mut clicked = None;
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
-            let mut builder = TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+            let mut builder =
+                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
             for column in &table.columns {
-                let width = (column.heading.chars().count() as f32 * 7.5 + 30.0).clamp(64.0, 180.0);
+                let letters = table.longest(recording, column).max(column.heading.chars().count());
+                let width = (letters as f32 * 7.5 + 34.0).clamp(64.0, 200.0);
                 builder = builder.column(Column::initial(width).at_least(40.0).clip(true));
             }
             builder
@@ -173,7 +182,11 @@ impl UnitTableView {
                     for (k, column) in table.columns.iter().enumerate() {
                         header.col(|ui| {
                             let heading = egui::Button::new(egui::RichText::new(&column.heading).strong()).frame(false);
-                            let tip = if column.description.is_empty() { format!("Sort by {}", column.name) } else { format!("{}\nClick to sort", column.description) };
+                            let tip = if column.description.is_empty() {
+                                format!("Sort by {}", column.name)
+                            } else {
+                                format!("{}\nClick to sort", column.description)
+                            };
                             if ui.add(heading).on_hover_text(tip).clicked() {
                                 self.sorting = self.sorting.clicked(k, column.numeric);
                             }

@@ -1,8 +1,8 @@
 //! Everything around the spikes: areas, unit ids, time axis, population rate, events, gaps, notes.
 
+use eframe::egui::emath::GuiRounding;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{self, Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, TextStyle, pos2, vec2};
-use eframe::egui::emath::GuiRounding;
 
 use super::data::RasterData;
 use super::navigation::Range;
@@ -77,7 +77,11 @@ impl Layout {
         let top = whole.top() + strip.map_or(4.0, |s| s + 6.0);
         let bottom = whole.bottom() - AXIS - NOTES;
         let row = (bottom - top) / rows.width() as f32;
-        let ids = if row >= ID_ROW { (visible_rows(data, rows).map(|(_, id)| pen.width(&id, &pen.tiny)).fold(0.0, f32::max)).min(72.0) + 6.0 } else { 0.0 };
+        let ids = if row >= ID_ROW {
+            (visible_rows(data, rows).map(|(_, id)| pen.width(&id, &pen.tiny)).fold(0.0, f32::max)).min(72.0) + 6.0
+        } else {
+            0.0
+        };
         let names = data.rows.bands.iter().map(|b| pen.width(&band_label(data, b), &pen.small)).fold(40.0, f32::max).min(110.0);
         let left = (whole.left() + names + ids + 16.0).min(whole.left() + 0.4 * whole.width());
         let plot = Rect::from_min_max(pos2(left, top), pos2(whole.right() - 10.0, bottom)).round_to_pixels(pixels);
@@ -130,10 +134,17 @@ fn band_label(data: &RasterData, band: &crate::render::Band) -> String {
     format!("{} ({})", area_name(data, band.area), band.rows.len())
 }
 
-/// Behind the spikes: paper, gaps in observation, grid, selected rows, the chosen trial.
-pub fn backdrop(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range, rows: &Range, selected: impl Iterator<Item = usize>, trial: Option<(f64, f64)>) {
+/// Behind the spikes (on the pane's own background: a large fill costs milliseconds on software Vulkan): gaps in observation, grid, selected rows, the chosen trial.
+pub fn backdrop(
+    pen: &Pen<'_>,
+    layout: &Layout,
+    data: &RasterData,
+    time: &Range,
+    rows: &Range,
+    selected: impl Iterator<Item = usize>,
+    trial: Option<(f64, f64)>,
+) {
     let (painter, plot) = (pen.painter.with_clip_rect(layout.plot), layout.plot);
-    painter.rect_filled(plot, 0.0, pen.style.paper);
     for unit in selected {
         let Some(&row) = data.rows.row_of_unit.get(unit) else { continue };
         let (top, bottom) = (layout.y(rows, f64::from(row)), layout.y(rows, f64::from(row) + 1.0));
@@ -148,7 +159,14 @@ pub fn backdrop(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range,
         let (left, right) = (layout.x(time, start).max(plot.left()), layout.x(time, stop).min(plot.right()));
         painter.rect_filled(Rect::from_min_max(pos2(left, plot.top()), pos2(right, plot.bottom())), 0.0, pen.style.shade);
         if right - left > 84.0 {
-            pen.line(pos2((left + right) / 2.0, plot.top() + 4.0), Align2::CENTER_TOP, "not observed", &pen.small, pen.style.weak, right - left);
+            pen.line(
+                pos2((left + right) / 2.0, plot.top() + 4.0),
+                Align2::CENTER_TOP,
+                "not observed",
+                &pen.small,
+                pen.style.weak,
+                right - left,
+            );
         }
     }
 }
@@ -160,12 +178,17 @@ pub fn gutter(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rows: &Range) {
     let pen = &Pen { painter: &names, style: pen.style, small: pen.small.clone(), tiny: pen.tiny.clone() };
     let bar_right = gutter.right() - layout.ids - 4.0;
     for band in &data.rows.bands {
-        let (top, bottom) = (layout.y(rows, band.rows.start as f64).max(gutter.top()), layout.y(rows, band.rows.end as f64).min(gutter.bottom()));
+        let (top, bottom) =
+            (layout.y(rows, band.rows.start as f64).max(gutter.top()), layout.y(rows, band.rows.end as f64).min(gutter.bottom()));
         if bottom - top < 0.5 {
             continue;
         }
         let room = if bottom - top > 3.0 { 1.0 } else { 0.0 };
-        pen.painter.rect_filled(Rect::from_min_max(pos2(bar_right - 4.0, top + room / 2.0), pos2(bar_right, bottom - room / 2.0)), 1.0, pen.style.area(band.area));
+        pen.painter.rect_filled(
+            Rect::from_min_max(pos2(bar_right - 4.0, top + room / 2.0), pos2(bar_right, bottom - room / 2.0)),
+            1.0,
+            pen.style.area(band.area),
+        );
         if bottom - top >= 12.0 {
             let at = pos2(bar_right - 9.0, (top + bottom) / 2.0);
             pen.line(at, Align2::RIGHT_CENTER, &band_label(data, band), &pen.small, pen.style.text, at.x - gutter.left());
@@ -296,7 +319,9 @@ pub fn population(pen: &Pen<'_>, layout: &Layout, rect: Rect, time: &Range, rate
     }
     painter.add(mesh);
     pen.painter.hline(rect.x_range(), pen.painter.round_to_pixel_center(base), Stroke::new(1.0, style.line));
-    let label = |y: f32, text: &str, color| pen.line(pos2(rect.left() - 5.0, y), Align2::RIGHT_CENTER, text, &pen.tiny, color, layout.gutter.width() - 8.0);
+    let label = |y: f32, text: &str, color| {
+        pen.line(pos2(rect.left() - 5.0, y), Align2::RIGHT_CENTER, text, &pen.tiny, color, layout.gutter.width() - 8.0)
+    };
     if max > 0 {
         label(rect.top() + 12.0, &rate_text(f64::from(max) / rate.bin_s), style.weak);
     }
@@ -312,7 +337,13 @@ pub fn population(pen: &Pen<'_>, layout: &Layout, rect: Rect, time: &Range, rate
 
 /// A rate of many spikes.
 pub fn rate_text(hz: f64) -> String {
-    if hz >= 1e4 { format!("{:.0} kHz", hz / 1e3) } else if hz >= 1e3 { format!("{:.1} kHz", hz / 1e3) } else { format!("{hz:.0} Hz") }
+    if hz >= 1e4 {
+        format!("{:.0} kHz", hz / 1e3)
+    } else if hz >= 1e3 {
+        format!("{:.1} kHz", hz / 1e3)
+    } else {
+        format!("{hz:.0} Hz")
+    }
 }
 
 /// The area whose band is at a row.

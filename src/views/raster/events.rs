@@ -14,7 +14,9 @@ pub struct EventColumn {
 impl EventColumn {
     /// Every column a recording offers.
     pub fn offered(recording: &Recording) -> Vec<Self> {
-        let columns = |t: &crate::recording::IntervalTable| t.event_columns().into_iter().map(|column| Self { table: t.name.clone(), column }).collect::<Vec<_>>();
+        let columns = |t: &crate::recording::IntervalTable| {
+            t.event_columns().into_iter().map(|column| Self { table: t.name.clone(), column }).collect::<Vec<_>>()
+        };
         recording.tables.iter().flat_map(columns).collect()
     }
 

@@ -86,10 +86,12 @@ impl Range {
 /// First to last of everything that has a time, a little wider, so that spikes at the ends can be seen.
 pub fn time_bounds(recording: &Recording) -> (f64, f64) {
     let stretches = recording.observed.iter().copied();
-    let (first, last) = recording.time_range().into_iter().chain(stretches).filter(|(a, b)| a.is_finite() && b.is_finite()).fold(
-        (f64::INFINITY, f64::NEG_INFINITY),
-        |(low, high), (a, b)| (low.min(a), high.max(b)),
-    );
+    let (first, last) = recording
+        .time_range()
+        .into_iter()
+        .chain(stretches)
+        .filter(|(a, b)| a.is_finite() && b.is_finite())
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (a, b)| (low.min(a), high.max(b)));
     if first > last {
         return (0.0, 1.0);
     }

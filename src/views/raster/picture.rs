@@ -9,10 +9,12 @@ use eframe::egui_wgpu;
 
 use super::data::RasterData;
 use super::navigation::Range;
-use crate::render::{Colouring, DensityGrid, Picture, RasterPaint, RasterStyle, RowSlots, Rows, SpikeIndex, Trouble, UnitLooks, density_words};
+use crate::render::{
+    Colouring, DensityGrid, Picture, RasterPaint, RasterStyle, RowSlots, Rows, SpikeIndex, Trouble, UnitLooks, density_words,
+};
 
 /// Most ticks drawn one by one; beyond, a texture of counts shows the same at a fixed cost.
-const MOST_TICKS: u64 = 40_000;
+const MOST_TICKS: u64 = 20_000;
 /// Ticks are drawn while at most this share of the cells (row × pixel column) holds a spike on average.
 const TICK_SHARE: f64 = 0.35;
 /// Opacity of units that are not selected while others are.
@@ -88,7 +90,8 @@ impl Shown {
         let key = LooksKey { rows: Arc::clone(&wanted.data.rows), dark: wanted.style.dark, selected: wanted.selected.clone() };
         let cells = grid.columns as f64 * slots.slots.max(1) as f64;
         let in_window = wanted.index.count_between(window.0, window.1) as u64;
-        let ticks = in_window <= MOST_TICKS && grid.total as f64 <= TICK_SHARE * cells && !slots.merged && wanted.colouring == Colouring::Row;
+        let ticks =
+            in_window <= MOST_TICKS && grid.total as f64 <= TICK_SHARE * cells && !slots.merged && wanted.colouring == Colouring::Row;
         let picture = if ticks {
             Picture::Ticks { looks: self.looks(wanted, key), width_px: tick_px(wanted.pixels_per_point, in_window, size_px[0]) }
         } else {
@@ -100,7 +103,15 @@ impl Shown {
                 colouring: wanted.colouring,
             }
         };
-        let paint = RasterPaint { key: wanted.key, index: Arc::clone(wanted.index), window, rows, size_px, picture, trouble: Arc::clone(wanted.trouble) };
+        let paint = RasterPaint {
+            key: wanted.key,
+            index: Arc::clone(wanted.index),
+            window,
+            rows,
+            size_px,
+            picture,
+            trouble: Arc::clone(wanted.trouble),
+        };
         Drawn { shape: egui_wgpu::Callback::new_paint_callback(wanted.rect, paint), grid, slots, ticks }
     }
 

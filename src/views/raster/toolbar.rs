@@ -80,7 +80,8 @@ impl Toolbar {
                 ui.selectable_value(&mut self.colouring, Colouring::Count, "count");
             });
             ui.separator();
-            let (text, tip) = if self.playing { ("Pause", "Stop scrolling (Space)") } else { ("Play", "Scroll through the recording (Space)") };
+            let (text, tip) =
+                if self.playing { ("Pause", "Stop scrolling (Space)") } else { ("Play", "Scroll through the recording (Space)") };
             if ui.button(text).on_hover_text(tip).clicked() {
                 self.playing = !self.playing;
             }
@@ -102,7 +103,8 @@ impl Toolbar {
 
     fn time_field(&mut self, ui: &mut Ui, plot: egui::Id) -> Option<f64> {
         let label = ui.label("Go to");
-        let field = ui.add(egui::TextEdit::singleline(&mut self.go_to).hint_text("12.5 s or 2:30").desired_width(104.0)).labelled_by(label.id);
+        let field =
+            ui.add(egui::TextEdit::singleline(&mut self.go_to).hint_text("12.5 s or 2:30").desired_width(104.0)).labelled_by(label.id);
         if std::mem::take(&mut self.focus_go_to) {
             field.request_focus();
         }

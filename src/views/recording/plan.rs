@@ -96,7 +96,12 @@ mod tests {
             spikes: SpikeTrains::from_units([busy.clone(), vec![1.0], busy]),
             unit_ids: ["1", "2", "3"].map(String::from).to_vec(),
             unit_areas: ["A", "B", "B"].map(String::from).to_vec(),
-            tables: vec![IntervalTable { name: "trials".into(), stop: start.iter().map(|t| t + 1.0).collect(), start, columns: Vec::new() }],
+            tables: vec![IntervalTable {
+                name: "trials".into(),
+                stop: start.iter().map(|t| t + 1.0).collect(),
+                start,
+                columns: Vec::new(),
+            }],
             ..RecordingParts::default()
         };
         let recording = Arc::new(Recording::new(parts, Source::File("x.nwb".into())).unwrap());

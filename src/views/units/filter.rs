@@ -281,7 +281,9 @@ impl Parser<'_> {
             Some(Token::Text(t)) => Operand::Constant(Value::Text(t.clone())),
             Some(Token::Word(w)) if w.eq_ignore_ascii_case("true") => Operand::Constant(Value::Bool(true)),
             Some(Token::Word(w)) if w.eq_ignore_ascii_case("false") => Operand::Constant(Value::Bool(false)),
-            Some(Token::Word(w)) if ["and", "or", "not", "contains"].iter().any(|k| w.eq_ignore_ascii_case(k)) => return Err(self.expected("a column, number or text")),
+            Some(Token::Word(w)) if ["and", "or", "not", "contains"].iter().any(|k| w.eq_ignore_ascii_case(k)) => {
+                return Err(self.expected("a column, number or text"));
+            }
             Some(Token::Word(name) | Token::Name(name)) => Operand::Column(self.column(name)?),
             _ => return Err(self.expected("a column, number or text")),
         };
@@ -327,7 +329,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
                 let inside: String = rest.iter().take(length).collect();
                 (if c == '`' { Token::Name(inside) } else { Token::Text(inside) }, length + 2)
             }
-            c if in_word(c) || ((c == '-' || c == '+') && chars.get(at + 1).is_some_and(|d| d.is_ascii_digit() || *d == '.')) => word(&chars, at),
+            c if in_word(c) || ((c == '-' || c == '+') && chars.get(at + 1).is_some_and(|d| d.is_ascii_digit() || *d == '.')) => {
+                word(&chars, at)
+            }
             character => return Err(FilterError::Character { character, at: at + 1 }),
         };
         tokens.push(token);
@@ -365,7 +369,12 @@ mod tests {
     /// Rows kept of a small table.
     fn kept(text: &str) -> Vec<usize> {
         let filter = Filter::parse(text, &columns()).unwrap_or_else(|e| panic!("{text}: {e}"));
-        let table = [("1001", "M1", 3.0, true, 0.2), ("1002", "PMd", 7.5, false, f64::NAN), ("99", "PMd", 0.5, true, 0.9), ("x", "V1 layer 2", 12.0, false, -0.5)];
+        let table = [
+            ("1001", "M1", 3.0, true, 0.2),
+            ("1002", "PMd", 7.5, false, f64::NAN),
+            ("99", "PMd", 0.5, true, 0.9),
+            ("x", "V1 layer 2", 12.0, false, -0.5),
+        ];
         let cell = |row: usize| {
             move |column: usize| {
                 let (id, area, rate, heldout, duration) = table[row];

@@ -78,7 +78,13 @@ impl UnitRows {
             // A column of the file that is called like one of ours stays reachable under another name.
             let name = if columns.iter().any(|c| c.name == extra.name) { format!("{} (file)", extra.name) } else { extra.name.clone() };
             let numeric = extra.values.is_numeric() && !matches!(extra.values, Column::Bool(_));
-            columns.push(TableColumn { heading: name.clone(), name, description: extra.description.clone(), numeric, source: Cells::Column(k) });
+            columns.push(TableColumn {
+                heading: name.clone(),
+                name,
+                description: extra.description.clone(),
+                numeric,
+                source: Cells::Column(k),
+            });
         }
         Self { columns, seconds: observed_seconds(recording) }
     }
@@ -105,6 +111,21 @@ impl UnitRows {
         }
     }
 
+    /// Letters of the longest text of a column, among areas or the first hundred units.
+    pub fn longest(&self, recording: &Recording, column: &TableColumn) -> usize {
+        let letters = |text: &String| text.chars().count();
+        let longest = match column.source {
+            Cells::Area => recording.areas.iter().map(letters).max(),
+            Cells::Id => recording.units.ids.iter().take(100).map(letters).max(),
+            Cells::Spikes | Cells::Rate => None,
+            Cells::Column(k) => match recording.units.columns.get(k).map(|c| &c.values) {
+                Some(Column::Text(values)) => values.iter().take(100).map(letters).max(),
+                _ => None,
+            },
+        };
+        longest.unwrap_or(0)
+    }
+
     /// Rate of a unit in Hz.
     pub fn rate(&self, recording: &Recording, unit: usize) -> f64 {
         recording.spikes.unit(unit).len() as f64 / self.seconds
@@ -127,7 +148,8 @@ impl UnitRows {
     /// [`FilterError`] when the expression cannot be read.
     pub fn order(&self, recording: &Recording, filter: &str, sorting: Sorting) -> Result<Vec<usize>, FilterError> {
         let filter = Filter::parse(filter, &self.names())?;
-        let mut units: Vec<usize> = (0..recording.n_units()).filter(|&u| filter.keeps(&|column| self.value(recording, u, column))).collect();
+        let mut units: Vec<usize> =
+            (0..recording.n_units()).filter(|&u| filter.keeps(&|column| self.value(recording, u, column))).collect();
         if let Some(column) = sorting.column {
             let mut keyed: Vec<(Value, usize)> = units.into_iter().map(|u| (self.value(recording, u, column), u)).collect();
             keyed.sort_by(|a, b| compare(&a.0, &b.0, sorting.descending).then(a.1.cmp(&b.1)));

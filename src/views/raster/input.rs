@@ -1,0 +1,148 @@
+//! Keys and mouse of the raster, as its help describes them.
+
+use eframe::egui::{self, Key, Modifiers, PointerButton, Pos2, Rect, Response, Ui};
+
+use super::data::RasterData;
+use super::drawing::Layout;
+use super::navigation::Range;
+use super::{RasterView, events};
+use crate::views::Selection;
+
+impl RasterView {
+    /// Keys, while the raster has the focus or the pointer is over it and nothing else has the focus.
+    pub(super) fn keys(&mut self, ui: &Ui, id: egui::Id, data: &RasterData, selection: &mut Selection, time: &mut Range, rows: &mut Range) {
+        let focused = ui.memory(|m| m.focused());
+        let mine = focused == Some(id) || (focused.is_none() && ui.rect_contains_pointer(ui.max_rect()));
+        if !mine || ui.ctx().any_popup_open() {
+            return;
+        }
+        let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|i| i.consume_key(modifiers, key));
+        for (key, sign) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
+            // The more specific first: a pattern without modifiers also matches with Shift or Alt.
+            for (modifiers, share) in [(Modifiers::SHIFT, 1.0), (Modifiers::ALT, 0.02), (Modifiers::NONE, 0.25)] {
+                if pressed(modifiers, key) {
+                    *time = time.moved(sign * share * time.width());
+                }
+            }
+        }
+        if pressed(Modifiers::NONE, Key::Home) {
+            *time = time.moved(time.bounds.0 - time.start);
+        }
+        if pressed(Modifiers::NONE, Key::End) {
+            *time = time.moved(time.bounds.1 - time.stop);
+        }
+        if pressed(Modifiers::NONE, Key::Space) {
+            self.toolbar.playing = !self.toolbar.playing;
+        }
+        if pressed(Modifiers::NONE, Key::G) {
+            self.toolbar.focus_go_to = true;
+        }
+        if pressed(Modifiers::NONE, Key::R) {
+            fit(time, rows);
+            self.toolbar.playing = false;
+        }
+        for (key, forward) in [(Key::Period, true), (Key::Comma, false)] {
+            if pressed(Modifiers::NONE, key) {
+                to_event(data, selection, time, forward);
+            }
+        }
+    }
+
+    /// Wheel, drags and double-clicks.
+    pub(super) fn mouse(&mut self, ui: &Ui, response: &Response, gutter: &Response, layout: &Layout, time: &mut Range, rows: &mut Range) {
+        let (scroll, zoom, shift) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
+        if let Some(at) = response.hover_pos() {
+            let factor = f64::from(zoom) * f64::from(scroll.y * 0.005).exp();
+            if factor != 1.0 {
+                *time = time.zoomed(layout.seconds(time, at.x), factor);
+            }
+            if scroll.x != 0.0 {
+                *time = time.moved(-f64::from(scroll.x / layout.plot.width()) * time.width());
+            }
+        }
+        if let Some(at) = gutter.hover_pos() {
+            let factor = f64::from(zoom) * f64::from(scroll.y * 0.005).exp();
+            if factor != 1.0 {
+                *rows = rows.zoomed(layout.row(rows, at.y), factor);
+            }
+        }
+        let begins_box = response.drag_started_by(PointerButton::Secondary) || (response.drag_started_by(PointerButton::Primary) && shift);
+        if begins_box {
+            self.box_from = ui.input(|i| i.pointer.press_origin());
+        }
+        if response.drag_stopped() {
+            if let (Some(from), Some(to)) = (self.box_from.take(), response.interact_pointer_pos()) {
+                zoom_into(layout, time, rows, from, to);
+            }
+        } else if self.box_from.is_none() && response.dragged_by(PointerButton::Primary) {
+            let by = response.drag_delta();
+            *time = time.moved(-f64::from(by.x / layout.plot.width()) * time.width());
+            *rows = rows.moved(-f64::from(by.y / layout.plot.height()) * rows.width());
+            ui.ctx().set_cursor_icon(egui::CursorIcon::Grabbing);
+        }
+        if response.double_clicked_by(PointerButton::Primary) {
+            fit(time, rows);
+        }
+    }
+
+    /// A click on the row of `unit`.
+    pub(super) fn select(&mut self, selection: &mut Selection, data: &RasterData, unit: usize, modifiers: Modifiers) {
+        let row = |unit: usize| data.rows.row_of_unit.get(unit).map(|r| *r as usize);
+        match (modifiers.shift, self.anchor.and_then(row), row(unit)) {
+            (true, Some(a), Some(b)) => {
+                selection.units = data.rows.units.get(a.min(b)..=a.max(b)).unwrap_or_default().iter().copied().collect();
+                return;
+            }
+            _ if modifiers.command => {
+                if !selection.units.remove(&unit) {
+                    selection.units.insert(unit);
+                }
+            }
+            _ => {
+                // A second click on the only selected unit takes the selection back.
+                let again = selection.units.len() == 1 && selection.units.contains(&unit);
+                selection.units.clear();
+                if !again {
+                    selection.units.insert(unit);
+                }
+            }
+        }
+        self.anchor = Some(unit);
+    }
+}
+
+/// Show everything.
+pub(super) fn fit(time: &mut Range, rows: &mut Range) {
+    (time.start, time.stop) = time.bounds;
+    (rows.start, rows.stop) = rows.bounds;
+}
+
+fn zoom_into(layout: &Layout, time: &mut Range, rows: &mut Range, from: Pos2, to: Pos2) {
+    let rect = Rect::from_two_pos(from, to).intersect(layout.plot);
+    let (left, right) = (layout.seconds(time, rect.left()), layout.seconds(time, rect.right()));
+    let (top, bottom) = (layout.row(rows, rect.top()), layout.row(rows, rect.bottom()));
+    if rect.width() > 4.0 {
+        *time = time.between(left, right);
+    }
+    // A flat box is meant for time alone.
+    if rect.height() > 12.0 {
+        *rows = rows.between(top.floor(), bottom.ceil());
+    }
+}
+
+pub(super) fn go_to(selection: &mut Selection, time: &mut Range, seconds: f64) {
+    selection.cursor = Some(seconds.clamp(time.bounds.0, time.bounds.1));
+    if time.shown().is_none() {
+        // From the full view nothing would move; look at ten seconds around the time.
+        let half = 5.0f64.min((time.bounds.1 - time.bounds.0) / 4.0);
+        *time = time.between(seconds - half, seconds + half);
+    }
+    *time = time.centred(seconds);
+}
+
+pub(super) fn to_event(data: &RasterData, selection: &mut Selection, time: &mut Range, forward: bool) {
+    let now = selection.cursor.filter(|c| *c >= time.start && *c <= time.stop).unwrap_or((time.start + time.stop) / 2.0);
+    if let Some((seconds, _)) = events::neighbour(&data.event_times, now, forward) {
+        go_to(selection, time, seconds);
+    }
+}

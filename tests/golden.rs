@@ -11,7 +11,8 @@ use ndarray_npy::NpzReader;
 use serde_json::Value;
 use spikescope::models::adam::{Adam, Gradients};
 use spikescope::models::glm_transformer::{
-    FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients, reference_losses,
+    FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients,
+    reference_losses,
 };
 use spikescope::models::params;
 
@@ -96,7 +97,9 @@ fn ours(config: &GlmConfig, golden: &str) -> (String, bool) {
     };
     match parts[0] {
         "filter_coef" | "send" | "recv" => (format!("coupling.{}.{}", pair(parts[1]), parts[0]), false),
-        "decoder" => (format!("decoder.{}.{}.{}", parts[1], if parts[2] == "0" { "first" } else { "second" }, parts[3]), parts[3] == "weight"),
+        "decoder" => {
+            (format!("decoder.{}.{}.{}", parts[1], if parts[2] == "0" { "first" } else { "second" }, parts[3]), parts[3] == "weight")
+        }
         "blocks" if parts[2].starts_with("ln_") => {
             (format!("blocks.{}.{}.{}", parts[1], parts[2], if parts[3] == "weight" { "gamma" } else { "beta" }), false)
         }
@@ -123,7 +126,10 @@ impl Case {
             .map(|(name, a)| (name, TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec())))
             .collect::<params::Values>();
         let net = GlmNet::new(&self.config, 0, device);
-        assert_eq!(params::names(&net).iter().map(|(_, n)| n.clone()).collect::<std::collections::BTreeSet<_>>(), values.keys().cloned().collect());
+        assert_eq!(
+            params::names(&net).iter().map(|(_, n)| n.clone()).collect::<std::collections::BTreeSet<_>>(),
+            values.keys().cloned().collect()
+        );
         params::write(net, &values)
     }
 
@@ -167,7 +173,11 @@ impl Case {
             // A gradient that is zero in theory is rounding noise on both sides.
             let floor = if name.ends_with("qkv.bias") { 1e-7 } else { 1e-9 };
             for (at, (g, e)) in got.iter().zip(expected).enumerate() {
-                assert!((g - e).abs() <= rtol * (e.abs() + scale) + floor, "{} grad {name}[{at}]: {g} but expected {e} (scale {scale})", self.name);
+                assert!(
+                    (g - e).abs() <= rtol * (e.abs() + scale) + floor,
+                    "{} grad {name}[{at}]: {g} but expected {e} (scale {scale})",
+                    self.name
+                );
             }
         }
     }
@@ -252,7 +262,8 @@ fn gradients_match_in_tensor_form() {
         let tables = Tables::new(&case.config, &Device::flex());
         let net = everything_tracks(case.net(&device));
         let (losses, gradients) =
-            reference_gradients(&net, &case.config, &tables, case.counts(&device), case.stage.terms(), None, case.noise(&device), true).unwrap();
+            reference_gradients(&net, &case.config, &tables, case.counts(&device), case.stage.terms(), None, case.noise(&device), true)
+                .unwrap();
         case.check_losses(&losses, 1e-5);
         case.check_gradients(&net, &gradients, 1e-5);
     }
@@ -268,7 +279,8 @@ fn gradients_match_in_fused_form() {
         let counts = host_counts(&case);
         let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
         let noise = case.noise(&Device::flex());
-        let step = |want| fused_gradients(&net, &case.config, &tables, &batch, case.stage.terms(), None, noise.clone(), true, want).unwrap();
+        let step =
+            |want| fused_gradients(&net, &case.config, &tables, &batch, case.stage.terms(), None, noise.clone(), true, want).unwrap();
         let (losses, gradients) = step(true);
         case.check_losses(&losses, 1e-5);
         case.check_gradients(&net, &gradients, 1e-5);
@@ -285,8 +297,14 @@ fn three_steps(case: &Case, device: &Device, gradients_of: &dyn Fn(&GlmNet) -> (
     for step in 0..3 {
         let (losses, gradients) = gradients_of(&net);
         let trace = f64::from(*case.arrays[&format!("after3_trace/loss{step}")].iter().next().unwrap());
-        assert!((losses.total - trace).abs() < 1e-5 * trace.abs().max(1.0), "{}: loss {} before step {step}, expected {trace}", case.name, losses.total);
-        let (next, norm) = adam.step(net, &gradients, &order, &|name| if trains(name) { learning_rate(name, 1e-4, 1e-2) } else { 0.0 }).unwrap();
+        assert!(
+            (losses.total - trace).abs() < 1e-5 * trace.abs().max(1.0),
+            "{}: loss {} before step {step}, expected {trace}",
+            case.name,
+            losses.total
+        );
+        let (next, norm) =
+            adam.step(net, &gradients, &order, &|name| if trains(name) { learning_rate(name, 1e-4, 1e-2) } else { 0.0 }).unwrap();
         let expected = f64::from(*case.arrays[&format!("after3_trace/norm{step}")].iter().next().unwrap());
         assert!((norm - expected).abs() < 2e-4 * expected.max(1e-3), "{}: norm {norm} at step {step}, expected {expected}", case.name);
         net = next;
@@ -322,7 +340,9 @@ fn three_optimiser_steps_match() {
             let counts = host_counts(&case);
             let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
             let noise = case.noise(&Device::flex());
-            three_steps(&case, &device, &|net| fused_gradients(net, &case.config, &tables, &batch, terms, None, noise.clone(), true, true).unwrap());
+            three_steps(&case, &device, &|net| {
+                fused_gradients(net, &case.config, &tables, &batch, terms, None, noise.clone(), true, true).unwrap()
+            });
         }
     }
 }
@@ -333,7 +353,11 @@ fn normalisation_matches() {
     let matrix = |key: &str| -> ndarray::Array2<f32> { case.arrays[key].clone().into_dimensionality().unwrap() };
     for i in 0..2 {
         for j in 0..2 {
-            let shown = normalised(&matrix(&format!("init/send.{i}_{j}")), &matrix(&format!("init/recv.{i}_{j}")), &matrix(&format!("init/filter_coef.{i}_{j}")));
+            let shown = normalised(
+                &matrix(&format!("init/send.{i}_{j}")),
+                &matrix(&format!("init/recv.{i}_{j}")),
+                &matrix(&format!("init/filter_coef.{i}_{j}")),
+            );
             for (factor, got) in shown.iter().enumerate() {
                 for (key, got) in [("send", &got.send), ("recv", &got.receive), ("filter_coef", &got.coef)] {
                     let prefix = case.arrays.keys().find(|k| k.ends_with(&format!("{key}.{i}_{j}")) && !k.starts_with("init/")).unwrap();

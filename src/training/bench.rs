@@ -44,7 +44,13 @@ fn shape(size: &str) -> anyhow::Result<(Vec<usize>, usize)> {
 pub fn step(size: &str, stage: Stage, batch: usize, device: DeviceChoice, threads: usize, steps: usize) -> anyhow::Result<BenchResult> {
     let (areas, bins) = shape(size)?;
     let recording = made_up(&areas, bins, batch)?;
-    let trials = TrialPlan { source: TrialSource::Tiles, window_s: bins as f64 * BIN_S, padding_s: PAD as f64 * BIN_S, bin_s: BIN_S, ..TrialPlan::default() };
+    let trials = TrialPlan {
+        source: TrialSource::Tiles,
+        window_s: bins as f64 * BIN_S,
+        padding_s: PAD as f64 * BIN_S,
+        bin_s: BIN_S,
+        ..TrialPlan::default()
+    };
     let split = SplitFractions { train: 0.9, validation: 0.05 };
     let data = Prepared::new(&recording, &DataRecipe { areas: AreaRule::Recorded, trials, split, ..DataRecipe::default() })?;
     let device = open(device)?;

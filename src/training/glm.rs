@@ -16,8 +16,8 @@ use crate::analysis::edge_score::{EdgeScore, EdgeScorer, EdgeScoring};
 use crate::models::DeviceFailed;
 use crate::models::adam::{Adam, Gradients};
 use crate::models::glm_transformer::{
-    AreaInputs, FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, area_inputs, encode, fused_gradients, fused_latents, learning_rate,
-    reference_gradients,
+    AreaInputs, FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, area_inputs, encode, fused_gradients, fused_latents,
+    learning_rate, reference_gradients,
 };
 use crate::models::params;
 
@@ -88,8 +88,21 @@ impl<'a> GlmTrainer<'a> {
         let support = vec![Support::NotScored; config.areas() * config.areas()];
         let recipe = recipe.clone();
         let adam = Adam::new(recipe.clip);
-        let mut trainer =
-            Self { recipe, config, tables, net, train, validation, test, support, device, seed, stage: Stage::Mean, adam, trained: Vec::new() };
+        let mut trainer = Self {
+            recipe,
+            config,
+            tables,
+            net,
+            train,
+            validation,
+            test,
+            support,
+            device,
+            seed,
+            stage: Stage::Mean,
+            adam,
+            trained: Vec::new(),
+        };
         trainer.enter(Stage::Mean);
         trainer
     }
@@ -213,7 +226,13 @@ impl<'a> GlmTrainer<'a> {
             sum.total += m * loss.total;
         }
         let mean = |x: f64| x / f64::max(trials, 1.0);
-        Ok(LossTerms { poisson: mean(sum.poisson), kl: mean(sum.kl), group: mean(sum.group), smooth: mean(sum.smooth), total: mean(sum.total) })
+        Ok(LossTerms {
+            poisson: mean(sum.poisson),
+            kl: mean(sum.kl),
+            group: mean(sum.group),
+            smooth: mean(sum.smooth),
+            total: mean(sum.total),
+        })
     }
 
     /// Readout inputs of every area for a batch, with the terms of the current stage.
@@ -385,7 +404,10 @@ pub(super) fn matrix(values: &params::Values, name: &str) -> Array2<f32> {
         [rows, columns] => (rows, columns),
         _ => return Array2::zeros((0, 0)),
     };
-    data.try_to_vec::<f32>().ok().and_then(|v| Array2::from_shape_vec((rows, columns), v).ok()).unwrap_or_else(|| Array2::zeros((rows, columns)))
+    data.try_to_vec::<f32>()
+        .ok()
+        .and_then(|v| Array2::from_shape_vec((rows, columns), v).ok())
+        .unwrap_or_else(|| Array2::zeros((rows, columns)))
 }
 
 #[cfg(test)]

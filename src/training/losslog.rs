@@ -33,7 +33,14 @@ fn mean(points: &[LossPoint]) -> Option<LossPoint> {
     let last = *points.last()?;
     let n = points.len() as f32;
     let of = |term: fn(&LossPoint) -> f32| points.iter().map(term).sum::<f32>() / n;
-    Some(LossPoint { poisson: of(|p| p.poisson), kl: of(|p| p.kl), group: of(|p| p.group), smooth: of(|p| p.smooth), total: of(|p| p.total), ..last })
+    Some(LossPoint {
+        poisson: of(|p| p.poisson),
+        kl: of(|p| p.kl),
+        group: of(|p| p.group),
+        smooth: of(|p| p.smooth),
+        total: of(|p| p.total),
+        ..last
+    })
 }
 
 impl Collector {

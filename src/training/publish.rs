@@ -102,7 +102,13 @@ pub(super) fn scores(pairs: &[PairSnapshot], data: &Prepared) -> Vec<TruthScore>
     }
     let estimates: Vec<EstimatedEdge<'_>> = pairs
         .iter()
-        .map(|p| EstimatedEdge { source: p.source, target: p.target, send: first(&p.send), receive: first(&p.receive), filter: first(&p.filter) })
+        .map(|p| EstimatedEdge {
+            source: p.source,
+            target: p.target,
+            send: first(&p.send),
+            receive: first(&p.receive),
+            filter: first(&p.filter),
+        })
         .collect();
     data.edges
         .iter()

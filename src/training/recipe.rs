@@ -182,7 +182,13 @@ fn layout() -> u32 {
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { layout: LAYOUT, seed: 0, device: DeviceChoice::Auto, data: DataRecipe::default(), model: ModelRecipe::GlmTransformer(GlmRecipe::default()) }
+        Self {
+            layout: LAYOUT,
+            seed: 0,
+            device: DeviceChoice::Auto,
+            data: DataRecipe::default(),
+            model: ModelRecipe::GlmTransformer(GlmRecipe::default()),
+        }
     }
 }
 
@@ -304,7 +310,11 @@ impl Recipe {
             if value >= low && value <= high {
                 return Ok(());
             }
-            Err(RecipeError::Value { path: path.to_owned(), value: value.to_string(), expected: format!("it must be between {low} and {high}") })
+            Err(RecipeError::Value {
+                path: path.to_owned(),
+                value: value.to_string(),
+                expected: format!("it must be between {low} and {high}"),
+            })
         };
         range("data.split.train", self.data.split.train, 0.05, 0.95)?;
         range("data.split.validation", self.data.split.validation, 0.01, 0.5)?;
@@ -342,7 +352,11 @@ impl Recipe {
         range("model.edge_quantile", glm.edge_quantile, 0.5, 1.0)?;
         range("model.edge_jitters", glm.edge_jitters as f64, 1.0, 1e4)?;
         if !glm.width.is_multiple_of(glm.heads) {
-            return Err(RecipeError::Value { path: "model.heads".into(), value: glm.heads.to_string(), expected: format!("it must divide model.width = {}", glm.width) });
+            return Err(RecipeError::Value {
+                path: "model.heads".into(),
+                value: glm.heads.to_string(),
+                expected: format!("it must divide model.width = {}", glm.width),
+            });
         }
         Ok(())
     }

@@ -88,7 +88,14 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Write what was learned before the failure, when there is anything; the message says where.
-fn keep_failed(recording: &Recording, recipe: &Recipe, target: Option<&std::path::Path>, kept: &Kept, shared: &Shared, message: String) -> String {
+fn keep_failed(
+    recording: &Recording,
+    recipe: &Recipe,
+    target: Option<&std::path::Path>,
+    kept: &Kept,
+    shared: &Shared,
+    message: String,
+) -> String {
     let (Some(target), false) = (target, kept.weights.is_empty()) else { return message };
     let losses = shared.losses.load_full();
     match write(target, recording, recipe, kept, &losses, RunStatus::Failed, Some(&message), &serde_json::Value::Null) {
@@ -250,7 +257,14 @@ impl Run<'_> {
     }
 
     /// Validation loss, early stopping, and what views show once per epoch.
-    fn validate(&mut self, trainer: &GlmTrainer<'_>, data: &Prepared, stage: Stage, state: &mut State, stopper: &mut Stopper) -> Result<(), Failure> {
+    fn validate(
+        &mut self,
+        trainer: &GlmTrainer<'_>,
+        data: &Prepared,
+        stage: Stage,
+        state: &mut State,
+        stopper: &mut Stopper,
+    ) -> Result<(), Failure> {
         let losses = trainer.losses(&trainer.validation, stage.terms())?;
         state.losses.validation(&trainer.config, state.step, stage, &losses);
         if stopper.hear(losses.total, state.step) {

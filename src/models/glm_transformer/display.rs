@@ -19,7 +19,11 @@ pub struct Normalised {
 pub fn normalised(send: &Array2<f32>, receive: &Array2<f32>, coef: &Array2<f32>) -> Vec<Normalised> {
     (0..coef.ncols())
         .map(|factor| {
-            let mut out = Normalised { send: send.column(factor).to_owned(), receive: receive.column(factor).to_owned(), coef: coef.column(factor).to_owned() };
+            let mut out = Normalised {
+                send: send.column(factor).to_owned(),
+                receive: receive.column(factor).to_owned(),
+                coef: coef.column(factor).to_owned(),
+            };
             for weights in [&mut out.send, &mut out.receive] {
                 let norm = weights.dot(weights).sqrt();
                 let scale = if weights.sum() < 0.0 { -norm } else { norm };

@@ -157,7 +157,11 @@ impl GlmNet {
 
     /// Receiving weights of all active pairs onto `target`, `[sources · S, N_target]`.
     pub(super) fn receiving(&self, config: &GlmConfig, target: usize) -> Tensor<2> {
-        let rows = config.sources(target).into_iter().map(|source| self.coupling[config.pair(source, target)].recv.val().swap_dims(0, 1)).collect();
+        let rows = config
+            .sources(target)
+            .into_iter()
+            .map(|source| self.coupling[config.pair(source, target)].recv.val().swap_dims(0, 1))
+            .collect();
         Tensor::cat(rows, 0)
     }
 

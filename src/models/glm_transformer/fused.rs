@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array1, Array2, Array3, ArrayView2};
 
 use super::forward::draw;
-use super::loss::collect;
 use super::inputs::{AreaInputs, Small};
+use super::loss::collect;
 use super::{GlmConfig, GlmNet, LossTerms, Norm, Tables, Terms};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
@@ -37,7 +37,9 @@ impl<'a> FusedBatch<'a> {
     pub fn new(config: &GlmConfig, counts: Vec<ArrayView2<'a, u8>>) -> Self {
         let mut mean = Array2::<f32>::zeros((config.bins, config.units()));
         for trial in &counts {
-            mean.zip_mut_with(&block(trial.view(), config.pad..config.pad + config.bins, 0..config.units()), |sum, &y| *sum += f32::from(y));
+            mean.zip_mut_with(&block(trial.view(), config.pad..config.pad + config.bins, 0..config.units()), |sum, &y| {
+                *sum += f32::from(y)
+            });
         }
         mean /= counts.len().max(1) as f32;
         let tokens = counts.iter().map(|trial| token_counts(config, trial)).collect();
@@ -47,7 +49,9 @@ impl<'a> FusedBatch<'a> {
 
 fn token_counts(config: &GlmConfig, trial: &ArrayView2<'_, u8>) -> Array2<f32> {
     let mut tokens = Array2::zeros((config.tokens(), config.units()));
-    for (t, row) in block(trial.view(), config.pad..config.pad + config.tokens() * config.token_bins, 0..config.units()).outer_iter().enumerate() {
+    for (t, row) in
+        block(trial.view(), config.pad..config.pad + config.tokens() * config.token_bins, 0..config.units()).outer_iter().enumerate()
+    {
         tokens.row_mut(t / config.token_bins).zip_mut_with(&row, |sum, &y| *sum += f32::from(y));
     }
     tokens
@@ -57,7 +61,12 @@ fn token_counts(config: &GlmConfig, trial: &ArrayView2<'_, u8>) -> Array2<f32> {
 ///
 /// # Errors
 /// When parameters cannot be read.
-pub fn fused_latents(net: &GlmNet, config: &GlmConfig, tables: &Tables, batch: &FusedBatch<'_>) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
+pub fn fused_latents(
+    net: &GlmNet,
+    config: &GlmConfig,
+    tables: &Tables,
+    batch: &FusedBatch<'_>,
+) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
     let encoder = read_encoder(net, config)?;
     Ok(latent_tensors(config, &run_encoder(&encoder, config, tables, batch, false).0, &plain_device(net)))
 }
@@ -147,7 +156,14 @@ pub fn fused_gradients(
 }
 
 /// Features of an area's readout `[M, K + sources · S, T]`.
-fn features(config: &GlmConfig, f0: &Tensor<3>, factors: Option<&Tensor<4>>, series: Option<Tensor<3>>, area: usize, trials: usize) -> Tensor<3> {
+fn features(
+    config: &GlmConfig,
+    f0: &Tensor<3>,
+    factors: Option<&Tensor<4>>,
+    series: Option<Tensor<3>>,
+    area: usize,
+    trials: usize,
+) -> Tensor<3> {
     let (k, t) = (config.factors, config.bins);
     let mean = f0.clone().narrow(0, area, 1);
     let own = match factors {
@@ -231,7 +247,14 @@ fn read_inputs(features: &Tensor<3>, weights: &Tensor<2>, post_spike: Option<&Te
     })
 }
 
-fn area_pass(batch: &FusedBatch<'_>, config: &GlmConfig, vae: bool, inputs: &AreaInputs, area: usize, want_gradients: bool) -> ReadoutGradients {
+fn area_pass(
+    batch: &FusedBatch<'_>,
+    config: &GlmConfig,
+    vae: bool,
+    inputs: &AreaInputs,
+    area: usize,
+    want_gradients: bool,
+) -> ReadoutGradients {
     let columns = config.columns(area);
     let (features, weights) = (inputs.features.view(), inputs.weights.view());
     // Without trial-varying terms the rates are the same in every trial, and the mean counts say all.
@@ -246,7 +269,12 @@ fn area_pass(batch: &FusedBatch<'_>, config: &GlmConfig, vae: bool, inputs: &Are
 fn run<C: Copy + Into<f32> + Send + Sync>(pass: &Readout<'_, C>, want_gradients: bool) -> ReadoutGradients {
     match want_gradients {
         true => pass.gradients(),
-        false => ReadoutGradients { loss: pass.loss(), features: Array3::zeros((0, 0, 0)), weights: Array2::zeros((0, 0)), post_spike: Array2::zeros((0, 0)) },
+        false => ReadoutGradients {
+            loss: pass.loss(),
+            features: Array3::zeros((0, 0, 0)),
+            weights: Array2::zeros((0, 0)),
+            post_spike: Array2::zeros((0, 0)),
+        },
     }
 }
 

@@ -107,7 +107,13 @@ fn poisson(config: &GlmConfig, counts: &Tensor<3>, forward: &Forward) -> Tensor<
 ///
 /// # Errors
 /// When the device cannot be read.
-pub fn reference_losses(net: &GlmNet, config: &GlmConfig, counts: &Tensor<3>, forward: &Forward, penalise_coupling: bool) -> Result<LossTerms, DeviceFailed> {
+pub fn reference_losses(
+    net: &GlmNet,
+    config: &GlmConfig,
+    counts: &Tensor<3>,
+    forward: &Forward,
+    penalise_coupling: bool,
+) -> Result<LossTerms, DeviceFailed> {
     let penalties = net.penalties(config, &forward.f0, forward.factors.as_ref(), forward.latent.as_ref(), penalise_coupling);
     terms_of(config, &poisson(config, counts, forward), &penalties)
 }
@@ -141,7 +147,8 @@ pub fn reference_gradients(
     if let Some(group) = &penalties.group {
         total = total + group.clone();
     }
-    let plain = Penalties { kl: penalties.kl.map(Tensor::inner), group: penalties.group.map(Tensor::inner), smooth: penalties.smooth.inner() };
+    let plain =
+        Penalties { kl: penalties.kl.map(Tensor::inner), group: penalties.group.map(Tensor::inner), smooth: penalties.smooth.inner() };
     let losses = terms_of(config, &poisson.inner(), &plain)?;
     let mut gradients = Gradients::new();
     if total.is_tracked() {

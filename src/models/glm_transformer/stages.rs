@@ -52,7 +52,9 @@ impl Stage {
             Self::Coupling => encoder,
             Self::PostSpike => !history,
         };
-        let early = (coupling && self < Self::Coupling) || (history && self < Self::PostSpike) || ((encoder || name.starts_with("decoder")) && self == Self::Mean);
+        let early = (coupling && self < Self::Coupling)
+            || (history && self < Self::PostSpike)
+            || ((encoder || name.starts_with("decoder")) && self == Self::Mean);
         !frozen && (published || !early)
     }
 
@@ -77,8 +79,19 @@ mod tests {
 
     #[test]
     fn the_published_frozen_sets() {
-        let names = ["read_in.0.weight", "blocks.1.qkv.bias", "to_latent.weight", "decoder.0.first.weight", "readout.1.bias", "f0_coef", "coupling.2.send", "history_coef"];
-        let trained = |stage: Stage, published| names.iter().filter(|n| stage.trains(n, published)).map(|n| n.split('.').next().unwrap()).collect::<Vec<_>>();
+        let names = [
+            "read_in.0.weight",
+            "blocks.1.qkv.bias",
+            "to_latent.weight",
+            "decoder.0.first.weight",
+            "readout.1.bias",
+            "f0_coef",
+            "coupling.2.send",
+            "history_coef",
+        ];
+        let trained = |stage: Stage, published| {
+            names.iter().filter(|n| stage.trains(n, published)).map(|n| n.split('.').next().unwrap()).collect::<Vec<_>>()
+        };
         assert_eq!(trained(Stage::Mean, true).len(), 8);
         assert_eq!(trained(Stage::Trials, true), ["read_in", "blocks", "to_latent", "decoder", "readout", "coupling", "history_coef"]);
         assert_eq!(trained(Stage::Coupling, true), ["decoder", "readout", "f0_coef", "coupling", "history_coef"]);

@@ -81,8 +81,7 @@ impl Tables {
         let [q, m, length] = projected.dims();
         let bins = length - pad;
         let history = self.history_of(projected, pad);
-        let blocks: Vec<Tensor<3>> =
-            (0..self.blocks).map(|b| history.clone().narrow(2, b * self.block, self.lags + self.block)).collect();
+        let blocks: Vec<Tensor<3>> = (0..self.blocks).map(|b| history.clone().narrow(2, b * self.block, self.lags + self.block)).collect();
         let input = Tensor::cat(blocks, 1);
         let band: Tensor<3> = coef.matmul(self.band_for(&input)).reshape([q, self.lags + self.block, self.block]);
         let output = input.matmul(band);
@@ -114,8 +113,6 @@ impl Tables {
         Tensor::cat(parts, 2)
     }
 }
-
-
 
 fn tensor(array: &Array2<f64>, device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(array.iter().map(|&x| x as f32).collect::<Vec<_>>(), [array.nrows(), array.ncols()]), device)

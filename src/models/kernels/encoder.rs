@@ -82,13 +82,21 @@ struct KeptNorm {
 impl Encoder {
     /// Latent head outputs `[M, A · 2D]` (area after area; per area D means, then D log-variances) of token counts given per
     /// trial as `[tokens, all units]`; `columns` are the units of every area and `positions` is `[tokens, d]`.
-    pub fn forward(&self, tokens: &[Array2<f32>], columns: &[std::ops::Range<usize>], positions: &Array2<f32>, keep: bool) -> (Array2<f32>, Kept) {
+    pub fn forward(
+        &self,
+        tokens: &[Array2<f32>],
+        columns: &[std::ops::Range<usize>],
+        positions: &Array2<f32>,
+        keep: bool,
+    ) -> (Array2<f32>, Kept) {
         let outputs = self.to_latent.bias.len();
         let work: Vec<(usize, std::ops::Range<usize>)> = (0..columns.len())
             .flat_map(|area| (0..tokens.len()).step_by(CHUNK).map(move |first| (area, first..(first + CHUNK).min(tokens.len()))))
             .collect();
-        let done: Vec<(Array2<f32>, Chunk)> =
-            work.into_par_iter().map(|(area, trials)| self.forward_chunk(&tokens[trials.clone()], &columns[area], positions, area, trials, keep)).collect();
+        let done: Vec<(Array2<f32>, Chunk)> = work
+            .into_par_iter()
+            .map(|(area, trials)| self.forward_chunk(&tokens[trials.clone()], &columns[area], positions, area, trials, keep))
+            .collect();
         let mut latent = Array2::zeros((tokens.len(), columns.len() * outputs));
         let mut chunks = Vec::with_capacity(done.len());
         for (out, chunk) in done {
@@ -222,7 +230,9 @@ impl Layer {
         let head_width = width / heads;
         for first in (0..input.nrows()).step_by(per_trial.max(1)) {
             for head in 0..heads {
-                let part = |which: usize| block(qkv.view(), first..first + per_trial, which * width + head * head_width..which * width + (head + 1) * head_width);
+                let part = |which: usize| {
+                    block(qkv.view(), first..first + per_trial, which * width + head * head_width..which * width + (head + 1) * head_width)
+                };
                 let mut weights = Array2::zeros((per_trial, per_trial));
                 general_mat_mul(1.0 / (head_width as f32).sqrt(), &part(0), &part(1).t(), 0.0, &mut weights);
                 softmax(&mut weights);
@@ -288,7 +298,8 @@ fn attention_backward(kept: &KeptLayer, d_mixed: &Array2<f32>, per_trial: usize,
     let mut d_qkv = Array2::zeros(kept.qkv.raw_dim());
     for (at, weights) in kept.attention.iter().enumerate() {
         let (first, head) = (at / heads * per_trial, at % heads);
-        let (rows, columns) = (first..first + per_trial, |which: usize| which * width + head * head_width..which * width + (head + 1) * head_width);
+        let (rows, columns) =
+            (first..first + per_trial, |which: usize| which * width + head * head_width..which * width + (head + 1) * head_width);
         let part = |which: usize| block(kept.qkv.view(), rows.clone(), columns(which));
         let d_out = block(d_mixed.view(), rows.clone(), head * head_width..(head + 1) * head_width);
         general_mat_mul(1.0, &weights.t(), &d_out, 0.0, &mut block_mut(d_qkv.view_mut(), rows.clone(), columns(2)));

@@ -312,7 +312,7 @@ mod tests {
         let woken_later = std::future::poll_fn(move |context| {
             if std::mem::take(&mut first) {
                 let waker = context.waker().clone();
-                std::thread::spawn(move || waker.wake());
+                std::thread::Builder::new().name("waker".to_owned()).spawn(move || waker.wake()).unwrap();
                 return Poll::Pending;
             }
             Poll::Ready(7)

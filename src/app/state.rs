@@ -285,18 +285,23 @@ impl SpikescopeApp {
                 self.failed_to_open(failure);
             }
             Opened::Recording(recording) => {
-                if let Some(Opening { request: Request::File(path), .. }) = self.opening.take() {
+                let request = self.opening.take().map(|opening| opening.request);
+                let recipe = match request {
+                    Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
+                    _ => recipe_for(&self.recipe),
+                };
+                if let Some(Request::File(path)) = request {
                     self.settings.remember(&path);
                 }
-                self.take_over(ctx, recording);
+                self.take_over(ctx, recording, recipe);
             }
         }
     }
 
-    fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>) {
+    fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe) {
         self.selection = Selection::default();
         train::forget_problem(ctx);
-        self.recipe = recipe_for(&self.recipe);
+        self.recipe = recipe;
         self.run = None;
         self.report = ReportWindow::default();
         self.report.open = self.settings.show_report && report::matters(&recording) && !self.train_when_open;

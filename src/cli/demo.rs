@@ -37,7 +37,7 @@ impl Demo {
         let out = self.out.unwrap_or_else(|| PathBuf::from(FOLDER));
         runs::check_target(&out)?;
         let recording = Arc::new(sources::demo()?);
-        let summary = train::train(Arc::clone(&recording), Recipe::default(), out.clone(), false)?;
+        let summary = train::train(Arc::clone(&recording), Recipe::demo(), out.clone(), false)?;
         figures::add(&out, &recording, false)?;
         output::print(&train::summary_text(&summary))?;
         let shown = std::path::absolute(&out).unwrap_or(out);

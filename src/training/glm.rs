@@ -351,7 +351,7 @@ impl<'a> GlmTrainer<'a> {
             let rank = self.config.rank;
             let column = |values: Option<&Vec<f32>>, rows: usize, others: f32| {
                 let cell = |at: usize| match values {
-                    Some(v) if at % rank == 0 => v.get(at / rank).copied().unwrap_or(0.0),
+                    Some(v) if at.is_multiple_of(rank) => v.get(at / rank).copied().unwrap_or(0.0),
                     // Further factors start small and alike: the first one carries the score.
                     Some(_) => others,
                     None => 0.0,

@@ -201,7 +201,7 @@ fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<TrialSn
     let Some(inputs) = trainer.inputs_of_trial(trial)? else { return Ok(None) };
     let rows = |area: &AreaInputs, rows: std::ops::Range<usize>| -> Vec<Vec<f32>> {
         let own = area.features.index_axis(Axis(0), 0);
-        rows.filter_map(|row| (row < own.nrows()).then(|| own.row(row).to_vec())).collect()
+        rows.filter(|&row| row < own.nrows()).map(|row| own.row(row).to_vec()).collect()
     };
     let mut coupling = Vec::new();
     if trainer.stage() >= Stage::Coupling {

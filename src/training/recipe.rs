@@ -240,6 +240,12 @@ pub enum RecipeError {
 }
 
 impl Recipe {
+    /// For the built-in demo recording: a smaller encoder and fewer epochs, so that it trains well within a minute on two cores.
+    pub fn demo() -> Self {
+        let glm = GlmRecipe { layers: 1, width: 64, hidden: 128, max_epochs: 80, ..GlmRecipe::default() };
+        Self { model: ModelRecipe::GlmTransformer(glm), ..Self::default() }
+    }
+
     /// The GLM-Transformer's hyperparameters.
     pub fn glm(&self) -> &GlmRecipe {
         let ModelRecipe::GlmTransformer(glm) = &self.model;

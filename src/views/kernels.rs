@@ -60,11 +60,7 @@ pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
 
 /// The pair to enlarge: the selected one, else the strongest supported coupling between two areas; before there is any, a pair
 /// with a true coupling (`is_true`).
-fn selected_pair<'a>(
-    selected: Option<(usize, usize)>,
-    snapshot: &'a Snapshot,
-    is_true: impl Fn(&PairSnapshot) -> bool,
-) -> Option<&'a PairSnapshot> {
+fn selected_pair(selected: Option<(usize, usize)>, snapshot: &Snapshot, is_true: impl Fn(&PairSnapshot) -> bool) -> Option<&PairSnapshot> {
     let found = selected.and_then(|(source, target)| snapshot.pairs.iter().find(|p| p.source == source && p.target == target));
     let strength = |p: &PairSnapshot| {
         let height = peak(p).map_or(0.0, |(_, value)| value.abs()) * if standing(p) == Standing::Trained { 1.0 } else { 0.01 };

@@ -170,7 +170,7 @@ impl Encoder {
         for ((layer, kept), d_layer) in self.layers.iter().zip(&chunk.layers).zip(&mut d.layers).rev() {
             dx = layer.backward(kept, dx, per_trial, self.heads, d_layer);
         }
-        let _ = self.read_in[chunk.area].backward_weights(chunk.tokens.view(), dx.view(), &mut d.read_in[chunk.area]);
+        self.read_in[chunk.area].backward_weights(chunk.tokens.view(), dx.view(), &mut d.read_in[chunk.area]);
         d
     }
 

@@ -288,6 +288,8 @@ impl SpikescopeApp {
                 let request = self.opening.take().map(|opening| opening.request);
                 let recipe = match request {
                     Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
+                    // The demo's small encoder is not for other recordings.
+                    _ if self.recipe.model == Recipe::demo().model => Recipe::default(),
                     _ => recipe_for(&self.recipe),
                 };
                 if let Some(Request::File(path)) = request {

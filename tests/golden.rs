@@ -1,18 +1,14 @@
 //! The GLM-Transformer against golden vectors: outputs, losses, gradients and three optimiser steps, in the tensor form and in
 //! the fused CPU form. The vectors were written by our own reference implementation (see `tests/fixtures/golden`).
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
+mod golden_case;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array3, ArrayD, Axis};
-use ndarray_npy::NpzReader;
-use serde_json::Value;
+use burn::tensor::Device;
+use golden_case::{Case, case, everything_tracks, host_counts, values};
+use ndarray::Axis;
 use spikescope::models::adam::{Adam, Gradients};
 use spikescope::models::glm_transformer::{
-    FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients,
-    reference_losses,
+    FusedBatch, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients, reference_losses,
 };
 use spikescope::models::params;
 
@@ -29,180 +25,6 @@ const CASES: [&str; 11] = [
     "glm_three_areas",
     "glm_three_areas_stage2",
 ];
-
-struct Case {
-    name: String,
-    config: GlmConfig,
-    stage: Stage,
-    clip: f64,
-    arrays: BTreeMap<String, ArrayD<f32>>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden")
-}
-
-fn arrays(name: &str) -> BTreeMap<String, ArrayD<f32>> {
-    let mut npz = NpzReader::new(File::open(folder().join(format!("{name}.npz"))).unwrap()).unwrap();
-    let names = npz.names().unwrap();
-    let read = |npz: &mut NpzReader<File>, key: &str| -> ArrayD<f32> {
-        npz.by_name::<ndarray::OwnedRepr<f32>, ndarray::IxDyn>(key)
-            .or_else(|_| npz.by_name::<ndarray::OwnedRepr<f64>, ndarray::IxDyn>(key).map(|a: ArrayD<f64>| a.mapv(|x| x as f32)))
-            .unwrap()
-    };
-    names.into_iter().map(|key| (key.trim_end_matches(".npy").to_owned(), read(&mut npz, &key))).collect()
-}
-
-fn config_of(value: &Value) -> GlmConfig {
-    let n = |key: &str| value[key].as_u64().unwrap() as usize;
-    let f = |key: &str| value[key].as_f64().unwrap();
-    let basis = |key: &str| (value[key][0].as_u64().unwrap() as usize, value[key][1].as_f64().unwrap(), value[key][2].as_f64().unwrap());
-    GlmConfig {
-        neurons: value["neurons"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect(),
-        bins: n("bins"),
-        pad: n("pad"),
-        latent_per_area: n("latent_per_area"),
-        width: n("d_model"),
-        heads: n("heads"),
-        layers: n("layers"),
-        hidden: n("hidden"),
-        token_bins: n("token_bins"),
-        splines: n("splines"),
-        factors: n("factors"),
-        decoder_multiple: n("decoder_mult"),
-        rank: n("rank"),
-        coupling_basis: basis("coupling_basis"),
-        history_basis: basis("history_basis"),
-        self_coupling: value["self_coupling"].as_bool().unwrap(),
-        beta: f("beta"),
-        penalty_coupling: f("lam_group"),
-        penalty_smooth: f("lam_smooth"),
-        legacy_trial_attention: value["legacy_trial_attention"].as_bool().unwrap(),
-    }
-}
-
-fn case(name: &str) -> Case {
-    let all: Value = serde_json::from_reader(File::open(folder().join("cases.json")).unwrap()).unwrap();
-    let value = &all[name];
-    let stage = Stage::ALL[value["stage"].as_u64().map_or(1, |s| s as usize) - 1];
-    Case { name: name.to_owned(), config: config_of(value), stage, clip: value["clip"].as_f64().unwrap_or(1.0), arrays: arrays(name) }
-}
-
-/// Our parameter name for a golden one, and whether the matrix is stored transposed.
-fn ours(config: &GlmConfig, golden: &str) -> (String, bool) {
-    let parts: Vec<&str> = golden.split('.').collect();
-    let pair = |text: &str| {
-        let (i, j) = text.split_once('_').unwrap();
-        config.pair(i.parse().unwrap(), j.parse().unwrap())
-    };
-    match parts[0] {
-        "filter_coef" | "send" | "recv" => (format!("coupling.{}.{}", pair(parts[1]), parts[0]), false),
-        "decoder" => {
-            (format!("decoder.{}.{}.{}", parts[1], if parts[2] == "0" { "first" } else { "second" }, parts[3]), parts[3] == "weight")
-        }
-        "blocks" if parts[2].starts_with("ln_") => {
-            (format!("blocks.{}.{}.{}", parts[1], parts[2], if parts[3] == "weight" { "gamma" } else { "beta" }), false)
-        }
-        _ => (golden.to_owned(), parts.last() == Some(&"weight")),
-    }
-}
-
-impl Case {
-    /// Arrays under a prefix, by our parameter names and layout.
-    fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
-        let of = |(key, array): (&String, &ArrayD<f32>)| {
-            let golden = key.strip_prefix(prefix)?;
-            let (name, transposed) = ours(&self.config, golden);
-            let array = if transposed { array.t().as_standard_layout().into_owned() } else { array.clone() };
-            Some((name, array))
-        };
-        self.arrays.iter().filter_map(of).collect()
-    }
-
-    fn net(&self, device: &Device) -> GlmNet {
-        let values = self
-            .parameters("init/")
-            .into_iter()
-            .map(|(name, a)| (name, TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec())))
-            .collect::<params::Values>();
-        let net = GlmNet::new(&self.config, 0, device);
-        assert_eq!(
-            params::names(&net).iter().map(|(_, n)| n.clone()).collect::<std::collections::BTreeSet<_>>(),
-            values.keys().cloned().collect()
-        );
-        params::write(net, &values)
-    }
-
-    fn counts(&self, device: &Device) -> Tensor<3> {
-        tensor3(&self.arrays["in/counts"], device)
-    }
-
-    fn noise(&self, device: &Device) -> Option<Tensor<3>> {
-        let eps = self.arrays.get("in/eps")?;
-        let m = eps.shape()[0];
-        Some(tensor3(eps, device).reshape([m, self.config.areas(), self.config.latent_per_area]))
-    }
-
-    fn close(&self, what: &str, got: &ArrayD<f32>, rtol: f32) {
-        let expected = &self.arrays[what];
-        let scale = expected.iter().fold(0.0f32, |a, &b| a.max(b.abs()));
-        assert_eq!(got.len(), expected.len(), "{} {what}: {:?} against {:?}", self.name, got.shape(), expected.shape());
-        for (g, e) in got.iter().zip(expected) {
-            assert!((g - e).abs() <= rtol * e.abs() + rtol * scale, "{} {what}: {g} but expected {e} (scale {scale})", self.name);
-        }
-    }
-
-    fn check_losses(&self, losses: &LossTerms, rtol: f64) {
-        for (key, got) in
-            [("poisson", losses.poisson), ("kl", losses.kl), ("group", losses.group), ("smooth", losses.smooth), ("total", losses.total)]
-        {
-            let expected = f64::from(self.arrays[&format!("loss/{key}")].iter().copied().next().unwrap());
-            assert!((got - expected).abs() <= rtol * expected.abs() + 1e-8, "{} loss {key}: {got} but expected {expected}", self.name);
-        }
-    }
-
-    fn check_gradients(&self, net: &GlmNet, gradients: &Gradients, rtol: f32) {
-        let expected = self.parameters("grad/");
-        for (id, name) in params::names(net) {
-            let expected = &expected[&name];
-            let scale = expected.iter().fold(0.0f32, |a, &b| a.max(b.abs()));
-            let got = match gradients.get(id) {
-                Some(gradient) => gradient.to_data().try_to_vec::<f32>().unwrap(),
-                None => vec![0.0; expected.len()],
-            };
-            // A gradient that is zero in theory is rounding noise on both sides.
-            let floor = if name.ends_with("qkv.bias") { 1e-7 } else { 1e-9 };
-            for (at, (g, e)) in got.iter().zip(expected).enumerate() {
-                assert!(
-                    (g - e).abs() <= rtol * (e.abs() + scale) + floor,
-                    "{} grad {name}[{at}]: {g} but expected {e} (scale {scale})",
-                    self.name
-                );
-            }
-        }
-    }
-}
-
-fn tensor3(array: &ArrayD<f32>, device: &Device) -> Tensor<3> {
-    let mut shape = array.shape().to_vec();
-    while shape.len() < 3 {
-        shape.push(1);
-    }
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<f32>>(), shape), device)
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> ArrayD<f32> {
-    let shape: Vec<usize> = tensor.dims().to_vec();
-    ArrayD::from_shape_vec(shape, tensor.to_data().try_to_vec::<f32>().unwrap()).unwrap()
-}
-
-fn host_counts(case: &Case) -> Array3<u8> {
-    case.arrays["in/counts"].mapv(|x| x as u8).into_dimensionality().unwrap()
-}
-
-fn everything_tracks(net: GlmNet) -> GlmNet {
-    params::set_trained(net, &|_| true)
-}
 
 #[test]
 fn outputs_match() {

@@ -349,7 +349,7 @@ impl Recipe {
         range("model.penalty_coupling", glm.penalty_coupling, 0.0, 1e3)?;
         range("model.penalty_smooth", glm.penalty_smooth, 0.0, 1e9)?;
         range("model.rate_encoder", glm.rate_encoder, 0.0, 1.0)?;
-        range("model.rate", glm.rate, 0.0, 1.0)?;
+        range("model.rate", glm.rate, 0.0, 1e3)?;
         range("model.clip", glm.clip, 1e-6, 1e6)?;
         range("model.batch", glm.batch as f64, 1.0, 1e5)?;
         range("model.max_epochs", glm.max_epochs as f64, 1.0, 1e6)?;

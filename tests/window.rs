@@ -3,9 +3,9 @@
 
 #[path = "window/fake.rs"]
 mod fake;
+mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2};
 use egui_kittest::Harness;
@@ -14,16 +14,7 @@ use spikescope::app::{AppOptions, Command, SpikescopeApp};
 use spikescope::recording::Recording;
 use spikescope::training::Phase;
 use spikescope::views::{RunState, VIEWS};
-
-type Window<'a> = Harness<'a, SpikescopeApp>;
-
-fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
-    Harness::builder()
-        .with_size(Vec2::from(size))
-        .with_max_steps(30)
-        .with_step_dt(1.0 / 60.0)
-        .build_eframe(|cc| SpikescopeApp::new(cc, options))
-}
+use support::{Dropped, Window, settle, wait, window};
 
 fn picture<'a>(
     size: [f32; 2],
@@ -43,26 +34,6 @@ fn picture<'a>(
         .build_eframe(move |cc| SpikescopeApp::from_state(cc, state.0, state.1, show.as_deref()));
     settle(&mut harness);
     harness
-}
-
-/// Step until nothing is being read or computed, then until nothing moves.
-fn settle(harness: &mut Window<'_>) {
-    wait(harness, "quiet", |h| !h.state().is_busy(&h.ctx));
-    harness.run_ok();
-    harness.run_steps(2);
-}
-
-/// Step until `done`; a minute is far more than any of these things takes.
-fn wait(harness: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
-    let begin = Instant::now();
-    loop {
-        harness.step();
-        if done(harness) {
-            return;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(60), "never {what}; messages: {:?}", harness.state().messages());
-        std::thread::sleep(Duration::from_millis(3));
-    }
 }
 
 fn index(key: &str) -> usize {
@@ -151,19 +122,6 @@ fn a_file_that_cannot_be_opened_is_told_with_details() {
     harness.get_by_label("×").click();
     harness.run();
     assert!(harness.state().messages().is_empty());
-}
-
-#[derive(Debug)]
-struct Dropped(std::path::PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &std::path::Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        Err("the window must not read files".to_owned())
-    }
 }
 
 #[test]

@@ -36,10 +36,14 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
     )
 }
 
-/// Watch what a model learns.
-pub fn couplings(keys: &[&str]) -> Tree<Pane> {
+/// Watch what a model learns; the truth is in front where it is known.
+pub fn couplings(keys: &[&str], has_truth: bool) -> Tree<Pane> {
     let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster"], 0.38)];
-    build(keys, &["train", "recording", "units"], middle, 0.29, &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)])
+    let right: &[(Tabs, f32)] = match has_truth {
+        true => &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)],
+        false => &[(&["matrix"], 0.5), (&["latents", "truth"], 0.5)],
+    };
+    build(keys, &["train", "recording", "units"], middle, 0.29, right)
 }
 
 /// Left column, middle column of stacked groups, right column of stacked groups; whatever views exist and are not named join
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_view_is_in_every_layout_once() {
-        for tree in [explore(KEYS), couplings(KEYS)] {
+        for tree in [explore(KEYS), couplings(KEYS, true), couplings(KEYS, false)] {
             assert_eq!(open_views(&tree), KEYS.iter().map(|k| (*k).to_owned()).collect());
             let panes = tree.tiles.tiles().filter(|t| t.is_pane()).count();
             assert_eq!(panes, KEYS.len());
@@ -196,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_saved_layout_comes_back() {
-        let mut tree = couplings(KEYS);
+        let mut tree = couplings(KEYS, true);
         close(&mut tree, "matrix");
         let back = restore(&save(&tree).unwrap(), KEYS).unwrap();
         assert_eq!(open_views(&back), open_views(&tree));

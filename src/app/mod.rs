@@ -41,6 +41,8 @@ pub struct AppOptions {
     pub demo: bool,
     /// Start training as soon as the recording is open.
     pub train_at_once: bool,
+    /// Close the window when a training has ended (tests of the real window).
+    pub quit_when_done: bool,
     /// Recipe to begin with; `None` is the default recipe.
     pub recipe: Option<Recipe>,
     /// Settings file; `None` keeps no settings.

@@ -7,7 +7,7 @@ use eframe::egui::{self, RichText, Ui, vec2};
 
 use super::theme;
 use crate::recording::{AreaRule, AreaSplit, NoteKind, Recording};
-use crate::views::{shown_area, widgets, work::Background};
+use crate::views::{recording::first_upper, shown_area, widgets, work::Background};
 
 /// The window with the report.
 #[derive(Default)]
@@ -79,7 +79,7 @@ fn notes(ui: &mut Ui, recording: &Recording, kind: NoteKind, title: &str) {
     let heading = RichText::new(format!("{title} ({})", notes.len())).color(color).strong();
     egui::CollapsingHeader::new(heading).id_salt(title).default_open(true).show_unindented(ui, |ui| {
         for note in notes.iter().take(LISTED) {
-            ui.label(&note.message);
+            ui.label(first_upper(&note.message));
             ui.label(RichText::new(&note.place).small().color(tokens.weak));
         }
         if notes.len() > LISTED {

@@ -94,6 +94,7 @@ impl SpikescopeApp {
         app.recording = recording.or_else(|| run.as_ref().and_then(|r| r.data.as_ref()).map(|data| Arc::clone(&data.0)));
         if let Some(run) = run {
             app.recipe = run.recipe.clone();
+            app.tree = app.couplings();
             app.run = Some(Run::finished(run));
         }
         app
@@ -107,7 +108,7 @@ impl SpikescopeApp {
         let views: Vec<Box<dyn View>> = VIEWS.iter().map(|spec| (spec.make)()).collect();
         let titles = views.iter().map(|view| view.title()).collect();
         let keys: Vec<&'static str> = VIEWS.iter().map(|spec| spec.key).collect();
-        let tree = if options.train_at_once { layout::couplings(&keys) } else { layout::explore(&keys) };
+        let tree = if options.train_at_once { layout::couplings(&keys, options.demo) } else { layout::explore(&keys) };
         let app = Self {
             writer: SettingsWriter::new(options.settings_path.clone(), settings.clone()),
             recipe: options.recipe.clone().unwrap_or_default(),
@@ -183,6 +184,10 @@ impl SpikescopeApp {
         (0..self.views.len()).find(|&i| self.keys.get(i) == Some(&name) || self.titles.get(i).is_some_and(|t| t.eq_ignore_ascii_case(name)))
     }
 
+    fn couplings(&self) -> Tree<Pane> {
+        layout::couplings(&self.keys, self.recording.as_ref().is_some_and(|recording| recording.truth.is_some()))
+    }
+
     /// The recording with the areas of the recipe, as far as it is ready.
     pub(super) fn shown(&mut self, ctx: &egui::Context) -> Option<Arc<Recording>> {
         let recording = self.recording.as_ref()?;
@@ -220,6 +225,9 @@ impl SpikescopeApp {
         }
         if let Some(end) = self.run.as_mut().and_then(Run::poll) {
             self.ended(&end);
+            if self.options.quit_when_done {
+                self.go_on(ctx, Then::Quit);
+            }
         }
         if !self.run.as_ref().is_some_and(Run::is_active)
             && let Some(then) = self.then.take()
@@ -329,7 +337,7 @@ impl SpikescopeApp {
             Ok(run) => {
                 self.run = Some(run);
                 if !self.arranged {
-                    self.tree = layout::couplings(&self.keys);
+                    self.tree = self.couplings();
                 }
             }
             Err(e) => self.toasts.error("Training could not be started", e.to_string()),
@@ -439,7 +447,7 @@ impl SpikescopeApp {
             Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Command::Show(index) => self.show(index),
             Command::LayoutExplore => (self.tree, self.arranged) = (layout::explore(&self.keys), true),
-            Command::LayoutCouplings => (self.tree, self.arranged) = (layout::couplings(&self.keys), true),
+            Command::LayoutCouplings => (self.tree, self.arranged) = (self.couplings(), true),
             Command::ResetLayout => (self.tree, self.arranged) = (layout::explore(&self.keys), false),
             Command::Theme(theme) => {
                 self.options.theme = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{figures, output, sources, train, window};
+use super::{figures, output, recipe, sources, train, window};
 use crate::runs;
 use crate::training::Recipe;
 
@@ -24,20 +24,28 @@ pub(super) struct Demo {
     /// Open the recording without training on it
     #[arg(long)]
     no_train: bool,
+    /// One setting of the demo's recipe, for example max_epochs=20; may be given more than once
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = sources::key_value)]
+    settings: Vec<(String, String)>,
+    /// Close the window when the training has ended (for tests)
+    #[arg(long, hide = true, conflicts_with_all = ["headless", "out", "no_train"])]
+    quit_when_done: bool,
 }
 
 impl Demo {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut recipe = Recipe::demo();
+        recipe::change(&mut recipe, &self.settings)?;
         if self.no_train || !(self.headless || self.out.is_some()) {
             if self.no_train || window::has_display() {
-                return window::open_demo(!self.no_train);
+                return window::open_demo(recipe, !self.no_train, self.quit_when_done);
             }
             output::tell("There is no display here (DISPLAY and WAYLAND_DISPLAY are not set): running the demo without a window.");
         }
         let out = self.out.unwrap_or_else(|| PathBuf::from(FOLDER));
         runs::check_target(&out)?;
         let recording = Arc::new(sources::demo()?);
-        let summary = train::train(Arc::clone(&recording), Recipe::demo(), out.clone(), false)?;
+        let summary = train::train(Arc::clone(&recording), recipe, out.clone(), false)?;
         figures::add(&out, &recording, false)?;
         output::print(&train::summary_text(&summary))?;
         let shown = std::path::absolute(&out).unwrap_or(out);

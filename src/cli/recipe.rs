@@ -90,6 +90,11 @@ impl FromStr for Areas {
     }
 }
 
+/// Change single settings of a recipe.
+pub(super) fn change(recipe: &mut Recipe, settings: &[(String, String)]) -> anyhow::Result<()> {
+    settings.iter().try_for_each(|(key, value)| recipe.set(&full_path(key), value).map_err(usage))
+}
+
 impl RecipeOptions {
     /// The recipe, all but the areas, which need the recording (see [`Self::areas`]).
     pub(super) fn recipe(&self) -> anyhow::Result<Recipe> {
@@ -100,9 +105,7 @@ impl RecipeOptions {
             }
             (None, Model::GlmTransformer) => Recipe { model: ModelRecipe::GlmTransformer(GlmRecipe::default()), ..Recipe::default() },
         };
-        for (key, value) in &self.settings {
-            recipe.set(&full_path(key), value).map_err(usage)?;
-        }
+        change(&mut recipe, &self.settings)?;
         if self.published_staging {
             recipe.set("model.published_staging", "true").map_err(usage)?;
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{AppOptions, run_window};
+use crate::training::Recipe;
 
 /// Open the window with these recordings.
 pub(super) fn open(files: Vec<PathBuf>) -> anyhow::Result<()> {
@@ -14,8 +15,8 @@ pub(super) fn open(files: Vec<PathBuf>) -> anyhow::Result<()> {
 }
 
 /// Open the window with the demo recording.
-pub(super) fn open_demo(train_at_once: bool) -> anyhow::Result<()> {
-    show(AppOptions { demo: true, train_at_once, ..AppOptions::for_user(Vec::new()) })
+pub(super) fn open_demo(recipe: Recipe, train_at_once: bool, quit_when_done: bool) -> anyhow::Result<()> {
+    show(AppOptions { demo: true, recipe: Some(recipe), train_at_once, quit_when_done, ..AppOptions::for_user(Vec::new()) })
 }
 
 fn show(options: AppOptions) -> anyhow::Result<()> {

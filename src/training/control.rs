@@ -164,12 +164,13 @@ impl Control {
             self.progress.steps_per_s = steps as f32 / since;
         }
         let fraction = self.progress.stages.get(self.progress.stage).map_or(0.0, |s| s.fraction);
-        if fraction > 0.02 {
+        // The first stage is short, since it has no encoder: it says nothing about the others.
+        if fraction > 0.02 && self.progress.stage > 0 {
             let here = self.stage_started.elapsed().as_secs_f32();
             let whole = here / fraction;
             let later = (self.progress.stages.len() - self.progress.stage - 1) as f32;
-            // Later stages are taken to last as long as the shortest so far: they have fewer parameters.
-            let typical = self.stage_seconds.iter().copied().fold(whole, f32::min);
+            // Later stages are taken to last as long as the longest so far.
+            let typical = self.stage_seconds.iter().copied().fold(whole, f32::max);
             self.progress.eta_s = Some((whole - here).max(0.0) + later * typical);
         }
     }

@@ -139,15 +139,15 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
     let n = snapshot.areas.len().max(1);
     let y = common_range(run, snapshot);
     let last = snapshot.pairs.iter().flat_map(|p| p.filter.first()).map(Vec::len).max().unwrap_or(1);
-    widgets::note(
-        ui,
-        format!(
-            "Columns send, rows receive. All panels: lag 0 to {} ms, change of log-rate {} to {}",
-            widgets::number(lag_ms(last.saturating_sub(1), snapshot.bin_s), 3),
-            widgets::number(y.0, 2),
-            widgets::number(y.1, 2)
-        ),
+    let scale = format!(
+        "Columns send, rows receive. All panels: lag 0 to {} ms, change of log-rate {} to {}",
+        widgets::number(lag_ms(last.saturating_sub(1), snapshot.bin_s), 3),
+        widgets::number(y.0, 2),
+        widgets::number(y.1, 2)
     );
+    // Before any filter there is no scale.
+    let any = snapshot.pairs.iter().any(|p| standing(p) == Standing::Trained || pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
+    widgets::note(ui, if any { scale } else { "Columns send, rows receive".to_owned() });
     let mut clicked = None;
     let available = ui.available_size();
     let label = (name_width(ui, run, n, 12.0) + 24.0).min(available.x * 0.3);

@@ -175,7 +175,7 @@ impl Facts {
             }
         });
         ui.add_space(4.0);
-        section(ui, "Units by area", |ui| self.by_area(ui));
+        section(ui, "Units by area in the file", |ui| self.by_area(ui));
     }
 
     fn by_area(&self, ui: &mut Ui) {
@@ -203,12 +203,19 @@ impl Facts {
     }
 }
 
-/// One number with what it is.
+/// One number with what it is; as wide as its words, so that a row of them breaks between two of them.
 fn fact(ui: &mut Ui, value: &str, what: &str) {
-    ui.vertical(|ui| {
+    let (value, what) = (RichText::new(value).size(18.0).strong(), RichText::new(what).weak().small());
+    let size = |text: &RichText| {
+        let text = egui::WidgetText::from(text.clone());
+        text.into_galley(ui, Some(egui::TextWrapMode::Extend), f32::INFINITY, egui::TextStyle::Body).size()
+    };
+    let (above, below) = (size(&value), size(&what));
+    let whole = vec2(above.x.max(below.x).ceil(), above.y + below.y);
+    ui.allocate_ui_with_layout(whole, egui::Layout::top_down(egui::Align::Min), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
-        ui.label(RichText::new(value).size(18.0).strong());
-        ui.label(RichText::new(what).weak().small());
+        ui.add(egui::Label::new(value).extend());
+        ui.add(egui::Label::new(what).extend());
     });
 }
 
@@ -278,7 +285,8 @@ fn counted(area: &(String, usize)) -> String {
     format!("{} ({})", if area.0.is_empty() { "no area" } else { &area.0 }, area.1)
 }
 
-fn first_upper(text: &str) -> String {
+/// A sentence that begins as sentences do.
+pub fn first_upper(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
@@ -289,7 +297,7 @@ fn report(ui: &mut Ui, recording: &Recording) {
         return;
     }
     for (kind, title) in
-        [(NoteKind::Advice, "Advice"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")]
+        [(NoteKind::Advice, "To check"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")]
     {
         let notes: Vec<_> = recording.report.notes.iter().filter(|n| n.kind == kind).collect();
         if notes.is_empty() {
@@ -301,14 +309,10 @@ fn report(ui: &mut Ui, recording: &Recording) {
         };
         ui.label(RichText::new(format!("{title} ({})", notes.len())).color(color).strong());
         for note in notes {
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing.x = 6.0;
-                ui.add_space(10.0);
-                ui.label(&note.message);
-                if !note.place.is_empty() {
-                    ui.label(RichText::new(&note.place).weak().small());
-                }
-            });
+            ui.label(first_upper(&note.message));
+            if !note.place.is_empty() {
+                ui.label(RichText::new(&note.place).weak().small());
+            }
         }
         ui.add_space(4.0);
     }

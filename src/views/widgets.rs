@@ -183,9 +183,14 @@ fn round_marks(input: &GridInput, least: f64) -> Vec<GridMark> {
         return Vec::new();
     }
     let unit = 10f64.powf(wanted.log10().floor());
-    let step_size = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * unit).find(|step| *step >= wanted).unwrap_or(10.0 * unit);
-    let first = (low / step_size).ceil() as i64;
-    let last = (high / step_size).floor() as i64;
+    let ends = |step: f64| ((low / step).ceil() as i64, (high / step).floor() as i64);
+    let steps = [0.5, 1.0, 2.0, 5.0, 10.0].map(|m| m * unit);
+    let enough = steps.iter().position(|step| *step >= wanted).unwrap_or(steps.len() - 1);
+    // One mark says nothing about the scale; the next finer step is still wide enough to be read.
+    let (first, last) = steps.get(enough).copied().map(ends).unwrap_or_default();
+    let place = if last <= first { enough.saturating_sub(1) } else { enough };
+    let step_size = steps.get(place).copied().unwrap_or(unit);
+    let (first, last) = ends(step_size);
     (first..=last.min(first.saturating_add(200))).map(|k| GridMark { value: k as f64 * step_size, step_size }).collect()
 }
 
@@ -393,6 +398,10 @@ mod tests {
         let marks = round_marks(&input, 7.0);
         let ticks: Vec<String> = marks.into_iter().map(tick).collect();
         assert_eq!(ticks, ["−0.3", "−0.2", "−0.1", "0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
+        let values =
+            |low, high, wanted| round_marks(&GridInput { bounds: (low, high), base_step_size: wanted }, 1.0).into_iter().map(|m| m.value);
+        assert!(values(-0.15, 0.48, 0.23).eq([0.0, 0.2, 0.4]), "a small plot has two marks at least");
+        assert!(values(0.6, 20.9, 11.0).eq([10.0, 20.0]));
         assert!(round_marks(&GridInput { bounds: (0.0, f64::NAN), base_step_size: 1.0 }, 7.0).is_empty());
         assert_eq!(tick(GridMark { value: 400.0, step_size: 200.0 }), "400");
     }

@@ -3,9 +3,10 @@
 use eframe::egui::{self, RichText, Sense, Ui, Vec2, vec2};
 use egui_extras::{Column, TableBuilder};
 
-use crate::recording::{Covariate, IntervalTable, Recording, Truth};
+use crate::recording::{Column as Values, Covariate, IntervalTable, Recording, Truth};
 use crate::render::RasterStyle;
 use crate::render::axis::{duration_text, grouped, time_text};
+use crate::views::widgets;
 
 /// Rows of a table shown at first.
 const FIRST_ROWS: usize = 8;
@@ -50,7 +51,7 @@ pub fn table(ui: &mut Ui, table: &IntervalTable) {
                         }
                         for column in &table.columns {
                             row.col(|ui| {
-                                ui.add(egui::Label::new(column.values.text(k)).truncate());
+                                value(ui, &column.values, k);
                             });
                         }
                     });
@@ -68,6 +69,20 @@ pub fn table(ui: &mut Ui, table: &IntervalTable) {
             }
         }
     });
+}
+
+/// A value of a table: real numbers in a few digits, all of them when pointed at.
+fn value(ui: &mut Ui, column: &Values, row: usize) {
+    let exact = column.text(row);
+    match column {
+        Values::Float(_) => {
+            let label = ui.add(egui::Label::new(widgets::number(column.number(row), 5)).truncate());
+            label.on_hover_text(exact);
+        }
+        Values::Int(_) | Values::Bool(_) | Values::Text(_) => {
+            ui.add(egui::Label::new(exact).truncate());
+        }
+    }
 }
 
 /// Time series that go with the recording.

@@ -1,0 +1,54 @@
+//! Driving the real app from a test: build it, step it until something has happened, hand it things.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use eframe::egui::{self, Vec2};
+use egui_kittest::Harness;
+use spikescope::app::{AppOptions, SpikescopeApp};
+
+pub type Window<'a> = Harness<'a, SpikescopeApp>;
+
+/// The app of a normal start in a window of this size.
+pub fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
+    Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .wgpu()
+        .build_eframe(|cc| SpikescopeApp::new(cc, options))
+}
+
+/// Step until nothing is being read or computed, then until nothing moves.
+pub fn settle(harness: &mut Window<'_>) {
+    wait(harness, "quiet", |h| !h.state().is_busy(&h.ctx));
+    harness.run_ok();
+    harness.run_steps(2);
+}
+
+/// Step until `done`; so many steps are far more than any of these things takes, even where other programs use every core.
+pub fn wait(harness: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
+    for _ in 0..40_000 {
+        harness.step();
+        if done(harness) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let progress = harness.state().run().map(|run| run.progress.clone());
+    panic!("never {what}; messages: {:?}; progress: {progress:?}", harness.state().messages());
+}
+
+/// A file dropped onto the window.
+#[derive(Debug)]
+pub struct Dropped(pub PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("the window must not read files".to_owned())
+    }
+}

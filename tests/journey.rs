@@ -315,7 +315,7 @@ fn broken_files_are_told_with_a_cause_and_leave_what_is_open() {
         settle(&mut harness);
         harness.get_by_label("Details").click();
         harness.run_ok();
-        let details = harness.query_all_by_label_contains(&*path.to_string_lossy()).find_map(|n| n.accesskit_node().label()).unwrap();
+        let details = harness.query_all_by_label_contains(&path.to_string_lossy()).find_map(|n| n.accesskit_node().label()).unwrap();
         assert!(details.len() > path.to_string_lossy().len() + 20, "a cause beside the name: {details}");
         harness.get_by_label("×").click();
         harness.run_ok();

@@ -1,5 +1,5 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
-//! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in [`TABLE`].
+//! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
 mod clean;
 mod csv;

@@ -1,6 +1,6 @@
 //! Golden cases: configuration, arrays and how ours are compared with them.
 
-#![allow(dead_code, reason = "every test target uses its own part of this")]
+#![allow(dead_code, clippy::unwrap_used, reason = "a test module; every test target uses its own part of it")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -48,6 +48,8 @@ fn start_display() -> Result<Option<VirtualDisplay>, Failure> {
 fn draw_in_software(command: &mut Command) {
     if let Some(driver) = software_vulkan() {
         // The loader of 2022 and later reads the first name, older ones the second.
+        // Tuning kernels on a software GPU costs minutes and teaches nothing.
+        command.env("CUBECL_AUTOTUNE_LEVEL", "minimal");
         command.env("VK_DRIVER_FILES", &driver).env("VK_ICD_FILENAMES", &driver).env("WGPU_BACKEND", "vulkan");
     }
 }

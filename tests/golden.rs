@@ -1,6 +1,8 @@
 //! The GLM-Transformer against golden vectors: outputs, losses, gradients and three optimiser steps, in the tensor form and in
 //! the fused CPU form. The vectors were written by our own reference implementation (see `tests/fixtures/golden`).
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod golden_case;
 
 use burn::tensor::Device;

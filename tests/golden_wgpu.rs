@@ -1,6 +1,8 @@
 //! The tensor form of the GLM-Transformer on a software GPU against the golden vectors, at 1e-3: the path that real GPUs take.
 //! Kernels compile and tune for about a minute on software Vulkan, so one small case with all terms stands for all.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod golden_case;
 
 use burn::tensor::Device;

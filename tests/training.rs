@@ -1,5 +1,7 @@
 //! The training thread: it obeys, it survives, and nobody who watches changes the numbers.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -222,6 +222,9 @@ fn the_true_edge_is_supported_and_found_and_no_other() {
         if !supported {
             assert!(pair.filter.iter().flatten().all(|&x| x == 0.0), "an unsupported pair stays at zero");
             assert_eq!(pair.contribution_percent, 0.0);
+            assert_eq!(pair.candidate.len(), pair.filter[0].len(), "what the score found is there to be seen");
+        } else {
+            assert!(pair.candidate.is_empty());
         }
     }
     let truth = summary(&handle.wait())["truth"].clone();

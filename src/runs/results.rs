@@ -10,6 +10,7 @@
 //! | `supported` | pairs | 0 no, 1 yes, 2 not scored |
 //! | `contribution_percent`, `mean_output` | pairs | % of the target's rate variance; log-rate |
 //! | `filter_K`, `send_K`, `receive_K` | rank × lags; rank × units | coupling of pair K; lag index k acts at k + 1 bins |
+//! | `candidate_K` | lags | filter that the score found for a pair that is not supported; else empty |
 //! | `post_spike` | units × lags | post-spike filters (log-rate) |
 //! | `latent_trials`, `latents_A` | trials; trials × dimensions | latent means of area A |
 //! | `trials` | trials | trials with detail; trial number T of these has: |
@@ -117,6 +118,7 @@ impl Output {
         self.0.add("mean_output", NpzArray::list(pairs.iter().map(|p| p.mean_output).collect()));
         for (k, pair) in pairs.iter().enumerate() {
             self.rows(&format!("filter_{k}"), &pair.filter)?;
+            self.0.add(format!("candidate_{k}"), NpzArray::list(pair.candidate.clone()));
             self.rows(&format!("send_{k}"), &pair.send)?;
             self.rows(&format!("receive_{k}"), &pair.receive)?;
         }
@@ -204,6 +206,7 @@ fn pairs(npz: &mut NpzSource) -> Result<Vec<PairSnapshot>, NpzError> {
             target: index(npz, "pairs", areas[[k, 1]])?,
             support,
             filter: npz.rows(&format!("filter_{k}"))?,
+            candidate: npz.list(&format!("candidate_{k}"))?,
             send: npz.rows(&format!("send_{k}"))?,
             receive: npz.rows(&format!("receive_{k}"))?,
             contribution_percent,
@@ -253,12 +256,14 @@ pub(super) mod tests {
             Just(Support::NotScored),
             (number(), number(), any::<bool>()).prop_map(|(score, null, supported)| Support::Scored { score, null, supported })
         ];
-        (0usize..9, 0usize..9, support, rows(), rows(), rows(), number(), number()).prop_map(
-            |(source, target, support, filter, send, receive, contribution_percent, mean_output)| PairSnapshot {
+        let candidate = prop::collection::vec(number(), 0..5);
+        (0usize..9, 0usize..9, support, rows(), candidate, rows(), rows(), number(), number()).prop_map(
+            |(source, target, support, filter, candidate, send, receive, contribution_percent, mean_output)| PairSnapshot {
                 source,
                 target,
                 support,
                 filter,
+                candidate,
                 send,
                 receive,
                 contribution_percent,

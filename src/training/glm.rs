@@ -3,7 +3,7 @@
 
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -42,6 +42,8 @@ pub(super) struct GlmTrainer<'a> {
     pub(super) test: Vec<Batch<'a>>,
     /// Per ordered pair, source-major; see [`GlmConfig::pair`].
     pub(super) support: Vec<Support>,
+    /// Filter coefficients that the score found for pairs that are not supported.
+    pub(super) candidates: Vec<Option<Array1<f32>>>,
     device: TrainingDevice,
     seed: u64,
     stage: Stage,
@@ -86,6 +88,7 @@ impl<'a> GlmTrainer<'a> {
         };
         let (train, validation, test) = (batches(&data.split.train), batches(&data.split.validation), batches(&data.split.test));
         let support = vec![Support::NotScored; config.areas() * config.areas()];
+        let candidates = vec![None; support.len()];
         let recipe = recipe.clone();
         let adam = Adam::new(recipe.clip);
         let mut trainer = Self {
@@ -97,6 +100,7 @@ impl<'a> GlmTrainer<'a> {
             validation,
             test,
             support,
+            candidates,
             device,
             seed,
             stage: Stage::Mean,
@@ -347,6 +351,7 @@ impl<'a> GlmTrainer<'a> {
             let pair = self.config.pair(score.source, score.target);
             let supported = score.is_supported();
             self.support[pair] = Support::Scored { score: score.score as f32, null: score.threshold as f32, supported };
+            self.candidates[pair] = (!supported).then(|| score.filter.iter().copied().collect());
             let start = if supported { Some((&score.send, &score.receive, &score.filter)) } else { None };
             let rank = self.config.rank;
             let column = |values: Option<&Vec<f32>>, rows: usize, others: f32| {

@@ -88,6 +88,7 @@ pub(super) fn pairs(trainer: &GlmTrainer<'_>, weights: &Values, effects: &[PairE
             filter: factors.iter().map(|f| basis.dot(&f.coef).to_vec()).collect(),
             send: factors.iter().map(|f| f.send.to_vec()).collect(),
             receive: factors.iter().map(|f| f.receive.to_vec()).collect(),
+            candidate: trainer.candidates[index].as_ref().map(|coef| basis.dot(coef).to_vec()).unwrap_or_default(),
             contribution_percent: effect.contribution_percent,
             mean_output: effect.mean_output,
         }

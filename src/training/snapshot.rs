@@ -35,6 +35,9 @@ pub struct PairSnapshot {
     pub support: Support,
     /// Coupling filter per factor; entry k acts at lag k + 1 bins (change of log-rate per projected spike). `[rank][lags]`.
     pub filter: Vec<Vec<f32>>,
+    /// For a pair that is not supported: the filter that its score found, a guess no better than chance. `[lags]`; empty for
+    /// pairs that are fitted or not scored.
+    pub candidate: Vec<f32>,
     /// Sending weight of every unit of the source area. `[rank][units]`.
     pub send: Vec<Vec<f32>>,
     /// Receiving weight of every unit of the target area. `[rank][units]`.

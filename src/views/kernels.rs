@@ -21,7 +21,7 @@ impl View for KernelsView {
 
     fn help(&self) -> &'static str {
         "Each panel shows how a spike of the sending area (column) changes the log-rate of the receiving area (row) at later times. \
-         Pairs that are not supported stay at zero: their score does not exceed what jittered spike times give. \
+         Pairs that are not supported stay at zero: their score does not exceed what jittered spike times give; grey is the filter it found. \
          A filter is an association given each area's own slow dynamics, not proof of a causal connection."
     }
 
@@ -146,7 +146,10 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
         widgets::number(y.1, 2)
     );
     // Before any filter there is no scale.
-    let any = snapshot.pairs.iter().any(|p| standing(p) == Standing::Trained || pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
+    let any = snapshot
+        .pairs
+        .iter()
+        .any(|p| standing(p) == Standing::Trained || !p.candidate.is_empty() || pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
     widgets::note(ui, if any { scale } else { "Columns send, rows receive".to_owned() });
     let mut clicked = None;
     let available = ui.available_size();
@@ -220,6 +223,9 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
             curves.push(Curve { points: curve(filter.iter().map(|v| f64::from(*v)), snapshot.bin_s), color, dashed: false });
         }
     }
+    if !pair.candidate.is_empty() {
+        curves.push(Curve { points: candidate_curve(pair, snapshot.bin_s), color: tokens.weak.gamma_multiply(0.7), dashed: false });
+    }
     let last = curves.iter().filter_map(|c| c.points.last()).map(|p| p[0]).fold(lag_ms(0, snapshot.bin_s) * 2.0, f64::max);
     widgets::small_plot(ui, inner, (0.0, last), y, &curves, tokens);
     if standing == Standing::NotYet && truth_is_unknown(&truth) {
@@ -273,12 +279,20 @@ pub(super) fn true_curve(truth: &PairTruth) -> Option<Vec<[f64; 2]>> {
     Some(curve(truth.filter.as_ref()?.iter().copied(), truth.bin_s))
 }
 
-/// One range for all panels, so that they can be compared: zero is always inside.
+/// The filter that the score of an unsupported pair found: drawn in grey, never as a result.
+pub(super) fn candidate_curve(pair: &PairSnapshot, bin_s: f64) -> Vec<[f64; 2]> {
+    curve(pair.candidate.iter().map(|v| f64::from(*v)), bin_s)
+}
+
+/// One range for all panels, so that they can be compared: zero is always inside. Guesses of unsupported pairs count only when
+/// there is nothing else to see.
 fn common_range(run: &RunState, snapshot: &Snapshot) -> (f64, f64) {
     let fitted =
         snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).flat_map(|p| p.filter.iter().flatten().map(|v| f64::from(*v)));
     let truth = snapshot.pairs.iter().filter_map(|p| pair_truth::of(run, p)?.filter).flatten();
-    let (low, high) = widgets::range(fitted.chain(truth).chain([0.0])).unwrap_or((0.0, 0.0));
+    let seen: Vec<f64> = fitted.chain(truth).collect();
+    let guesses = snapshot.pairs.iter().filter(|_| seen.is_empty()).flat_map(|p| p.candidate.iter().map(|v| f64::from(*v)));
+    let (low, high) = widgets::range(seen.iter().copied().chain(guesses).chain([0.0])).unwrap_or((0.0, 0.0));
     let pad = 0.06 * (high - low).max(1e-6);
     (low - pad, high + pad)
 }
@@ -293,6 +307,7 @@ mod tests {
             target,
             support: Support::Scored { score: 1.0, null: 2.0, supported },
             filter: vec![vec![0.0, peak, 0.0]],
+            candidate: vec![],
             send: vec![],
             receive: vec![],
             contribution_percent: 1.0,
@@ -352,6 +367,13 @@ mod tests {
         early.filter = vec![vec![0.0, 0.1]];
         assert_eq!(standing(&early), Standing::Trained);
         assert_eq!(standing(&pair(0, 1, 1.0, false)), Standing::Unsupported);
+    }
+
+    #[test]
+    fn the_guess_of_an_unsupported_pair_has_lags_and_a_scale_of_its_own() {
+        let guess = PairSnapshot { candidate: vec![0.5, -0.25], ..pair(0, 1, 0.0, false) };
+        assert_eq!(candidate_curve(&guess, 0.002), [[2.0, 0.5], [4.0, -0.25]]);
+        assert_eq!(standing(&guess), Standing::Unsupported);
     }
 
     #[test]

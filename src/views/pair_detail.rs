@@ -4,7 +4,7 @@
 use eframe::egui::{Color32, RichText, Ui};
 use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints, Points};
 
-use super::kernels::{Standing, curve, standing, true_curve, words};
+use super::kernels::{Standing, candidate_curve, curve, standing, true_curve, words};
 use super::pair_truth::{self, PairTruth};
 use super::{RunState, widgets};
 use crate::app::theme;
@@ -84,7 +84,7 @@ pub(super) fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Opt
 fn untrained(pair: &PairSnapshot) -> &'static str {
     match standing(pair) {
         Standing::Unsupported => {
-            "The data do not support this pair: its score stays below what jittered spike times give, so it has no weights."
+            "The data do not support this pair: its score stays below what jittered spike times give, so it has no weights. The grey filter is what the score found, no better than chance."
         }
         Standing::NotYet | Standing::Trained => "Weights and filters are trained from stage 3 on, once the slow dynamics are known.",
     }
@@ -103,6 +103,10 @@ fn filter_plot(ui: &mut Ui, snapshot: &Snapshot, pair: &PairSnapshot, truth: Opt
             if let Some(filter) = truth.and_then(true_curve) {
                 let points = PlotPoints::new(filter);
                 plot.line(Line::new("Truth", points).color(tokens.truth).width(1.6).style(LineStyle::dashed_dense()));
+            }
+            if !pair.candidate.is_empty() {
+                let points = PlotPoints::new(candidate_curve(pair, snapshot.bin_s));
+                plot.line(Line::new("Not supported", points).color(tokens.weak).width(1.6));
             }
             for (rank, filter) in pair.filter.iter().enumerate().filter(|_| standing(pair) == Standing::Trained) {
                 let name = if pair.filter.len() > 1 { format!("Factor {}", rank + 1) } else { "Inferred".to_owned() };

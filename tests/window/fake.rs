@@ -220,6 +220,7 @@ fn pair(source: usize, target: usize) -> PairSnapshot {
         target,
         support: Support::Scored { score, null: 0.021, supported },
         filter: vec![f32s(filter(height, if supported { 0.08 } else { 0.0 }, seed * 50))],
+        candidate: vec![],
         send: vec![inferred(weights(source, if (source, target) == (0, 1) { 3 } else { 20 + seed }), seed)],
         receive: vec![inferred(weights(target, if (source, target) == (0, 1) { 5 } else { 40 + seed }), seed + 9)],
         contribution_percent: if supported { 4.0 * height.abs() as f32 } else { 0.0 },

@@ -78,7 +78,7 @@ fn from_the_welcome_page_to_a_kept_run() {
     let folder = tempfile::tempdir().unwrap();
     let options = AppOptions { recipe: Some(small(4)), runs_dir: Some(folder.path().join("runs")), ..AppOptions::default() };
     let mut harness = window([1320.0, 840.0], options);
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label("Try the demo").click();
     wait(&mut harness, "open", |h| h.state().recording().is_some());
     settle(&mut harness);
@@ -282,7 +282,7 @@ fn a_dropped_csv_file_opens_and_trains() {
     csv(&path);
     let options = AppOptions { recipe: Some(endless()), runs_dir: Some(folder.path().join("runs")), ..AppOptions::default() };
     let mut harness = window([1320.0, 840.0], options);
-    harness.run();
+    settle(&mut harness);
     harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
     wait(&mut harness, "open", |h| h.state().recording().is_some());
     settle(&mut harness);

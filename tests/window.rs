@@ -43,7 +43,7 @@ fn index(key: &str) -> usize {
 #[test]
 fn from_the_welcome_page_to_an_edited_recipe() {
     let mut harness = window([1280.0, 800.0], AppOptions::default());
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label("Open a recording…");
     harness.get_by_label("Try the demo").click();
     wait(&mut harness, "open", |h| h.state().recording().is_some());
@@ -59,14 +59,14 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     // A field takes a number, refuses nonsense with a reason, and can be reset.
     let rank = || "Coupling factors";
     harness.get_by_label(rank()).focus();
-    harness.run();
+    settle(&mut harness);
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     harness.get_by_label(rank()).type_text("2");
-    harness.run();
+    settle(&mut harness);
     assert_eq!(harness.state().recipe().glm().rank, 2);
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     harness.get_by_label(rank()).type_text("99");
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label_contains("must be between 1 and 8");
     assert_eq!(harness.state().recipe().glm().rank, 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
@@ -75,7 +75,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     assert!(harness.state().run().is_none() && harness.state().messages()[0].contains("cannot start"));
     settle(&mut harness);
     harness.get_by_label("Reset").click();
-    harness.run();
+    settle(&mut harness);
     assert_eq!(harness.state().recipe().glm().rank, 1);
     assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
 }
@@ -86,26 +86,26 @@ fn commands_come_from_the_palette_the_keyboard_and_the_menu() {
     wait(&mut harness, "open", |h| h.state().recording().is_some());
     settle(&mut harness);
     harness.key_press(Key::F1);
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label_contains("In plots");
     harness.key_press(Key::Escape);
-    harness.run();
+    settle(&mut harness);
     assert!(harness.query_by_label_contains("In plots").is_none());
     harness.key_press_modifiers(Modifiers::COMMAND, Key::P);
-    harness.run();
+    settle(&mut harness);
     for letter in "about".chars() {
         harness.event(egui::Event::Text(letter.to_string()));
     }
-    harness.run();
+    settle(&mut harness);
     harness.key_press(Key::Enter);
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label_contains("arXiv 2506.02263");
     harness.key_press(Key::Escape);
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label("File").click();
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label_contains("Close recording").click();
-    harness.run();
+    settle(&mut harness);
     assert!(harness.state().recording().is_none());
     harness.get_by_label("Try the demo");
 }
@@ -114,26 +114,26 @@ fn commands_come_from_the_palette_the_keyboard_and_the_menu() {
 fn a_file_that_cannot_be_opened_is_told_with_details() {
     let mut harness = window([900.0, 640.0], AppOptions { files: vec!["/no/such/file.nwb".into()], ..AppOptions::default() });
     wait(&mut harness, "told", |h| !h.state().messages().is_empty());
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label_contains("file.nwb could not be opened");
     harness.get_by_label("Details").click();
-    harness.run();
+    settle(&mut harness);
     assert!(harness.get_all_by_label_contains("/no/such/file.nwb").count() > 0);
     harness.get_by_label("×").click();
-    harness.run();
+    settle(&mut harness);
     assert!(harness.state().messages().is_empty());
 }
 
 #[test]
 fn dropped_and_typed_paths_are_opened() {
     let mut harness = window([900.0, 640.0], AppOptions::default());
-    harness.run();
+    settle(&mut harness);
     harness.input_mut().dropped_files.push(Arc::new(Dropped("/dropped/here.nwb".into())));
     wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("here.nwb could not be opened")));
     harness.get_by_label("Path").focus();
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label("Path").type_text("\"/typed/there.csv\"");
-    harness.run();
+    settle(&mut harness);
     harness.get_by_label("Open").click();
     wait(&mut harness, "told", |h| h.state().messages().iter().any(|m| m.starts_with("there.csv could not be opened")));
 }
@@ -150,7 +150,7 @@ fn closed_views_come_back_and_layouts_are_kept() {
         harness.state_mut().execute(&ctx, Command::LayoutCouplings);
         harness.run_ok();
         harness.get_by_label("View").click();
-        harness.run();
+        settle(&mut harness);
         harness.get_by_role_and_label(egui::Role::CheckBox, "Loss").click();
         harness.run_ok();
         harness.key_press(Key::Escape);
@@ -206,17 +206,17 @@ fn a_matrix_cell_selects_its_pair_for_all_views() {
     let run = fake::run(&recording);
     let mut harness = picture([700.0, 600.0], Theme::Light, 1.0, (Some(recording), Some(run)), Some("matrix"));
     harness.get_by_label_contains("LM → AL:").click();
-    harness.run();
+    settle(&mut harness);
     assert_eq!(harness.state().selection().pair, Some((1, 2)));
     // From the keyboard: arrows move, Enter selects.
     harness.get_by_label_contains("LM → AL:").focus();
-    harness.run();
+    settle(&mut harness);
     harness.key_press(Key::ArrowUp);
-    harness.run();
+    settle(&mut harness);
     harness.key_press(Key::ArrowLeft);
-    harness.run();
+    settle(&mut harness);
     harness.key_press(Key::Enter);
-    harness.run();
+    settle(&mut harness);
     assert_eq!(harness.state().selection().pair, Some((0, 1)));
 }
 

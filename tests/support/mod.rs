@@ -1,5 +1,6 @@
 //! Driving the real app from a test: build it, step it until something has happened, hand it things.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,11 +20,14 @@ pub fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
         .build_eframe(|cc| SpikescopeApp::new(cc, options))
 }
 
-/// Step until nothing is being read or computed, then until nothing moves.
+/// Step until nothing is being read or computed and nothing moves. Work that a frame begins is seen as busy only after that
+/// frame, and its result may begin other work, so the quiet has to last for some frames.
 pub fn settle(harness: &mut Window<'_>) {
-    wait(harness, "quiet", |h| !h.state().is_busy(&h.ctx));
-    harness.run_ok();
-    harness.run_steps(2);
+    let quiet = Cell::new(0);
+    wait(harness, "quiet", |h| {
+        quiet.set(if h.state().is_busy(&h.ctx) { 0 } else { quiet.get() + 1 });
+        quiet.get() >= 4 && !h.ctx.has_requested_repaint() || quiet.get() >= 60
+    });
 }
 
 /// Step until `done`; so many steps are far more than any of these things takes, even where other programs use every core.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::recording::RecordingError;
+use crate::recording::{Choice, RecordingError};
 
 /// Why a file cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,14 @@ pub enum FormatError {
         claimed: u64,
         /// Which limit was hit.
         reason: String,
+    },
+    /// Something the reader must be told before it can go on.
+    #[error("{}: {}; answer with --import {}=VALUE{}", path.display(), choice.why, choice.key, answers(choice))]
+    NeedsAnswer {
+        /// File or folder.
+        path: PathBuf,
+        /// The question; its `value` is empty or a proposal.
+        choice: Box<Choice>,
     },
     /// The user stopped the import.
     #[error("{}: opening was cancelled", path.display())]
@@ -157,5 +165,15 @@ impl FormatError {
 
     pub(crate) fn not_writable(path: &Path, problem: impl std::fmt::Display) -> Self {
         Self::NotWritable { path: path.to_owned(), problem: problem.to_string() }
+    }
+}
+
+/// What can be answered, for a message.
+fn answers(choice: &Choice) -> String {
+    let values: Vec<&str> = choice.options.iter().map(|o| o.value.as_str()).collect();
+    match (values.is_empty(), choice.unit.is_empty()) {
+        (false, _) => format!(" (one of {})", values.join(", ")),
+        (true, false) => format!(" (in {})", choice.unit),
+        (true, true) => String::new(),
     }
 }

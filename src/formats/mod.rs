@@ -14,6 +14,7 @@ mod nwb;
 mod nwb_write;
 mod save;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -38,6 +39,8 @@ pub enum TimeUnit {
 /// How to open a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenOptions {
+    /// Answers to the [`crate::recording::Choice`]s of an import, by key; what is not answered is decided by the reader.
+    pub answers: BTreeMap<String, String>,
     /// Time unit of text files.
     pub time_unit: TimeUnit,
     /// Largest single array (or text file) that is read, bytes.
@@ -48,7 +51,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
+        Self { answers: BTreeMap::new(), time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
     }
 }
 
@@ -65,9 +68,19 @@ pub struct Known {
 
 struct Format {
     known: Known,
-    /// Looks at the first bytes.
-    sniff: fn(&[u8]) -> bool,
+    /// Looks at the content.
+    sniff: fn(&Probe) -> bool,
     read: fn(&Path, &OpenOptions, &Progress) -> Result<Loaded, FormatError>,
+}
+
+/// What formats are told apart by, before anything is read.
+pub(crate) struct Probe<'a> {
+    /// The file or folder; a sniffer of a container format may look deeper than `head`.
+    pub(crate) path: &'a Path,
+    /// First bytes of a file; empty for a folder.
+    pub(crate) head: &'a [u8],
+    /// Names in a folder, sorted; `None` for a file.
+    pub(crate) names: Option<&'a [String]>,
 }
 
 /// What a reader hands back.
@@ -86,9 +99,17 @@ impl From<RecordingParts> for Loaded {
 
 /// All formats; the first whose `sniff` agrees reads the file.
 const TABLE: &[Format] = &[
-    Format { known: Known { name: "NWB 2.x", extensions: &["nwb", "h5", "hdf5"], writes: true }, sniff: guard::is_hdf5, read: nwb::read },
-    Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: npz::is_zip, read: npz::read },
-    Format { known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true }, sniff: csv::is_text, read: csv::read },
+    Format {
+        known: Known { name: "NWB 2.x", extensions: &["nwb", "h5", "hdf5"], writes: true },
+        sniff: |p| guard::is_hdf5(p.head),
+        read: nwb::read,
+    },
+    Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: |p| npz::is_zip(p.head), read: npz::read },
+    Format {
+        known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true },
+        sniff: |p| p.names.is_none() && csv::is_text(p.head),
+        read: csv::read,
+    },
 ];
 
 /// Formats that can be opened, with their extensions.
@@ -137,7 +158,14 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
     let unreadable = |e| FormatError::not_readable(path, e);
     let unknown = |found: &str, remedy: &str| FormatError::Unknown { path: path.to_owned(), found: found.into(), remedy: remedy.into() };
     if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Err(unknown("this is a folder", "choose the file inside it that holds the spikes"));
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            names.push(entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        let probe = Probe { path, head: &[], names: Some(&names) };
+        let found = TABLE.iter().find(|f| (f.sniff)(&probe));
+        return found.ok_or_else(|| unknown("this is a folder of no known kind", "choose the file inside it that holds the spikes"));
     }
     let mut head = Vec::with_capacity(4096);
     std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
@@ -146,7 +174,8 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let by_name = TABLE.iter().find(|f| f.known.extensions.contains(&extension.as_str()));
-    match (TABLE.iter().find(|f| (f.sniff)(&head)), by_name) {
+    let probe = Probe { path, head: &head, names: None };
+    match (TABLE.iter().find(|f| (f.sniff)(&probe)), by_name) {
         // Text in a file that claims to be a binary format is a download error page or a pointer file, not a spike list.
         (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => Err(unknown(
             &format!("the name ends in .{extension}, but the content is text"),

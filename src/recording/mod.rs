@@ -17,7 +17,7 @@ mod truth;
 pub use areas::{AreaError, AreaRule, AreaSplit};
 pub use binning::{BinnedTrials, BinningError};
 pub use fingerprint::fingerprint;
-pub use report::{ImportReport, Note, NoteKind};
+pub use report::{Choice, ChoiceOption, ImportReport, Note, NoteKind};
 pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};

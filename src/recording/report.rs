@@ -27,17 +27,54 @@ pub struct Note {
     pub message: String,
 }
 
-/// All notes of one import, in the order they were made.
+/// A decision of an import that the user can change: the file did not settle it, or settles it in a way that one may want to
+/// overrule. Import dialogs are built from these alone, and answers go back by `key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Stable name of the decision within its format, for example `time_unit` or `role/unit_id`.
+    pub key: String,
+    /// Label in sentence case, for example "Time unit".
+    pub label: String,
+    /// The answer in effect; one of `options` unless that is empty.
+    pub value: String,
+    /// Answers to choose from; empty for a free number or text.
+    pub options: Vec<ChoiceOption>,
+    /// Physical unit of a number, else empty.
+    pub unit: String,
+    /// One sentence: why this answer, with the numbers it rests on.
+    pub why: String,
+    /// True when the file did not say and nobody was asked.
+    pub assumed: bool,
+}
+
+/// One answer to a [`Choice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceOption {
+    /// What goes back to the reader.
+    pub value: String,
+    /// What the user reads.
+    pub label: String,
+}
+
+/// All notes and choices of one import, in the order they were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportReport {
     /// The notes.
     pub notes: Vec<Note>,
+    /// The decisions that can be changed by opening the file again with other answers.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
 }
 
 impl ImportReport {
     /// Add a note.
     pub fn add(&mut self, kind: NoteKind, place: impl Into<String>, message: impl Into<String>) {
         self.notes.push(Note { kind, place: place.into(), message: message.into() });
+    }
+
+    /// Offer a decision to be changed.
+    pub fn offer(&mut self, choice: Choice) {
+        self.choices.push(choice);
     }
 
     /// True when nothing had to be assumed, repaired or left out.

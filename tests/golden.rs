@@ -6,27 +6,13 @@
 mod golden_case;
 
 use burn::tensor::Device;
-use golden_case::{Case, case, everything_tracks, host_counts, values};
+use golden_case::{CASES, Case, case, everything_tracks, host_counts, values};
 use ndarray::Axis;
 use spikescope::models::adam::{Adam, Gradients};
 use spikescope::models::glm_transformer::{
     FusedBatch, GlmNet, LossTerms, Stage, Tables, Terms, fused_gradients, learning_rate, normalised, reference_gradients, reference_losses,
 };
 use spikescope::models::params;
-
-const CASES: [&str; 11] = [
-    "glm_stage1",
-    "glm_stage2",
-    "glm_stage3",
-    "glm_stage4",
-    "glm_stage2_sampled",
-    "glm_stage3_sampled",
-    "glm_stage2_legacy",
-    "glm_stage3_legacy",
-    "glm_stage4_clip",
-    "glm_three_areas",
-    "glm_three_areas_stage2",
-];
 
 #[test]
 fn outputs_match() {
@@ -86,7 +72,7 @@ fn gradients_match_in_tensor_form() {
         let tables = Tables::new(&case.config, &Device::flex());
         let net = everything_tracks(case.net(&device));
         let (losses, gradients) =
-            reference_gradients(&net, &case.config, &tables, case.counts(&device), case.stage.terms(), None, case.noise(&device), true)
+            reference_gradients(case.model(&net, &tables), case.counts(&device), case.ask(case.stage.terms(), None, case.noise(&device)))
                 .unwrap();
         case.check_losses(&losses, 1e-5);
         case.check_gradients(&net, &gradients, 1e-5);
@@ -104,7 +90,7 @@ fn gradients_match_in_fused_form() {
         let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
         let noise = case.noise(&Device::flex());
         let step =
-            |want| fused_gradients(&net, &case.config, &tables, &batch, case.stage.terms(), None, noise.clone(), true, want).unwrap();
+            |want| fused_gradients(case.model(&net, &tables), &batch, case.ask(case.stage.terms(), None, noise.clone()), want).unwrap();
         let (losses, gradients) = step(true);
         case.check_losses(&losses, 1e-5);
         case.check_gradients(&net, &gradients, 1e-5);
@@ -158,14 +144,14 @@ fn three_optimiser_steps_match() {
         let tables = Tables::new(&case.config, &Device::flex());
         let terms = case.stage.terms();
         three_steps(&case, &device, &|net| {
-            reference_gradients(net, &case.config, &tables, case.counts(&device), terms, None, case.noise(&device), true).unwrap()
+            reference_gradients(case.model(net, &tables), case.counts(&device), case.ask(terms, None, case.noise(&device))).unwrap()
         });
         if !case.config.legacy_trial_attention {
             let counts = host_counts(&case);
             let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
             let noise = case.noise(&Device::flex());
             three_steps(&case, &device, &|net| {
-                fused_gradients(net, &case.config, &tables, &batch, terms, None, noise.clone(), true, true).unwrap()
+                fused_gradients(case.model(net, &tables), &batch, case.ask(terms, None, noise.clone()), true).unwrap()
             });
         }
     }
@@ -203,9 +189,9 @@ fn known_latents_give_the_same_step_as_running_the_encoder() {
     let net = params::set_trained(case.net(&device), &|name| Stage::Coupling.trains(name, false));
     let counts = host_counts(&case);
     let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
-    let latent = spikescope::models::glm_transformer::fused_latents(&net, &case.config, &tables, &batch).unwrap();
+    let latent = spikescope::models::glm_transformer::fused_latents(case.model(&net, &tables), &batch).unwrap();
     let terms = Terms { vae: true, coupling: true, history: false };
-    let run = |latent| fused_gradients(&net, &case.config, &tables, &batch, terms, latent, None, true, true).unwrap();
+    let run = |latent| fused_gradients(case.model(&net, &tables), &batch, case.ask(terms, latent, None), true).unwrap();
     let ((with, a), (without, b)) = (run(Some(latent)), run(None));
     assert_eq!(with, without);
     for (id, name) in params::names(&net) {

@@ -16,8 +16,8 @@ use crate::analysis::edge_score::{EdgeScore, EdgeScorer, EdgeScoring};
 use crate::models::DeviceFailed;
 use crate::models::adam::{Adam, Gradients};
 use crate::models::glm_transformer::{
-    AreaInputs, FusedBatch, GlmConfig, GlmNet, LossTerms, Stage, Tables, Terms, area_inputs, encode, fused_gradients, fused_latents,
-    learning_rate, reference_gradients,
+    AreaInputs, Ask, FusedBatch, GlmConfig, GlmNet, LossTerms, Model, Stage, Tables, Terms, area_inputs, encode, fused_gradients,
+    fused_latents, learning_rate, reference_gradients,
 };
 use crate::models::params;
 
@@ -160,13 +160,17 @@ impl<'a> GlmTrainer<'a> {
         fitted && self.stage.trains(name, self.recipe.published_staging)
     }
 
+    fn model(&self) -> Model<'_> {
+        Model { net: &self.net, config: &self.config, tables: &self.tables }
+    }
+
     /// Latent means and log-variances of a batch, without autodiff.
     fn latents(&self, batch: &Batch<'_>) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
         if let Some(latent) = &batch.latent {
             return Ok(latent.clone());
         }
         match &batch.on_device {
-            None if !self.config.legacy_trial_attention => fused_latents(&self.net, &self.config, &self.tables, &batch.fused),
+            None if !self.config.legacy_trial_attention => fused_latents(self.model(), &batch.fused),
             counts => {
                 let counts = counts.clone().unwrap_or_else(|| device_counts(&batch.fused.counts, &self.device.device));
                 let (mean, log_variance, _) = encode(&self.net, &self.config, &self.tables, Tensor::from_inner(counts));
@@ -189,16 +193,15 @@ impl<'a> GlmTrainer<'a> {
     }
 
     fn gradients(&self, batch: &Batch<'_>, step: u64) -> Result<(LossTerms, Gradients), DeviceFailed> {
-        let (terms, penalise) = (self.stage.terms(), self.stage.penalises_coupling(self.recipe.published_staging));
+        let (terms, penalise_coupling) = (self.stage.terms(), self.stage.penalises_coupling(self.recipe.published_staging));
         let latent = if terms.vae { batch.latent.clone() } else { None };
         let noise = (self.recipe.sample_latent && terms.vae).then(|| self.noise(batch.trials.len(), step));
+        let needs_trials = self.config.legacy_trial_attention && terms.vae && latent.is_none();
+        let ask = Ask { terms, latent, noise, penalise_coupling };
         match &batch.on_device {
-            Some(counts) => reference_gradients(&self.net, &self.config, &self.tables, counts.clone(), terms, latent, noise, penalise),
-            None if self.config.legacy_trial_attention && terms.vae && latent.is_none() => {
-                let counts = device_counts(&batch.fused.counts, &self.device.device);
-                reference_gradients(&self.net, &self.config, &self.tables, counts, terms, latent, noise, penalise)
-            }
-            None => fused_gradients(&self.net, &self.config, &self.tables, &batch.fused, terms, latent, noise, penalise, true),
+            Some(counts) => reference_gradients(self.model(), counts.clone(), ask),
+            None if needs_trials => reference_gradients(self.model(), device_counts(&batch.fused.counts, &self.device.device), ask),
+            None => fused_gradients(self.model(), &batch.fused, ask, true),
         }
     }
 
@@ -216,11 +219,12 @@ impl<'a> GlmTrainer<'a> {
     /// # Errors
     /// When the device fails.
     pub(super) fn losses(&self, batches: &[Batch<'_>], terms: Terms) -> Result<LossTerms, DeviceFailed> {
-        let penalise = self.stage.penalises_coupling(self.recipe.published_staging);
+        let penalise_coupling = self.stage.penalises_coupling(self.recipe.published_staging);
         let (mut sum, mut trials) = (LossTerms::default(), 0.0);
         for batch in batches {
             let latent = if terms.vae { Some(self.latents(batch)?) } else { None };
-            let (loss, _) = fused_gradients(&self.net, &self.config, &self.tables, &batch.fused, terms, latent, None, penalise, false)?;
+            let ask = Ask { terms, latent, noise: None, penalise_coupling };
+            let (loss, _) = fused_gradients(self.model(), &batch.fused, ask, false)?;
             let m = batch.trials.len() as f64;
             trials += m;
             sum.poisson += m * loss.poisson;
@@ -252,7 +256,7 @@ impl<'a> GlmTrainer<'a> {
             Some(batch) => Some(self.latents(batch)?),
             None => None,
         };
-        area_inputs(&self.net, &self.config, &self.tables, counts, terms, latent)
+        area_inputs(self.model(), counts, terms, latent)
     }
 
     /// Readout inputs of every area for one trial, with the terms of the current stage. `None` when the trial is in no set.
@@ -271,10 +275,10 @@ impl<'a> GlmTrainer<'a> {
             (_, false) => None,
             // Attention over trials needs the whole batch; attention over time only the trial.
             (None, true) if self.config.legacy_trial_attention => Some(one_of(self.latents(batch)?, at)),
-            (None, true) => Some(fused_latents(&self.net, &self.config, &self.tables, &FusedBatch::new(&self.config, counts.to_vec()))?),
+            (None, true) => Some(fused_latents(self.model(), &FusedBatch::new(&self.config, counts.to_vec()))?),
             (Some(latent), true) => Some(one_of(latent.clone(), at)),
         };
-        area_inputs(&self.net, &self.config, &self.tables, counts, terms, latent).map(Some)
+        area_inputs(self.model(), counts, terms, latent).map(Some)
     }
 
     /// Latents of a batch on the host, `[M, A, D]`.

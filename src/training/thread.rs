@@ -98,22 +98,27 @@ fn keep_failed(
 ) -> String {
     let (Some(target), false) = (target, kept.weights.is_empty()) else { return message };
     let losses = shared.losses.load_full();
-    match write(target, recording, recipe, kept, &losses, RunStatus::Failed, Some(&message), &serde_json::Value::Null) {
+    let ending = Ending { status: RunStatus::Failed, message: Some(&message), summary: &serde_json::Value::Null };
+    match write(target, recording, recipe, kept, &losses, &ending) {
         Ok(folder) => format!("{message}. The weights before that are in {}", folder.display()),
         Err(error) => format!("{message}. The weights before that could not be written either: {error}"),
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of a run folder")]
+/// How a run ended.
+struct Ending<'a> {
+    status: RunStatus,
+    message: Option<&'a str>,
+    summary: &'a serde_json::Value,
+}
+
 fn write(
     target: &std::path::Path,
     recording: &Recording,
     recipe: &Recipe,
     kept: &Kept,
     losses: &LossLog,
-    status: RunStatus,
-    message: Option<&str>,
-    summary: &serde_json::Value,
+    ending: &Ending<'_>,
 ) -> Result<PathBuf, RunError> {
     let named = |(name, data): (&String, &burn::tensor::TensorData)| {
         Some(NamedArray { name: name.clone(), shape: data.shape().iter().copied().collect(), values: data.try_to_vec::<f32>().ok()? })
@@ -124,8 +129,8 @@ fn write(
         &RunContents {
             recipe,
             recording,
-            status,
-            message,
+            status: ending.status,
+            message: ending.message,
             ended: SystemTime::now(),
             device: &kept.device,
             seconds: kept.seconds,
@@ -134,7 +139,7 @@ fn write(
             losses,
             snapshot: kept.snapshot.as_ref(),
             weights: &kept.weights.iter().filter_map(named).collect::<Vec<_>>(),
-            summary,
+            summary: ending.summary,
         },
     )
 }
@@ -318,8 +323,7 @@ impl Run<'_> {
 
     fn finish(mut self, trainer: &GlmTrainer<'_>, data: &Prepared, state: &mut State, status: RunStatus) -> Result<Phase, Failure> {
         self.control.say(Phase::Finishing, "evaluating on test trials");
-        let effects = pair_effects(trainer, &trainer.test)?;
-        state.effects = effects.clone();
+        state.effects = pair_effects(trainer, &trainer.test)?;
         let all = [&trainer.train, &trainer.validation, &trainer.test];
         state.latents = Latents::default();
         for batches in all {
@@ -332,13 +336,13 @@ impl Run<'_> {
         self.publish(trainer, data, state, &shown)?;
         self.kept.weights = trainer.weights()?;
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
-        let summary = summary(trainer, data, &effects, &self.kept.stages, self.kept.seconds, self.target.as_deref())?;
+        let summary = summary(trainer, data, &state.effects, &self.kept.stages, self.kept.seconds, self.target.as_deref())?;
         let run = match &self.target {
             None => None,
             Some(target) => {
                 self.control.say(Phase::Finishing, "writing the run");
                 let losses = self.control.shared().losses.load_full();
-                Some(write(target, self.recording, self.recipe, self.kept, &losses, status, None, &summary)?)
+                Some(write(target, self.recording, self.recipe, self.kept, &losses, &Ending { status, message: None, summary: &summary })?)
             }
         };
         Ok(Phase::Finished(Arc::new(Finished { run, summary })))

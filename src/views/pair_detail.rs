@@ -28,11 +28,14 @@ pub(super) fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Opt
         if trained {
             widgets::line_label(ui, source, false, "inferred");
         }
+        if !pair.candidate.is_empty() {
+            widgets::line_label(ui, tokens.weak, false, "found by the score, not supported");
+        }
         if truth.is_some() {
             widgets::line_label(ui, tokens.truth, true, "truth of the simulation");
         }
     });
-    if !trained && truth.is_none() {
+    if !trained && truth.is_none() && pair.candidate.is_empty() {
         widgets::note(ui, untrained(pair));
         return;
     }

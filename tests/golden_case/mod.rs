@@ -11,8 +11,23 @@ use ndarray::{Array3, ArrayD};
 use ndarray_npy::NpzReader;
 use serde_json::Value;
 use spikescope::models::adam::Gradients;
-use spikescope::models::glm_transformer::{GlmConfig, GlmNet, LossTerms, Stage};
+use spikescope::models::glm_transformer::{Ask, GlmConfig, GlmNet, LossTerms, Model, Stage, Tables, Terms};
 use spikescope::models::params;
+
+/// All cases with losses and gradients.
+pub const CASES: [&str; 11] = [
+    "glm_stage1",
+    "glm_stage2",
+    "glm_stage3",
+    "glm_stage4",
+    "glm_stage2_sampled",
+    "glm_stage3_sampled",
+    "glm_stage2_legacy",
+    "glm_stage3_legacy",
+    "glm_stage4_clip",
+    "glm_three_areas",
+    "glm_three_areas_stage2",
+];
 
 /// One case.
 pub struct Case {
@@ -93,6 +108,14 @@ fn ours(config: &GlmConfig, golden: &str) -> (String, bool) {
 }
 
 impl Case {
+    pub fn model<'a>(&'a self, net: &'a GlmNet, tables: &'a Tables) -> Model<'a> {
+        Model { net, config: &self.config, tables }
+    }
+
+    pub fn ask(&self, terms: Terms, latent: Option<(Tensor<3>, Tensor<3>)>, noise: Option<Tensor<3>>) -> Ask {
+        Ask { terms, latent, noise, penalise_coupling: true }
+    }
+
     /// Arrays under a prefix, by our parameter names and layout.
     pub fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
         let of = |(key, array): (&String, &ArrayD<f32>)| {

@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2};
 use super::forward::draw;
 use super::inputs::{AreaInputs, Small};
 use super::loss::collect;
-use super::{GlmConfig, GlmNet, LossTerms, Norm, Tables, Terms};
+use super::{Ask, GlmConfig, GlmNet, LossTerms, Model, Norm, Tables, Terms};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
 use crate::models::kernels::block;
@@ -61,33 +61,24 @@ fn token_counts(config: &GlmConfig, trial: &ArrayView2<'_, u8>) -> Array2<f32> {
 ///
 /// # Errors
 /// When parameters cannot be read.
-pub fn fused_latents(
-    net: &GlmNet,
-    config: &GlmConfig,
-    tables: &Tables,
-    batch: &FusedBatch<'_>,
-) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
+pub fn fused_latents(model: Model<'_>, batch: &FusedBatch<'_>) -> Result<(Tensor<3>, Tensor<3>), DeviceFailed> {
+    let Model { net, config, tables } = model;
     let encoder = read_encoder(net, config)?;
     Ok(latent_tensors(config, &run_encoder(&encoder, config, tables, batch, false).0, &plain_device(net)))
 }
 
-/// Loss and, when `want_gradients`, the gradients of one batch. See [`super::reference_gradients`] for the arguments; `net`
-/// must live on a CPU device with autodiff.
+/// Loss and, when `want_gradients`, the gradients of one batch. The parameters must live on a CPU device with autodiff.
 ///
 /// # Errors
 /// When parameters cannot be read.
-#[allow(clippy::too_many_arguments, reason = "the inputs of one training step; bundling them would only rename them")]
 pub fn fused_gradients(
-    net: &GlmNet,
-    config: &GlmConfig,
-    tables: &Tables,
+    model: Model<'_>,
     batch: &FusedBatch<'_>,
-    terms: Terms,
-    latent: Option<(Tensor<3>, Tensor<3>)>,
-    latent_noise: Option<Tensor<3>>,
-    penalise_coupling: bool,
+    ask: Ask,
     want_gradients: bool,
 ) -> Result<(LossTerms, Gradients), DeviceFailed> {
+    let Model { net, config, tables } = model;
+    let Ask { terms, latent, noise, penalise_coupling } = ask;
     let device = plain_device(net);
     let mut encoder = None;
     let latent = match (terms.vae, latent) {
@@ -108,8 +99,8 @@ pub fn fused_gradients(
         true => None,
         false => Some(Tensor::<3>::from_inner(tensor3(&project(&batch.counts, &projections), &device)).set_require_grad(want_gradients)),
     };
-    let noise = latent_noise.map(Tensor::from_inner);
-    let Small { f0, factors, features, weights, post_spike } = small(net, config, tables, terms, latent.as_ref(), noise, projected.clone());
+    let noise = noise.map(Tensor::from_inner);
+    let Small { f0, factors, features, weights, post_spike } = small(model, terms, latent.as_ref(), noise, projected.clone());
     let trials = if terms.vae { batch.counts.len() } else { 1 };
     let scale = 1.0 / (trials * config.bins * config.units()) as f64;
     let (mut poisson, mut surrogate) = (0.0, Vec::new());
@@ -191,14 +182,13 @@ fn readout_weights(net: &GlmNet, config: &GlmConfig, area: usize, vae: bool, cou
 
 /// The small part of a pass: features and weights of every area's readout.
 fn small(
-    net: &GlmNet,
-    config: &GlmConfig,
-    tables: &Tables,
+    model: Model<'_>,
     terms: Terms,
     latent: Option<&(Tensor<3>, Tensor<3>)>,
     noise: Option<Tensor<3>>,
     projected: Option<Tensor<3>>,
 ) -> Small {
+    let Model { net, config, tables } = model;
     let f0 = net.mean_dynamics(config, tables);
     let factors = latent.map(|(mean, log_variance)| net.decode(config, tables, draw(mean, log_variance, noise)));
     let series = projected.map(|projected| net.series(config, tables, projected, config.pad));
@@ -223,19 +213,18 @@ fn small(
 /// # Errors
 /// When the device cannot be read.
 pub fn area_inputs(
-    net: &GlmNet,
-    config: &GlmConfig,
-    tables: &Tables,
+    model: Model<'_>,
     counts: &[ArrayView2<'_, u8>],
     terms: Terms,
     latent: Option<(Tensor<3>, Tensor<3>)>,
 ) -> Result<Vec<AreaInputs>, DeviceFailed> {
+    let Model { net, config, .. } = model;
     let autodiff = net.f0_coef.val().is_autodiff();
     let alike = |t: Tensor<3>| if autodiff { Tensor::from_inner(t) } else { t };
     let projections = if terms.coupling { read_projections(net, config)? } else { Vec::new() };
     let projected = (!projections.is_empty()).then(|| alike(tensor3(&project(counts, &projections), &plain_device(net))));
     let latent = latent.map(|(mean, log_variance)| (alike(mean), alike(log_variance)));
-    let small = small(net, config, tables, terms, latent.as_ref(), None, projected);
+    let small = small(model, terms, latent.as_ref(), None, projected);
     small.features.iter().zip(&small.weights).zip(&small.post_spike).map(|((f, w), p)| read_inputs(f, w, p.as_ref())).collect()
 }
 

@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::forward::Forward;
-use super::{GlmConfig, GlmNet, Tables, Terms};
+use super::{Ask, GlmConfig, GlmNet, Model};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
 
@@ -123,21 +123,13 @@ pub fn reference_losses(
 ///
 /// # Errors
 /// When the device cannot be read.
-#[allow(clippy::too_many_arguments, reason = "the inputs of one training step; bundling them would only rename them")]
-pub fn reference_gradients(
-    net: &GlmNet,
-    config: &GlmConfig,
-    tables: &Tables,
-    counts: Tensor<3>,
-    terms: Terms,
-    latent: Option<(Tensor<3>, Tensor<3>)>,
-    latent_noise: Option<Tensor<3>>,
-    penalise_coupling: bool,
-) -> Result<(LossTerms, Gradients), DeviceFailed> {
+pub fn reference_gradients(model: Model<'_>, counts: Tensor<3>, ask: Ask) -> Result<(LossTerms, Gradients), DeviceFailed> {
+    let Model { net, config, tables } = model;
+    let Ask { terms, latent, noise, penalise_coupling } = ask;
     let tracked = |t: Tensor<3>| if t.is_autodiff() { t } else { Tensor::from_inner(t) };
     let counts = tracked(counts);
     let latent = latent.map(|(mean, log_variance)| (tracked(mean), tracked(log_variance)));
-    let forward = net.forward(config, tables, counts.clone(), terms, latent, latent_noise.map(tracked));
+    let forward = net.forward(config, tables, counts.clone(), terms, latent, noise.map(tracked));
     let poisson = poisson(config, &counts, &forward);
     let penalties = net.penalties(config, &forward.f0, forward.factors.as_ref(), forward.latent.as_ref(), penalise_coupling);
     let mut total = poisson.clone() + penalties.smooth.clone();

@@ -19,6 +19,7 @@ mod fused;
 mod inputs;
 mod loss;
 mod net;
+mod pass;
 mod stages;
 mod tables;
 
@@ -29,5 +30,6 @@ pub use fused::{FusedBatch, area_inputs, fused_gradients, fused_latents};
 pub use inputs::AreaInputs;
 pub use loss::{LossTerms, reference_gradients, reference_losses};
 pub use net::{Block, Coupling, Decoder, GlmNet, Norm};
+pub use pass::{Ask, Model};
 pub use stages::{Stage, learning_rate};
 pub use tables::Tables;

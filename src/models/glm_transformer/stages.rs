@@ -50,7 +50,9 @@ impl Stage {
             Self::Mean => false,
             Self::Trials => name.starts_with("f0_coef"),
             Self::Coupling => encoder,
-            Self::PostSpike => !history,
+            // Coupling and offsets were fitted without post-spike filters and stood in for them: ours lets them settle again.
+            Self::PostSpike if published => !history,
+            Self::PostSpike => encoder,
         };
         let early = (coupling && self < Self::Coupling)
             || (history && self < Self::PostSpike)
@@ -108,6 +110,10 @@ mod tests {
         assert!(Stage::Coupling.trains("coupling.0.send", false));
         assert!(!Stage::Coupling.trains("blocks.0.qkv.weight", false));
         assert!(!Stage::Coupling.trains("history_coef", false));
+        for name in ["coupling.0.send", "history_coef", "decoder.0.first.weight", "readout.1.bias", "f0_coef"] {
+            assert!(Stage::PostSpike.trains(name, false), "{name}");
+        }
+        assert!(!Stage::PostSpike.trains("to_latent.weight", false));
     }
 
     #[test]

@@ -27,6 +27,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::training::yield_to_the_window;
+
 /// Open a spike recording, train models of neural interaction in the background, watch what they learn.
 #[derive(Debug, Parser)]
 #[command(name = "spikescope", version, args_conflicts_with_subcommands = true, after_help = "Without a command the window opens.")]
@@ -37,6 +39,9 @@ struct Cli {
     /// Threads that compute [default: as many as the machine has cores]
     #[arg(long, global = true, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Say when the first frame is on the screen and close the window again (`bench ui` starts the program so)
+    #[arg(long, hide = true)]
+    until_first_frame: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -88,11 +93,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    if let Some(threads) = cli.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.get()).thread_name(|i| format!("compute {i}")).build_global()?;
+    let mut pool =
+        rayon::ThreadPoolBuilder::new().num_threads(cli.threads.map_or(0, NonZeroUsize::get)).thread_name(|i| format!("compute {i}"));
+    if matches!(cli.command, None | Some(Command::Demo(_) | Command::Bench(bench::Bench::Ui(_)))) {
+        pool = pool.start_handler(|_| yield_to_the_window());
     }
+    pool.build_global()?;
     match cli.command {
-        None => window::open(cli.files),
+        None => window::open(cli.files, cli.until_first_frame),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Info(info)) => info.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),

@@ -175,8 +175,10 @@ fn a_panic_in_training_is_a_message_and_the_weights_are_kept() {
     let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
         assert!(count.fetch_add(1, Ordering::Relaxed) != 12, "injected");
     });
-    let handle =
-        start(recipe(&[("model.max_epochs", "1000")]), StartOptions { run: Some(target.clone()), wake: Some(wake), watched: false });
+    let handle = start(
+        recipe(&[("model.max_epochs", "1000")]),
+        StartOptions { run: Some(target.clone()), wake: Some(wake), ..StartOptions::default() },
+    );
     let message = failed(&handle.wait());
     assert!(message.contains("internal error") && message.contains("injected"), "{message}");
     assert!(message.contains(&target.display().to_string()), "{message}");

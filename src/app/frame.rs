@@ -18,14 +18,8 @@ impl eframe::App for SpikescopeApp {
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
-        let interval = self.meter.begin();
+        self.meter.begin();
         let ctx = ui.ctx().clone();
-        if let (Some(log), Some(ms)) = (&self.options.frame_log, interval) {
-            if let Ok(mut log) = log.lock() {
-                log.push(ms);
-            }
-            ctx.request_repaint();
-        }
         let mut command = Command::pressed(&ctx);
         let mut actions = Vec::new();
         match self.only {

@@ -32,10 +32,9 @@ impl Meter {
         Self { memory, ..Self::default() }
     }
 
-    /// A frame begins; returns the time since the last one began, milliseconds.
-    pub fn begin(&mut self) -> Option<f32> {
-        let now = Instant::now();
-        self.begun.replace(now).map(|before| (now - before).as_secs_f32() * 1e3)
+    /// A frame begins.
+    pub fn begin(&mut self) {
+        self.begun = Some(Instant::now());
     }
 
     /// The frame's work is done.

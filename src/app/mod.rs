@@ -25,7 +25,6 @@ pub use settings::{Settings, ThemeChoice};
 pub use state::SpikescopeApp;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 
 use eframe::egui;
 
@@ -51,8 +50,8 @@ pub struct AppOptions {
     pub runs_dir: Option<PathBuf>,
     /// Theme, instead of the one in the settings.
     pub theme: Option<ThemeChoice>,
-    /// Draw without pause and append the time from frame to frame, milliseconds (`spikescope bench ui`).
-    pub frame_log: Option<Arc<Mutex<Vec<f32>>>>,
+    /// Tell when the first frame is on the screen and close the window (`spikescope bench ui`).
+    pub first_frame: Option<fn()>,
 }
 
 impl AppOptions {
@@ -67,7 +66,7 @@ impl AppOptions {
 /// # Errors
 /// When there is no display or no graphics adapter, with what to do about it.
 pub fn run_window(options: AppOptions) -> anyhow::Result<()> {
-    let mut native = eframe::NativeOptions {
+    let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Spikescope")
             .with_app_id("spikescope")
@@ -77,10 +76,6 @@ pub fn run_window(options: AppOptions) -> anyhow::Result<()> {
         renderer: eframe::Renderer::Wgpu,
         ..eframe::NativeOptions::default()
     };
-    if options.frame_log.is_some() {
-        // Waiting for the screen would hide what a frame costs.
-        native.wgpu_options.surface.present_mode = wgpu::PresentMode::AutoNoVsync;
-    }
     eframe::run_native("spikescope", native, Box::new(move |cc| Ok(Box::new(SpikescopeApp::new(cc, options)))))
         .map_err(|e| anyhow::anyhow!("the window could not be opened: {e}. On Linux it needs a display (X11 or Wayland) and a Vulkan driver; mesa-vulkan-drivers gives one in software"))
 }

@@ -31,7 +31,12 @@ impl Run {
         folder: Option<PathBuf>,
     ) -> Result<Self, TrainingError> {
         let waker = ctx.clone();
-        let options = StartOptions { run: folder, wake: Some(Arc::new(move || waker.request_repaint_after(pause))), watched: true };
+        let options = StartOptions {
+            run: folder,
+            wake: Some(Arc::new(move || waker.request_repaint_after(pause))),
+            watched: true,
+            below_the_window: true,
+        };
         let handle = TrainingHandle::start(recording, recipe, options)?;
         let state = RunState {
             recipe: handle.recipe().clone(),

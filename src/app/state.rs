@@ -205,6 +205,11 @@ impl SpikescopeApp {
     pub(super) fn poll(&mut self, ctx: &egui::Context) {
         // The first frame is on the screen before anything is read.
         if self.frames == 1 {
+            if let Some(tell) = self.options.first_frame.take() {
+                tell();
+                self.may_close = true;
+                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            }
             self.open_from_options(ctx);
         }
         if let Some(opened) = self.opening.as_ref().map(Opening::poll) {

@@ -2,16 +2,24 @@
 
 use std::path::PathBuf;
 
+use super::output::print;
 use crate::app::{AppOptions, run_window};
 use crate::training::Recipe;
 
-/// Open the window with these recordings.
-pub(super) fn open(files: Vec<PathBuf>) -> anyhow::Result<()> {
+/// What the program prints when its first frame is on the screen and it was asked to tell.
+pub(super) const FIRST_FRAME: &str = "first frame";
+
+/// Open the window with these recordings; `until_first_frame` closes it again.
+pub(super) fn open(files: Vec<PathBuf>, until_first_frame: bool) -> anyhow::Result<()> {
     // A wrong name is better told here than in a window that opens for it; it may also be a mistyped command.
     if let Some(missing) = files.iter().find(|file| !file.exists()) {
         anyhow::bail!("{}: there is no such file and no such command; `spikescope --help` lists the commands", missing.display());
     }
-    show(AppOptions::for_user(files))
+    let tell: fn() = || {
+        // Whoever started the program so hears it as the end of its output, too.
+        let _ = print(FIRST_FRAME);
+    };
+    show(AppOptions { first_frame: until_first_frame.then_some(tell), ..AppOptions::for_user(files) })
 }
 
 /// Open the window with the demo recording.

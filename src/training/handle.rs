@@ -133,6 +133,8 @@ pub struct StartOptions {
     pub wake: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Publish snapshots from the start, as a view that looks does (see [`TrainingHandle::look`]).
     pub watched: bool,
+    /// The thread yields to a window of this process (see [`super::yield_to_the_window`]).
+    pub below_the_window: bool,
 }
 
 /// What the training thread and its handle share. Every field is replaced whole; nobody waits for anybody.
@@ -181,7 +183,12 @@ impl TrainingHandle {
         let (theirs, their_recipe) = (Arc::clone(&shared), recipe.clone());
         let thread = std::thread::Builder::new()
             .name("training".to_owned())
-            .spawn(move || super::thread::guarded(recording, their_recipe, options, inbox, theirs))
+            .spawn(move || {
+                if options.below_the_window {
+                    super::yield_to_the_window();
+                }
+                super::thread::guarded(recording, their_recipe, options, inbox, theirs);
+            })
             .map_err(|e| TrainingError::Thread(e.to_string()))?;
         Ok(Self { recipe, commands, shared, thread: Some(thread) })
     }

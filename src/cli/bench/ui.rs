@@ -1,8 +1,13 @@
 //! `spikescope bench ui`: how long frames of the window take, idle and while the demo trains. The real app is drawn without a
-//! display; a frame is layout, painting and reading the picture back.
+//! display; a frame is layout, painting and reading the picture back. Where there is a display, also how long the real program
+//! takes from its start to its first frame on the screen.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -10,6 +15,7 @@ use super::super::output::peak_rss_mb;
 use super::super::scene::Scene;
 use super::super::sources;
 use super::super::stage::{Look, Stage};
+use super::super::window::{FIRST_FRAME, has_display};
 use super::quantile;
 use crate::app::AppOptions;
 use crate::training::Phase;
@@ -27,6 +33,12 @@ pub(in crate::cli) struct Ui {
     /// Frames that are timed, each idle and while training
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     frames: u32,
+    /// How often the program is started to time its first frame; 0 does not
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    starts: u32,
+    /// A recording that the program is started with
+    #[arg(long, value_name = "FILE")]
+    open: Option<PathBuf>,
     /// One line of JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -34,6 +46,7 @@ pub(in crate::cli) struct Ui {
 
 impl Ui {
     pub(super) fn run(&self) -> anyhow::Result<Value> {
+        let first_frame_ms = if has_display() { self.first_frames_ms()? } else { Vec::new() };
         let look = Look::default();
         let mut idle = Stage::new(Scene::of_recording(sources::demo()?), None, &look)?;
         let idle_ms = self.frames_ms(&mut idle)?;
@@ -53,6 +66,8 @@ impl Ui {
         let (steps_per_s, still_training) = (stage.app().run().map_or(0.0, |run| run.progress.steps_per_s), training(&stage));
         Ok(json!({
             "bench": "ui",
+            "first_frame_p50_ms": (!first_frame_ms.is_empty()).then(|| quantile(&first_frame_ms, 0.5)),
+            "first_frame_max_ms": first_frame_ms.last(),
             "frames": self.frames,
             "size": format!("{}x{}", look.size.x, look.size.y),
             "idle_p50_ms": quantile(&idle_ms, 0.5),
@@ -63,6 +78,34 @@ impl Ui {
             "trained_throughout": still_training,
             "peak_rss_mb": peak_rss_mb(),
         }))
+    }
+
+    /// From starting the program to its first frame on the screen, ascending.
+    fn first_frames_ms(&self) -> anyhow::Result<Vec<f64>> {
+        let program = std::env::current_exe().context("finding the program itself")?;
+        let settings = tempfile::tempdir()?;
+        let mut times = Vec::new();
+        for _ in 0..self.starts {
+            let begun = Instant::now();
+            let mut window = Command::new(&program)
+                .arg("--until-first-frame")
+                .args(&self.open)
+                .envs(["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"].map(|name| (name, settings.path())))
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .spawn()?;
+            let mut line = String::new();
+            if let Some(said) = window.stdout.as_mut() {
+                BufReader::new(said).read_line(&mut line)?;
+            }
+            let took = begun.elapsed();
+            let status = window.wait()?;
+            anyhow::ensure!(line.trim() == FIRST_FRAME, "the window closed without a frame ({status})");
+            times.push(took.as_secs_f64() * 1e3);
+        }
+        times.sort_by(f64::total_cmp);
+        Ok(times)
     }
 
     /// Times of the frames, ascending.

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{bail, ensure};
+use burn::module::Module;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::data::Prepared;
 use super::device::open;
-use super::glm::GlmTrainer;
-use super::{DataRecipe, DeviceChoice, GlmRecipe};
+use super::estimate::DataShape;
+use super::glm::{GlmTrainer, check_window};
+use super::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe};
 use crate::models::glm_transformer::Stage;
 use crate::recording::{AreaRule, Recording, RecordingParts, Source, SpikeTrains, SplitFractions, TrialPlan, TrialSource};
 
@@ -20,12 +22,27 @@ use crate::recording::{AreaRule, Recording, RecordingParts, Source, SpikeTrains,
 pub struct BenchResult {
     /// Device name.
     pub device: String,
+    /// Numbers in the model.
+    pub parameters: usize,
+    /// Times of the steps, milliseconds, ascending; at least one.
+    times: Vec<f64>,
+}
+
+impl BenchResult {
     /// Steps timed.
-    pub steps: usize,
+    pub fn steps(&self) -> usize {
+        self.times.len()
+    }
+
     /// Median, milliseconds.
-    pub median_ms: f64,
+    pub fn median_ms(&self) -> f64 {
+        self.times.get(self.times.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
     /// Fastest, milliseconds.
-    pub min_ms: f64,
+    pub fn min_ms(&self) -> f64 {
+        self.times.first().copied().unwrap_or(f64::NAN)
+    }
 }
 
 /// Units per area and bins of a named size.
@@ -37,39 +54,57 @@ fn shape(size: &str) -> anyhow::Result<(Vec<usize>, usize)> {
     }
 }
 
-/// Time `steps` training steps of a stage after two that are not counted. `threads` is what the caller set rayon up with.
+/// Time `steps` training steps of a stage in a named size, after two that are not counted.
 ///
 /// # Errors
 /// Unknown size, no such device, a device that fails.
-pub fn step(size: &str, stage: Stage, batch: usize, device: DeviceChoice, threads: usize, steps: usize) -> anyhow::Result<BenchResult> {
+pub fn step(size: &str, stage: Stage, batch: usize, device: DeviceChoice, steps: usize) -> anyhow::Result<BenchResult> {
     let (areas, bins) = shape(size)?;
-    let recording = made_up(&areas, bins, batch)?;
+    let shape = DataShape { areas, bins, pad_bins: PAD, bin_s: BIN_S, train: batch };
+    time_steps(&GlmRecipe { batch, ..GlmRecipe::default() }, &shape, stage, device, 2, steps)
+}
+
+/// Time `steps` training steps of one batch of made-up counts, after `uncounted` others.
+///
+/// # Errors
+/// Shapes that cannot be trained, no such device, a device that fails.
+pub(super) fn time_steps(
+    recipe: &GlmRecipe,
+    shape: &DataShape,
+    stage: Stage,
+    device: DeviceChoice,
+    uncounted: usize,
+    steps: usize,
+) -> anyhow::Result<BenchResult> {
     let trials = TrialPlan {
         source: TrialSource::Tiles,
-        window_s: bins as f64 * BIN_S,
-        padding_s: PAD as f64 * BIN_S,
-        bin_s: BIN_S,
+        window_s: shape.bins as f64 * shape.bin_s,
+        padding_s: shape.pad_bins as f64 * shape.bin_s,
+        bin_s: shape.bin_s,
         ..TrialPlan::default()
     };
     let split = SplitFractions { train: 0.9, validation: 0.05 };
-    let data = Prepared::new(&recording, &DataRecipe { areas: AreaRule::Recorded, trials, split, ..DataRecipe::default() })?;
+    let data = DataRecipe { areas: AreaRule::Recorded, trials, split, ..DataRecipe::default() };
+    let checked = Recipe { data: data.clone(), model: ModelRecipe::GlmTransformer(recipe.clone()), ..Recipe::default() };
+    checked.check()?;
+    check_window(recipe, shape.bins)?;
+    let data = Prepared::new(&made_up(shape, recipe.batch)?, &data)?;
     let device = open(device)?;
-    let name = if device.cpu { format!("CPU, {threads} threads") } else { device.name.clone() };
-    let recipe = GlmRecipe { batch, ..GlmRecipe::default() };
-    let mut trainer = GlmTrainer::new(&recipe, 0, &data, device);
+    let name = device.name.clone();
+    let mut trainer = GlmTrainer::new(recipe, 0, &data, device);
     trainer.begin(stage)?;
     let mut times = Vec::with_capacity(steps);
-    for at in 0..steps + 2 {
+    for at in 0..steps + uncounted {
         let start = Instant::now();
         // The norm is read back, so a step has ended when this returns, on a GPU too.
         trainer.step(0, at as u64)?;
-        if at >= 2 {
+        if at >= uncounted {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
     times.sort_by(f64::total_cmp);
-    let (median_ms, min_ms) = (times.get(times.len() / 2).copied(), times.first().copied());
-    Ok(BenchResult { device: name, steps, median_ms: median_ms.context("no steps")?, min_ms: min_ms.context("no steps")? })
+    ensure!(!times.is_empty(), "no steps");
+    Ok(BenchResult { device: name, parameters: trainer.net.num_params(), times })
 }
 
 const BIN_S: f64 = 0.002;
@@ -77,9 +112,10 @@ const PAD: usize = 50;
 const RATE_HZ: f64 = 25.0;
 
 /// Independent units at 25 Hz, enough tiles for one batch of training trials and a few others.
-fn made_up(areas: &[usize], bins: usize, batch: usize) -> anyhow::Result<Arc<Recording>> {
-    let units: usize = areas.iter().sum();
-    let duration = ((batch as f64 / 0.9).ceil() + 4.0) * bins as f64 * BIN_S + PAD as f64 * BIN_S;
+fn made_up(shape: &DataShape, batch: usize) -> anyhow::Result<Arc<Recording>> {
+    let units: usize = shape.areas.iter().sum();
+    let tiles = (batch as f64 / 0.9).ceil() + 4.0;
+    let duration = tiles * shape.bins as f64 * shape.bin_s + shape.pad_bins as f64 * shape.bin_s;
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut train = || {
         let mut times: Vec<f64> = (0..(duration * RATE_HZ) as usize).map(|_| random.random::<f64>() * duration).collect();
@@ -90,7 +126,7 @@ fn made_up(areas: &[usize], bins: usize, batch: usize) -> anyhow::Result<Arc<Rec
         name: "bench".to_owned(),
         spikes: SpikeTrains::from_units((0..units).map(|_| train())),
         unit_ids: (0..units).map(|u| u.to_string()).collect(),
-        unit_areas: areas.iter().enumerate().flat_map(|(a, &n)| vec![format!("area {a}"); n]).collect(),
+        unit_areas: shape.areas.iter().enumerate().flat_map(|(a, &n)| vec![format!("area {a}"); n]).collect(),
         observed: vec![(0.0, duration)],
         ..RecordingParts::default()
     };

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::data::Prepared;
+use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
 use super::{GlmRecipe, Support};
 use crate::analysis::bases::raised_cosine;
@@ -75,6 +75,15 @@ pub(super) fn config_of(recipe: &GlmRecipe, data: &Prepared) -> GlmConfig {
         penalty_smooth: recipe.penalty_smooth,
         legacy_trial_attention: recipe.legacy_trial_attention,
     }
+}
+
+/// Windows of so many bins must fit the model's splines and tokens.
+///
+/// # Errors
+/// [`DataError::ShortWindow`] with what is needed.
+pub(super) fn check_window(recipe: &GlmRecipe, bins: usize) -> Result<(), DataError> {
+    let needed = recipe.token_bins.max(recipe.splines + 1).max(3);
+    if bins >= needed { Ok(()) } else { Err(DataError::ShortWindow { bins, needed }) }
 }
 
 impl<'a> GlmTrainer<'a> {

@@ -5,6 +5,7 @@ pub mod bench;
 mod control;
 mod data;
 mod device;
+mod estimate;
 mod evaluate;
 mod glm;
 mod handle;
@@ -17,6 +18,7 @@ mod thread;
 
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
+pub use estimate::{DataShape, Estimate, estimate};
 pub use handle::{Command, Finished, LossLog, LossPoint, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use priority::yield_to_the_window;
 pub use recipe::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe, RecipeError, RecipeField};

@@ -13,7 +13,7 @@ use super::control::{Control, Flow, StageState};
 use super::data::{DataError, Prepared};
 use super::device::{NoDevice, open};
 use super::evaluate::{StageRecord, summary};
-use super::glm::GlmTrainer;
+use super::glm::{GlmTrainer, check_window};
 use super::handle::Shared;
 use super::losslog::Collector;
 use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot};
@@ -172,7 +172,7 @@ impl Run<'_> {
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
         let data = Prepared::new(self.recording, &self.recipe.data)?;
         let recipe = self.recipe.glm();
-        check_window(recipe, &data)?;
+        check_window(recipe, data.binned.bins)?;
         self.publish_data(&data);
         let device = open(self.recipe.device)?;
         self.kept.device = device.name.clone();
@@ -346,15 +346,6 @@ impl Run<'_> {
             }
         };
         Ok(Phase::Finished(Arc::new(Finished { run, summary })))
-    }
-}
-
-/// Windows that the model's splines and tokens fit into.
-fn check_window(recipe: &GlmRecipe, data: &Prepared) -> Result<(), Failure> {
-    let needed = recipe.token_bins.max(recipe.splines + 1).max(3);
-    match data.binned.bins >= needed {
-        true => Ok(()),
-        false => Err(DataError::ShortWindow { bins: data.binned.bins, needed }.into()),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::recording::{Recording, split_trials};
-use crate::training::DataRecipe;
+use crate::training::{DataRecipe, DataShape};
 
 /// What will be used, and what not.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,17 @@ pub struct DataSummary {
 }
 
 impl DataSummary {
+    /// What of this decides how long training takes.
+    pub fn shape(&self) -> DataShape {
+        DataShape {
+            areas: self.areas.iter().map(|(_, kept, _)| *kept).filter(|kept| *kept > 0).collect(),
+            bins: self.bins.0,
+            pad_bins: self.bins.1,
+            bin_s: self.bin_s,
+            train: self.split[0],
+        }
+    }
+
     /// Trials used.
     pub fn trials(&self) -> usize {
         self.split.iter().sum()

@@ -8,7 +8,7 @@ use super::work::Background;
 use super::{Action, RunState, View, ViewContext, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
-use crate::training::{Command, DataRecipe, DeviceChoice, Phase, Progress};
+use crate::training::{Command, DataRecipe, DataShape, DeviceChoice, Estimate, GlmRecipe, Phase, Progress, estimate};
 use std::sync::Arc;
 
 /// Model, data, settings, device; start, pause, step, stop; progress by stage.
@@ -17,6 +17,7 @@ pub struct TrainView {
     form: Form,
     summary: Background<(String, DataRecipe), Result<DataSummary, String>>,
     offered: Background<String, Vec<AreaSplit>>,
+    cost: Background<(DataShape, GlmRecipe), Result<Estimate, String>>,
 }
 
 impl View for TrainView {
@@ -130,8 +131,27 @@ impl TrainView {
                 let tokens = theme::of(ui);
                 ui.label(RichText::new(problem).color(tokens.error));
             }
-            Some(Ok(summary)) => show_summary(ui, summary),
+            Some(Ok(summary)) => {
+                show_summary(ui, summary);
+                self.cost(ui, context, summary);
+            }
         });
+    }
+
+    /// Parameters and time. A step is timed for it, which would disturb a run and be disturbed by it.
+    fn cost(&mut self, ui: &mut Ui, context: &ViewContext<'_>, summary: &DataSummary) {
+        let key = (summary.shape(), context.recipe.glm().clone());
+        let cost = match context.run.is_some_and(|run| is_active(&run.progress.phase)) {
+            true => self.cost.latest(),
+            false => {
+                let (shape, recipe) = key.clone();
+                self.cost.get(ui.ctx(), "cost of training", &key, move || estimate(&recipe, &shape))
+            }
+        };
+        if let Some(Ok(cost)) = cost {
+            widgets::fact(ui, "Parameters", &widgets::count(cost.parameters));
+            widgets::fact(ui, "Estimated time", &format!("about {} on the CPU", widgets::duration(cost.cpu_seconds)));
+        }
     }
 
     fn areas(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Arc<Recording>) {

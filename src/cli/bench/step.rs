@@ -68,7 +68,7 @@ impl Step {
         };
         let threads = threads.unwrap_or_else(rayon::current_num_threads);
         let stage = Stage::ALL[usize::from(self.stage.clamp(1, 4)) - 1];
-        let result = crate::training::bench::step(size, stage, self.batch as usize, device, threads, self.steps as usize)?;
+        let result = crate::training::bench::step(size, stage, self.batch as usize, device, self.steps as usize)?;
         Ok(json!({
             "bench": "step",
             "model": "glm",
@@ -77,9 +77,9 @@ impl Step {
             "batch": self.batch,
             "threads": threads,
             "device": result.device,
-            "steps": result.steps,
-            "median_ms": result.median_ms,
-            "min_ms": result.min_ms,
+            "steps": result.steps(),
+            "median_ms": result.median_ms(),
+            "min_ms": result.min_ms(),
             "peak_rss_mb": peak_rss_mb(),
         }))
     }

@@ -1,0 +1,69 @@
+//! What a recipe will cost before it is started: parameters, and time from a step of each kind that is timed on made-up counts.
+
+use super::bench::time_steps;
+use super::{DeviceChoice, GlmRecipe};
+use crate::models::glm_transformer::Stage;
+
+/// Shape of the data that a recipe takes from a recording.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataShape {
+    /// Units per area.
+    pub areas: Vec<usize>,
+    /// Analysed bins per trial.
+    pub bins: usize,
+    /// Bins of history before them.
+    pub pad_bins: usize,
+    /// Bin width, seconds.
+    pub bin_s: f64,
+    /// Training trials.
+    pub train: usize,
+}
+
+/// What training will cost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Numbers that are trained.
+    pub parameters: usize,
+    /// Time of all stages on the CPU, seconds.
+    pub cpu_seconds: f64,
+}
+
+/// Steps at which early stopping ended the stages of the Fig. 2 simulation (median of the runs in `docs/validation.md`), with
+/// the default patience. How long other data take to stop improving is not known before.
+const TYPICAL_STEPS: [usize; 4] = [550, 1850, 220, 560];
+
+/// Parameters of the model, and its time on the CPU with as many threads as the program uses.
+///
+/// # Errors
+/// In words, when these shapes cannot be trained.
+pub fn estimate(recipe: &GlmRecipe, shape: &DataShape) -> Result<Estimate, String> {
+    let batch = recipe.batch.min(shape.train).max(1);
+    let recipe = GlmRecipe { batch, ..recipe.clone() };
+    let timed = |stage| time_steps(&recipe, shape, stage, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string());
+    let (slow, fast) = (timed(Stage::Trials)?, timed(Stage::Coupling)?);
+    let most = recipe.max_epochs * shape.train.div_ceil(batch);
+    let patience = GlmRecipe::default().patience_steps;
+    let mut ms = 0.0;
+    for (stage, typical) in Stage::ALL.into_iter().zip(TYPICAL_STEPS) {
+        let steps = (typical + recipe.patience_steps).saturating_sub(patience).min(most) as f64;
+        ms += steps * if stage == Stage::Trials { slow.median_ms() } else { fast.median_ms() };
+    }
+    Ok(Estimate { parameters: slow.parameters, cpu_seconds: ms / 1e3 })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted_and_time_grows_with_the_epochs_allowed() {
+        let shape = DataShape { areas: vec![4, 3], bins: 30, pad_bins: 10, bin_s: 0.002, train: 20 };
+        let small = GlmRecipe { width: 8, hidden: 16, layers: 1, batch: 10, max_epochs: 10, ..GlmRecipe::default() };
+        let few = estimate(&small, &shape).unwrap();
+        let wide = estimate(&GlmRecipe { width: 16, ..small.clone() }, &shape).unwrap();
+        assert!(wide.parameters > few.parameters);
+        assert!(few.cpu_seconds > 0.0 && few.cpu_seconds.is_finite());
+        assert!(estimate(&GlmRecipe { width: 9, heads: 2, ..small }, &shape).is_err());
+    }
+}

@@ -155,7 +155,7 @@ fn bar(fraction: f32) -> String {
 
 fn validation(losses: &LossLog) -> String {
     let last = losses.points.iter().rev().find(|p| p.validation);
-    last.map(|p| format!(", validation loss {:.5}", p.poisson)).unwrap_or_default()
+    last.map(|p| format!(", validation loss {:.5}", p.data())).unwrap_or_default()
 }
 
 fn duration(seconds: f32) -> String {

@@ -54,7 +54,7 @@ pub fn write(target: &Path, run: &RunContents<'_>) -> Result<PathBuf, RunError> 
     let mut writer = RunWriter::new(target)?;
     let recipe = run.recipe.to_toml().map_err(RunError::contents(RECIPE))?;
     writer.file(RECIPE, |f| f.write_all(recipe.as_bytes()))?;
-    let lines = metrics::to_lines(run.losses).map_err(RunError::contents(METRICS))?;
+    let lines = metrics::to_lines(run.losses);
     writer.file(METRICS, |f| f.write_all(lines.as_bytes()))?;
     if let Some(snapshot) = run.snapshot {
         let arrays = results::to_arrays(snapshot, run.losses).map_err(RunError::contents(RESULTS))?;

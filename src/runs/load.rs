@@ -46,7 +46,7 @@ pub fn load(folder: &Path) -> Result<LoadedRun, RunError> {
         String::from_utf8(bytes).map_err(|e| RunError::damaged(&folder.join(name))(format!("this is not UTF-8 text ({e})")))
     };
     let recipe = Recipe::parse(&text(RECIPE)?).map_err(|e| RunError::damaged(&folder.join(RECIPE))(e.to_string()))?;
-    let losses = metrics::from_lines(&text(METRICS)?).map_err(RunError::damaged(&folder.join(METRICS)))?;
+    let losses = metrics::from_lines(&text(METRICS)?, recipe.model.loss_terms()).map_err(RunError::damaged(&folder.join(METRICS)))?;
     let summary = serde_json::from_str(&text(SUMMARY)?).map_err(|e| RunError::damaged(&folder.join(SUMMARY))(e.to_string()))?;
     let snapshot = match manifest.has(RESULTS) {
         false => None,

@@ -16,7 +16,8 @@
 //! | `trials` | trials | trials with detail; trial number T of these has: |
 //! | `trialT_coupling_K`, `trialT_factors_A`, `trialT_log_rate` | rank × bins; factors × bins; bins × units | single-trial detail |
 //! | `truth_step`, `truth_pair`, `truth_score` | n; n × 2; n × 3 | steps; source, target; \|cos\| send, \|cos\| receive, filter correlation |
-//! | `loss_step`, `loss_stage`, `loss_validation`, `loss_terms` | n; n; n; n × 5 | Poisson, KL, group, smooth, total (read back from metrics.jsonl) |
+//! | `loss_step`, `loss_stage`, `loss_validation`, `loss_terms` | n; n; n; n × terms | losses (read back from metrics.jsonl) |
+//! | `loss_names` | terms | names of the terms |
 
 use ndarray::{Array2, Ix2};
 
@@ -142,10 +143,10 @@ impl Output {
             "loss_validation",
             NpzArray::U8(points.iter().map(|p| u8::from(p.validation)).collect::<ndarray::Array1<u8>>().into_dyn()),
         );
-        self.0.add(
-            "loss_terms",
-            table(points.iter().flat_map(|p| [p.poisson, p.kl, p.group, p.smooth, p.total]).collect(), 5, NpzArray::F32),
-        );
+        let terms = losses.terms.len();
+        self.0.add("loss_names", NpzArray::Text(losses.terms.iter().map(|term| term.key.to_owned()).collect()));
+        self.0
+            .add("loss_terms", table(points.iter().flat_map(|p| p.values.into_iter().take(terms)).collect(), terms.max(1), NpzArray::F32));
     }
 }
 

@@ -7,7 +7,6 @@ use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::handle::Shared;
 use super::{Command, Phase, Progress, StageProgress, StartOptions};
-use crate::models::glm_transformer::Stage;
 
 /// How to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +18,8 @@ pub(super) enum Flow {
 
 /// Progress of a stage, as the trainer knows it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StageState {
-    pub(super) stage: Stage,
+pub(super) struct StageState<'a> {
+    pub(super) name: &'a str,
     pub(super) epoch: usize,
     /// Share of the most epochs, and of the patience, that is used up.
     pub(super) fraction: f32,
@@ -81,7 +80,11 @@ impl Control {
 
     pub(super) fn device(&mut self, name: &str) {
         self.progress.device = name.to_owned();
-        self.progress.stages = Stage::ALL.iter().map(|s| StageProgress { name: s.name().to_owned(), fraction: 0.0, done: false }).collect();
+    }
+
+    /// Names of the stages to come.
+    pub(super) fn stages(&mut self, names: &[String]) {
+        self.progress.stages = names.iter().map(|name| StageProgress { name: name.clone(), fraction: 0.0, done: false }).collect();
     }
 
     /// Say what is being done; phases other than running have no speed.
@@ -91,11 +94,12 @@ impl Control {
         self.tell();
     }
 
-    pub(super) fn begin_stage(&mut self, stage: Stage) {
-        self.progress.stage = stage.number() - 1;
+    /// `stage` counts from 0.
+    pub(super) fn begin_stage(&mut self, stage: usize, name: &str) {
+        self.progress.stage = stage;
         self.stage_started = Instant::now();
         self.stepping = (0, Instant::now());
-        self.say(Phase::Preparing, &format!("preparing {}", stage.name()));
+        self.say(Phase::Preparing, &format!("preparing {name}"));
     }
 
     pub(super) fn end_stage(&mut self) -> f64 {
@@ -134,12 +138,12 @@ impl Control {
     }
 
     /// After every step, and between pieces of other work (`state` is `None` there).
-    pub(super) fn between(&mut self, step: u64, state: Option<StageState>) -> Flow {
+    pub(super) fn between(&mut self, step: u64, state: Option<StageState<'_>>) -> Flow {
         if let Some(state) = state {
             self.progress.step = step;
             self.progress.epoch = state.epoch;
             self.progress.phase = Phase::Running;
-            self.progress.doing = state.stage.name().to_owned();
+            self.progress.doing = state.name.to_owned();
             if let Some(stage) = self.progress.stages.get_mut(self.progress.stage) {
                 stage.fraction = stage.fraction.max(state.fraction.min(0.99));
             }

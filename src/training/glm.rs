@@ -1,6 +1,10 @@
 //! Fitting a GLM-Transformer stage by stage (spec §4.3, and ours): batches, steps, validation, early stopping, best weights.
 //! Nothing here reads a clock: watched or not, paused or not, the numbers are the same.
 
+mod learner;
+mod publish;
+mod results;
+
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
@@ -20,6 +24,8 @@ use crate::models::glm_transformer::{
     fused_latents, learning_rate, reference_gradients,
 };
 use crate::models::params;
+
+pub(super) use learner::{GlmLearner, TERMS};
 
 /// Trials of one step with what is computed once for them.
 pub(super) struct Batch<'a> {
@@ -426,35 +432,4 @@ pub(super) fn matrix(values: &params::Values, name: &str) -> Array2<f32> {
         .ok()
         .and_then(|v| Array2::from_shape_vec((rows, columns), v).ok())
         .unwrap_or_else(|| Array2::zeros((rows, columns)))
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// Two areas of three and four units.
-    pub(in crate::training) fn tiny_config() -> GlmConfig {
-        GlmConfig {
-            neurons: vec![3, 4],
-            bins: 30,
-            pad: 10,
-            latent_per_area: 2,
-            width: 8,
-            heads: 1,
-            layers: 1,
-            hidden: 16,
-            token_bins: 5,
-            splines: 5,
-            factors: 2,
-            decoder_multiple: 2,
-            rank: 1,
-            coupling_basis: (3, 2.0, 0.7),
-            history_basis: (2, 1.5, 1.0),
-            self_coupling: true,
-            beta: 0.5,
-            penalty_coupling: 1e-5,
-            penalty_smooth: 1.0,
-            legacy_trial_attention: false,
-        }
-    }
 }

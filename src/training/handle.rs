@@ -8,7 +8,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
 
-use super::{Recipe, RecipeError, Snapshot};
+use super::{LossLog, Recipe, RecipeError, Snapshot};
 use crate::recording::{Recording, Trials};
 
 /// What can be asked of a running training thread; each takes effect within one step.
@@ -88,40 +88,6 @@ pub struct Finished {
     pub run: Option<PathBuf>,
     /// The line `train --json` prints (see the README).
     pub summary: serde_json::Value,
-}
-
-/// One point of the loss log.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LossPoint {
-    /// Steps since the start.
-    pub step: u64,
-    /// Stage, 1 to 4.
-    pub stage: u8,
-    /// Validation (true) or training (false).
-    pub validation: bool,
-    /// Poisson term per bin and unit.
-    pub poisson: f32,
-    /// KL term, scaled by beta.
-    pub kl: f32,
-    /// Group penalty.
-    pub group: f32,
-    /// Smoothness penalty.
-    pub smooth: f32,
-    /// Sum of all.
-    pub total: f32,
-}
-
-/// Losses so far and the references they are compared with.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LossLog {
-    /// Points in order of steps; training points are decimated by the sender (at most 4000).
-    pub points: Vec<LossPoint>,
-    /// Validation loss of a flat rate per unit.
-    pub flat: Option<f32>,
-    /// Validation loss of the mean over training trials (PSTH).
-    pub psth: Option<f32>,
-    /// Validation loss of the true rates, when simulated.
-    pub oracle: Option<f32>,
 }
 
 /// What goes with a recipe but does not decide the result.

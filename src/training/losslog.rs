@@ -1,7 +1,63 @@
-//! The loss log as the training thread keeps it: validation points whole, training points averaged over a growing stride.
+//! Losses of a run: the terms of a model's loss by name, points of the curves, and the log as the training thread keeps it,
+//! validation points whole, training points averaged over a growing stride.
 
-use super::{LossLog, LossPoint};
-use crate::models::glm_transformer::{GlmConfig, LossTerms, Stage};
+/// One term of a model's loss.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LossTerm {
+    /// Name in files.
+    pub key: &'static str,
+    /// Name for the user.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+}
+
+/// Most terms of a loss.
+pub const MOST_TERMS: usize = 6;
+
+/// Values of the terms of a model, in the order of its [`LossTerm`]s: the total first, then what the references are compared
+/// with; zero beyond its last term.
+pub type TermValues<T> = [T; MOST_TERMS];
+
+/// One point of the loss log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LossPoint {
+    /// Steps since the start.
+    pub step: u64,
+    /// Stage, from 1.
+    pub stage: u8,
+    /// Validation (true) or training (false).
+    pub validation: bool,
+    /// Terms; see [`LossLog::terms`].
+    pub values: TermValues<f32>,
+}
+
+impl LossPoint {
+    /// Everything that is minimised.
+    pub fn total(&self) -> f32 {
+        self.values[0]
+    }
+
+    /// The term that the references are compared with, per bin and unit.
+    pub fn data(&self) -> f32 {
+        self.values[1]
+    }
+}
+
+/// Losses so far and the references they are compared with.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LossLog {
+    /// Terms of the model's loss.
+    pub terms: &'static [LossTerm],
+    /// Points in order of steps; training points are decimated by the sender (at most 4000).
+    pub points: Vec<LossPoint>,
+    /// Validation loss of a flat rate per unit.
+    pub flat: Option<f32>,
+    /// Validation loss of the mean over training trials (PSTH).
+    pub psth: Option<f32>,
+    /// Validation loss of the true rates, when simulated.
+    pub oracle: Option<f32>,
+}
 
 /// Most training points kept; see [`LossLog::points`].
 const MOST: usize = 4000;
@@ -15,41 +71,27 @@ pub(super) struct Collector {
     held: Vec<LossPoint>,
 }
 
-fn point(config: &GlmConfig, step: u64, stage: Stage, validation: bool, losses: &LossTerms) -> LossPoint {
-    LossPoint {
-        step,
-        stage: stage.number() as u8,
-        validation,
-        poisson: losses.poisson as f32,
-        kl: (config.beta * losses.kl) as f32,
-        group: losses.group as f32,
-        smooth: losses.smooth as f32,
-        total: losses.total as f32,
-    }
+fn point(step: u64, stage: usize, validation: bool, losses: TermValues<f64>) -> LossPoint {
+    LossPoint { step, stage: stage as u8 + 1, validation, values: losses.map(|x| x as f32) }
 }
 
 /// Mean of points of one stage; the step of the last.
 fn mean(points: &[LossPoint]) -> Option<LossPoint> {
     let last = *points.last()?;
     let n = points.len() as f32;
-    let of = |term: fn(&LossPoint) -> f32| points.iter().map(term).sum::<f32>() / n;
-    Some(LossPoint {
-        poisson: of(|p| p.poisson),
-        kl: of(|p| p.kl),
-        group: of(|p| p.group),
-        smooth: of(|p| p.smooth),
-        total: of(|p| p.total),
-        ..last
-    })
+    let values = std::array::from_fn(|term| points.iter().map(|p| p.values[term]).sum::<f32>() / n);
+    Some(LossPoint { values, ..last })
 }
 
 impl Collector {
-    pub(super) fn validation(&mut self, config: &GlmConfig, step: u64, stage: Stage, losses: &LossTerms) {
-        self.validation.push(point(config, step, stage, true, losses));
+    /// `stage` counts from 0.
+    pub(super) fn validation(&mut self, step: u64, stage: usize, losses: TermValues<f64>) {
+        self.validation.push(point(step, stage, true, losses));
     }
 
-    pub(super) fn training(&mut self, config: &GlmConfig, step: u64, stage: Stage, losses: &LossTerms) {
-        let new = point(config, step, stage, false, losses);
+    /// `stage` counts from 0.
+    pub(super) fn training(&mut self, step: u64, stage: usize, losses: TermValues<f64>) {
+        let new = point(step, stage, false, losses);
         if self.held.last().is_some_and(|p| p.stage != new.stage) {
             self.training.extend(mean(&self.held));
             self.held.clear();
@@ -81,12 +123,10 @@ mod tests {
     #[test]
     fn many_steps_are_thinned_but_no_stage_is_lost() {
         let mut collector = Collector::default();
-        let config = crate::training::glm::tests::tiny_config();
         for step in 0..20_000u64 {
-            let stage = if step < 10 { Stage::Mean } else { Stage::Trials };
-            collector.training(&config, step, stage, &LossTerms { total: step as f64, ..LossTerms::default() });
+            collector.training(step, usize::from(step >= 10), [step as f64; MOST_TERMS]);
         }
-        collector.validation(&config, 7, Stage::Mean, &LossTerms::default());
+        collector.validation(7, 0, [0.0; MOST_TERMS]);
         let log = collector.log(&LossLog { flat: Some(1.0), ..LossLog::default() });
         assert!(log.points.len() <= MOST + 1 && log.points.len() > MOST / 2);
         assert!(log.points.is_sorted_by_key(|p| p.step));

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::LossTerm;
 use crate::recording::{AreaRule, SplitFractions, TrialPlan};
 
 /// Which device trains.
@@ -42,6 +43,15 @@ pub struct DataRecipe {
 pub enum ModelRecipe {
     /// GLM-Transformer (Xin & Kass 2025).
     GlmTransformer(GlmRecipe),
+}
+
+impl ModelRecipe {
+    /// Terms of the model's loss, the total first.
+    pub fn loss_terms(&self) -> &'static [LossTerm] {
+        match self {
+            Self::GlmTransformer(_) => &super::glm::TERMS,
+        }
+    }
 }
 
 /// Hyperparameters of the GLM-Transformer; defaults are those of the paper's GLM simulation (spec §4.5), with our staging.

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crossbeam_channel::Receiver;
+use serde_json::{Map, Value, json};
 
 use super::control::{Control, Flow, StageState};
 use super::data::{DataError, Prepared};
+use super::device::TrainingDevice;
 use super::device::{NoDevice, open};
-use super::evaluate::{StageRecord, summary};
-use super::glm::{GlmTrainer, check_window};
+use super::glm::{GlmLearner, GlmTrainer, check_window};
 use super::handle::Shared;
+use super::learner::{Learner, Moment, Patience, Stopping};
 use super::losslog::Collector;
-use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot};
-use super::{Command, Finished, GlmRecipe, LossLog, Phase, Recipe, Snapshot, StartOptions, TruthScore};
+use super::{Command, Finished, LossLog, ModelRecipe, Phase, Recipe, Snapshot, StartOptions};
 use crate::models::DeviceFailed;
-use crate::models::glm_transformer::Stage;
 use crate::models::params::Values;
 use crate::recording::Recording;
 use crate::runs::{NamedArray, RunContents, RunError, RunStatus, StageEntry};
@@ -36,7 +36,18 @@ enum Failure {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error("the loss is no longer a finite number at step {step} of stage {stage}; lower the learning rate (now {rate})")]
-    NotFinite { step: u64, stage: &'static str, rate: f64 },
+    NotFinite { step: u64, stage: String, rate: f64 },
+}
+
+/// What a stage did.
+#[derive(Debug, Clone, PartialEq)]
+struct StageRecord {
+    name: String,
+    steps: u64,
+    epochs: u64,
+    seconds: f64,
+    /// Best validation loss with penalties.
+    validation_loss: f64,
 }
 
 /// What is kept whatever happens: the last good weights and what was known with them.
@@ -98,7 +109,7 @@ fn keep_failed(
 ) -> String {
     let (Some(target), false) = (target, kept.weights.is_empty()) else { return message };
     let losses = shared.losses.load_full();
-    let ending = Ending { status: RunStatus::Failed, message: Some(&message), summary: &serde_json::Value::Null };
+    let ending = Ending { status: RunStatus::Failed, message: Some(&message), summary: &Value::Null };
     match write(target, recording, recipe, kept, &losses, &ending) {
         Ok(folder) => format!("{message}. The weights before that are in {}", folder.display()),
         Err(error) => format!("{message}. The weights before that could not be written either: {error}"),
@@ -109,7 +120,7 @@ fn keep_failed(
 struct Ending<'a> {
     status: RunStatus,
     message: Option<&'a str>,
-    summary: &'a serde_json::Value,
+    summary: &'a Value,
 }
 
 fn write(
@@ -159,9 +170,6 @@ struct State {
     step: u64,
     version: u64,
     losses: Collector,
-    effects: Vec<PairEffect>,
-    latents: Latents,
-    truth: Vec<(u64, TruthScore)>,
 }
 
 impl Run<'_> {
@@ -171,23 +179,23 @@ impl Run<'_> {
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
         let data = Prepared::new(self.recording, &self.recipe.data)?;
-        let recipe = self.recipe.glm();
-        check_window(recipe, data.binned.bins)?;
         self.publish_data(&data);
         let device = open(self.recipe.device)?;
         self.kept.device = device.name.clone();
         self.control.device(&device.name);
         self.control.say(Phase::Preparing, "initial weights and batches");
-        let mut trainer = GlmTrainer::new(recipe, self.recipe.seed, &data, device);
+        let mut learner = learner(self.recipe, &data, device)?;
+        let stages = learner.stages();
+        self.control.stages(&stages);
         let mut state = State::default();
-        for stage in Stage::ALL {
-            match self.stage(&mut trainer, &data, stage, &mut state)? {
+        for (stage, name) in stages.iter().enumerate() {
+            match self.stage(&mut *learner, stage, name, &mut state)? {
                 Flow::Go => {}
                 Flow::Discard => return Ok(Phase::Discarded),
-                Flow::StopAndKeep => return self.finish(&trainer, &data, &mut state, RunStatus::Stopped),
+                Flow::StopAndKeep => return self.finish(&mut *learner, &data, &mut state, RunStatus::Stopped),
             }
         }
-        self.finish(&trainer, &data, &mut state, RunStatus::Complete)
+        self.finish(&mut *learner, &data, &mut state, RunStatus::Complete)
     }
 
     /// Trials and references, for views.
@@ -197,6 +205,7 @@ impl Run<'_> {
         let references = data.references(&data.split.validation);
         let single = |x: Option<f64>| x.map(|x| x as f32);
         shared.losses.store(Arc::new(LossLog {
+            terms: self.recipe.model.loss_terms(),
             points: Vec::new(),
             flat: single(references.flat),
             psth: single(references.psth),
@@ -204,55 +213,49 @@ impl Run<'_> {
         }));
     }
 
-    fn stage(&mut self, trainer: &mut GlmTrainer<'_>, data: &Prepared, stage: Stage, state: &mut State) -> Result<Flow, Failure> {
-        self.control.begin_stage(stage);
-        trainer.begin(stage)?;
-        let recipe = trainer.recipe.clone();
-        if stage == Stage::Coupling && !recipe.published_staging {
-            let mut flow = Flow::Go;
-            let control = &mut self.control;
-            let mut tell = |fraction: f32| {
-                control.say(Phase::Preparing, &format!("scoring edges against jitter, {:.0} %", 100.0 * fraction));
-                flow = control.between(state.step, None);
-                flow == Flow::Go
-            };
-            trainer.score_edges(&mut tell)?;
-            if flow != Flow::Go {
-                return Ok(flow);
-            }
+    fn stage(&mut self, learner: &mut dyn Learner, stage: usize, name: &str, state: &mut State) -> Result<Flow, Failure> {
+        self.control.begin_stage(stage, name);
+        let mut flow = Flow::Go;
+        let control = &mut self.control;
+        learner.begin(stage, &mut |doing| {
+            control.say(Phase::Preparing, doing);
+            flow = control.between(state.step, None);
+            flow == Flow::Go
+        })?;
+        if flow != Flow::Go {
+            return Ok(flow);
         }
         let (first_step, mut epochs) = (state.step, 0);
-        let mut stopper = Stopper::new(&recipe);
-        let mut flow = Flow::Go;
-        self.validate(trainer, data, stage, state, &mut stopper)?;
-        while flow == Flow::Go && epochs < recipe.max_epochs && !stopper.done(state.step, &recipe) {
+        let mut stopper = Stopper::new(learner.stopping());
+        self.validate(learner, stage, state, &mut stopper)?;
+        while flow == Flow::Go && epochs < stopper.rule.max_epochs && !stopper.done(state.step) {
             epochs += 1;
-            for at in 0..trainer.train.len() {
-                let (losses, norm) = trainer.step(at, state.step)?;
+            for at in 0..learner.batches() {
+                let (losses, norm) = learner.step(at, state.step)?;
                 state.step += 1;
-                if !(losses.total.is_finite() && norm.is_finite()) {
+                if !(losses[0].is_finite() && norm.is_finite()) {
                     self.kept.steps = state.step;
                     self.kept.seconds = self.control.seconds();
-                    return Err(Failure::NotFinite { step: state.step, stage: stage.name(), rate: recipe.rate });
+                    return Err(Failure::NotFinite { step: state.step, stage: name.to_owned(), rate: learner.rate() });
                 }
-                state.losses.training(&trainer.config, state.step, stage, &losses);
-                let fraction = (epochs as f32 / recipe.max_epochs as f32).max(0.9 * stopper.used(state.step, &recipe));
-                flow = self.control.between(state.step, Some(StageState { stage, epoch: epochs, fraction }));
+                state.losses.training(state.step, stage, losses);
+                let fraction = (epochs as f32 / stopper.rule.max_epochs as f32).max(0.9 * stopper.used(state.step));
+                flow = self.control.between(state.step, Some(StageState { name, epoch: epochs, fraction }));
                 if flow != Flow::Go {
                     break;
                 }
                 if self.control.snapshot_due() {
-                    self.publish(trainer, data, state, &[])?;
+                    self.publish(learner, state, &[])?;
                 }
             }
-            self.validate(trainer, data, stage, state, &mut stopper)?;
+            self.validate(learner, stage, state, &mut stopper)?;
         }
         if let Some((_, weights)) = &stopper.best {
-            trainer.restore(weights);
+            learner.restore(weights);
         }
         let seconds = self.control.end_stage();
         self.kept.stages.push(StageRecord {
-            name: stage.name().to_owned(),
+            name: name.to_owned(),
             steps: state.step - first_step,
             epochs: epochs as u64,
             seconds,
@@ -262,34 +265,21 @@ impl Run<'_> {
     }
 
     /// Validation loss, early stopping, and what views show once per epoch.
-    fn validate(
-        &mut self,
-        trainer: &GlmTrainer<'_>,
-        data: &Prepared,
-        stage: Stage,
-        state: &mut State,
-        stopper: &mut Stopper,
-    ) -> Result<(), Failure> {
-        let losses = trainer.losses(&trainer.validation, stage.terms())?;
-        state.losses.validation(&trainer.config, state.step, stage, &losses);
-        if stopper.hear(losses.total, state.step) {
-            let weights = trainer.weights()?;
+    fn validate(&mut self, learner: &mut dyn Learner, stage: usize, state: &mut State, stopper: &mut Stopper) -> Result<(), Failure> {
+        let losses = learner.validate(state.step)?;
+        state.losses.validation(state.step, stage, losses);
+        if stopper.hear(losses[0], state.step) {
+            let weights = learner.weights()?;
             self.kept.weights = weights.clone();
-            stopper.best = Some((losses.total, weights));
+            stopper.best = Some((losses[0], weights));
         }
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
-        if stage >= Stage::Coupling && !data.edges.is_empty() {
-            let shown = pairs(trainer, &trainer.weights()?, &[]);
-            state.truth.extend(scores(&shown, data).into_iter().map(|score| (state.step, score)));
-        }
         self.publish_losses(state);
         if self.control.snapshot_due() {
             if self.control.effects_due() {
-                let few = &trainer.validation[..trainer.validation.len().min(2)];
-                state.effects = pair_effects(trainer, few)?;
-                state.latents = latents(trainer, &trainer.validation)?;
+                learner.refresh()?;
             }
-            self.publish(trainer, data, state, &[])?;
+            self.publish(learner, state, &[])?;
         }
         Ok(())
     }
@@ -301,42 +291,28 @@ impl Run<'_> {
     }
 
     /// Publish a snapshot with detail for the trials that views asked for, and for `more`.
-    fn publish(&mut self, trainer: &GlmTrainer<'_>, data: &Prepared, state: &mut State, more: &[usize]) -> Result<(), Failure> {
+    fn publish(&mut self, learner: &dyn Learner, state: &mut State, more: &[usize]) -> Result<(), Failure> {
+        let shared = Arc::clone(self.control.shared());
         let mut trials = self.control.trials_wanted();
         trials.extend(more);
-        trials.retain(|&t| t < data.trials.starts.len());
+        let known = shared.data.load().as_ref().map_or(0, |data| data.1.starts.len());
+        trials.retain(|&t| t < known);
         state.version += 1;
-        let occasion = Occasion {
-            version: state.version,
-            step: state.step,
-            effects: &state.effects,
-            truth: &state.truth,
-            trials: &trials,
-            latents: &state.latents,
-        };
-        let snapshot = snapshot(trainer, data, &occasion)?;
+        let snapshot = learner.snapshot(&Moment { version: state.version, step: state.step, trials: &trials })?;
         self.kept.snapshot = Some(snapshot.clone());
-        self.control.shared().snapshot.store(Some(Arc::new(snapshot)));
+        shared.snapshot.store(Some(Arc::new(snapshot)));
         self.publish_losses(state);
         Ok(())
     }
 
-    fn finish(mut self, trainer: &GlmTrainer<'_>, data: &Prepared, state: &mut State, status: RunStatus) -> Result<Phase, Failure> {
+    fn finish(mut self, learner: &mut dyn Learner, data: &Prepared, state: &mut State, status: RunStatus) -> Result<Phase, Failure> {
         self.control.say(Phase::Finishing, "evaluating on test trials");
-        state.effects = pair_effects(trainer, &trainer.test)?;
-        let all = [&trainer.train, &trainer.validation, &trainer.test];
-        state.latents = Latents::default();
-        for batches in all {
-            let (trials, means) = latents(trainer, batches)?;
-            state.latents.0.extend(trials);
-            state.latents.1.resize(means.len(), Vec::new());
-            state.latents.1.iter_mut().zip(means).for_each(|(to, from)| to.extend(from));
-        }
+        let results = learner.conclude()?;
         let shown: Vec<usize> = data.split.test.iter().copied().take(8).collect();
-        self.publish(trainer, data, state, &shown)?;
-        self.kept.weights = trainer.weights()?;
+        self.publish(learner, state, &shown)?;
+        self.kept.weights = learner.weights()?;
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
-        let summary = summary(trainer, data, &state.effects, &self.kept.stages, self.kept.seconds, self.target.as_deref())?;
+        let summary = summary(data, results, self.kept, self.target.as_deref());
         let run = match &self.target {
             None => None,
             Some(target) => {
@@ -349,6 +325,40 @@ impl Run<'_> {
     }
 }
 
+/// The model of the recipe on its data.
+fn learner<'a>(recipe: &Recipe, data: &'a Prepared, device: TrainingDevice) -> Result<Box<dyn Learner + 'a>, Failure> {
+    match &recipe.model {
+        ModelRecipe::GlmTransformer(glm) => {
+            check_window(glm, data.binned.bins)?;
+            Ok(Box::new(GlmLearner::new(GlmTrainer::new(glm, recipe.seed, data, device), data)))
+        }
+    }
+}
+
+/// The line of `train --json`: what every run has, and the results of its model.
+fn summary(data: &Prepared, results: Map<String, Value>, kept: &Kept, run: Option<&std::path::Path>) -> Value {
+    let references = data.references(&data.split.test);
+    let mut summary = json!({
+        "run": run.map(|p| p.display().to_string()),
+        "flat_loss": references.flat,
+        "psth_loss": references.psth,
+        "seconds": kept.seconds,
+        "trials": { "train": data.split.train.len(), "validation": data.split.validation.len(), "test": data.split.test.len() },
+        "stages": kept.stages.iter().map(|s| json!({
+            "name": s.name, "steps": s.steps, "epochs": s.epochs, "seconds": s.seconds, "validation_loss": s.validation_loss,
+        })).collect::<Vec<_>>(),
+    });
+    let mut results = results;
+    let true_edges = results.remove("true_edges");
+    if references.oracle.is_some() || true_edges.is_some() {
+        summary["truth"] = json!({ "oracle_loss": references.oracle, "edges": true_edges.unwrap_or_else(|| json!([])) });
+    }
+    for (key, value) in results {
+        summary[key] = value;
+    }
+    summary
+}
+
 /// Early stopping on the validation loss.
 struct Stopper {
     best: Option<(f64, Values)>,
@@ -357,20 +367,17 @@ struct Stopper {
     improved: u64,
     /// Epochs without improvement.
     worse: usize,
-    tolerance: f64,
+    rule: Stopping,
 }
 
-/// The authors' patience, epochs.
-const PUBLISHED_PATIENCE: usize = 3;
-
 impl Stopper {
-    fn new(recipe: &GlmRecipe) -> Self {
-        Self { best: None, heard: f64::INFINITY, improved: 0, worse: 0, tolerance: recipe.tolerance }
+    fn new(rule: Stopping) -> Self {
+        Self { best: None, heard: f64::INFINITY, improved: 0, worse: 0, rule }
     }
 
     /// True when the loss is the best so far by more than the tolerance.
     fn hear(&mut self, loss: f64, step: u64) -> bool {
-        let better = loss.is_finite() && loss < self.heard - self.tolerance;
+        let better = loss.is_finite() && loss < self.heard - self.rule.tolerance;
         if better {
             (self.heard, self.improved, self.worse) = (loss, step, 0);
         } else {
@@ -380,15 +387,15 @@ impl Stopper {
     }
 
     /// Share of the patience that is used up.
-    fn used(&self, step: u64, recipe: &GlmRecipe) -> f32 {
-        match recipe.published_staging {
-            true => self.worse as f32 / PUBLISHED_PATIENCE as f32,
-            false => (step - self.improved) as f32 / recipe.patience_steps as f32,
+    fn used(&self, step: u64) -> f32 {
+        match self.rule.patience {
+            Patience::Epochs(epochs) => self.worse as f32 / epochs as f32,
+            Patience::Steps(steps) => (step - self.improved) as f32 / steps as f32,
         }
     }
 
-    fn done(&self, step: u64, recipe: &GlmRecipe) -> bool {
-        self.used(step, recipe) >= 1.0
+    fn done(&self, step: u64) -> bool {
+        self.used(step) >= 1.0
     }
 }
 
@@ -398,17 +405,16 @@ mod tests {
 
     #[test]
     fn patience_counts_steps_or_epochs() {
-        let ours = GlmRecipe { patience_steps: 10, ..GlmRecipe::default() };
-        let mut stopper = Stopper::new(&ours);
+        let rule = Stopping { patience: Patience::Steps(10), max_epochs: 100, tolerance: 1e-5 };
+        let mut stopper = Stopper::new(rule);
         assert!(stopper.hear(1.0, 0));
         assert!(!stopper.hear(1.0 - 1e-6, 5), "less than the tolerance is no improvement");
-        assert!(!stopper.done(9, &ours) && stopper.done(10, &ours));
-        assert!(stopper.hear(0.9, 10) && !stopper.done(19, &ours));
-        let published = GlmRecipe { published_staging: true, ..ours };
-        let mut stopper = Stopper::new(&published);
+        assert!(!stopper.done(9) && stopper.done(10));
+        assert!(stopper.hear(0.9, 10) && !stopper.done(19));
+        let mut stopper = Stopper::new(Stopping { patience: Patience::Epochs(3), ..rule });
         for (loss, done) in [(1.0, false), (2.0, false), (2.0, false), (2.0, true)] {
             stopper.hear(loss, 1000);
-            assert_eq!(stopper.done(1_000_000, &published), done);
+            assert_eq!(stopper.done(1_000_000), done);
         }
         assert!(!stopper.hear(f64::NAN, 0));
     }

@@ -5,48 +5,19 @@ use egui_plot::{HLine, HoverPosition, Line, LineStyle, PlotPoints, Points, VLine
 
 use super::{View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
-use crate::training::{LossLog, LossPoint};
-
-/// Terms of the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Term {
-    Total,
-    Poisson,
-    Kl,
-    Group,
-    Smooth,
-}
-
-const TERMS: [(Term, &str, &str); 5] = [
-    (Term::Total, "Total", "Everything that is minimised"),
-    (Term::Poisson, "Poisson", "How well spike counts are predicted: mean of exp(η) − y·η per bin and unit"),
-    (Term::Kl, "KL", "Pull of the latents towards a standard normal, scaled by beta"),
-    (Term::Group, "Coupling penalty", "Group penalty on sending and receiving weights"),
-    (Term::Smooth, "Smoothness penalty", "Penalty on fast changes of the slow factors"),
-];
-
-impl Term {
-    fn of(self, point: &LossPoint) -> f64 {
-        f64::from(match self {
-            Self::Total => point.total,
-            Self::Poisson => point.poisson,
-            Self::Kl => point.kl,
-            Self::Group => point.group,
-            Self::Smooth => point.smooth,
-        })
-    }
-}
+use crate::training::{LossLog, LossPoint, LossTerm, MOST_TERMS};
 
 /// Loss curves, references, table.
 pub struct LossView {
-    shown: [bool; 5],
+    /// Whether a term is drawn, in the order of the log's terms.
+    shown: [bool; MOST_TERMS],
     training: bool,
     whole_range: bool,
 }
 
 impl Default for LossView {
     fn default() -> Self {
-        Self { shown: [true, false, false, false, false], training: true, whole_range: false }
+        Self { shown: [true, false, false, false, false, false], training: true, whole_range: false }
     }
 }
 
@@ -90,8 +61,8 @@ impl LossView {
     fn controls(&mut self, ui: &mut Ui, log: &LossLog) {
         let tokens = theme::of(ui);
         ui.horizontal_wrapped(|ui| {
-            for (shown, (_, name, help)) in self.shown.iter_mut().zip(TERMS) {
-                ui.toggle_value(shown, name).on_hover_text(help);
+            for (shown, term) in self.shown.iter_mut().zip(log.terms) {
+                ui.toggle_value(shown, term.name).on_hover_text(term.help);
             }
             ui.separator();
             ui.checkbox(&mut self.training, "Training").on_hover_text("Also draw the loss of the training batches");
@@ -99,10 +70,10 @@ impl LossView {
         });
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().interact_size.y = 14.0;
-            for (place, (_, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
-                widgets::line_label(ui, term_color(tokens, place), false, &format!("{name}, validation"));
+            for (place, term) in self.terms(log) {
+                widgets::line_label(ui, term_color(tokens, place), false, &format!("{}, validation", term.name));
                 if self.training {
-                    widgets::line_label(ui, faint(term_color(tokens, place)), false, &format!("{name}, training"));
+                    widgets::line_label(ui, faint(term_color(tokens, place)), false, &format!("{}, training", term.name));
                 }
             }
             let cut = self.cut(log);
@@ -112,8 +83,13 @@ impl LossView {
         });
     }
 
+    /// The terms that are drawn, with their places.
+    fn terms(&self, log: &LossLog) -> impl Iterator<Item = (usize, &'static LossTerm)> {
+        log.terms.iter().enumerate().zip(self.shown).filter(|(_, shown)| *shown).map(|(term, _)| term)
+    }
+
     fn shows_references(&self) -> bool {
-        // References are Poisson losses: comparable with the Poisson term, and with the total, whose penalties are small.
+        // References are data losses: comparable with the data term, and with the total, whose penalties are small.
         self.shown[0] || self.shown[1]
     }
 
@@ -123,8 +99,9 @@ impl LossView {
             return 0;
         }
         let top = self.top(log);
-        let terms = TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown);
-        terms.map(|((term, _, _), _)| log.points.iter().filter(|p| (p.validation || self.training) && term.of(p) > top).count()).sum()
+        let above =
+            |(place, _): (usize, &LossTerm)| log.points.iter().filter(|p| (p.validation || self.training) && value(p, place) > top).count();
+        self.terms(log).map(above).sum()
     }
 
     fn plot(&self, ui: &mut Ui, log: &LossLog, height: f32) {
@@ -151,10 +128,10 @@ impl LossView {
                 for (stage, begin) in stages(log).into_iter().filter(|(_, begin)| *begin > 0) {
                     plot.vline(VLine::new(format!("Stage {stage} begins"), begin as f64).color(tokens.line).width(1.0));
                 }
-                for (place, (term, name, _)) in TERMS.iter().enumerate().filter(|(place, _)| self.shown.get(*place) == Some(&true)) {
+                for (place, LossTerm { name, .. }) in self.terms(log) {
                     let color = term_color(tokens, place);
                     if self.training {
-                        let points = series(log, *term, false, top);
+                        let points = series(log, place, false, top);
                         plot.line(
                             Line::new(format!("{name}, training"), PlotPoints::new(points))
                                 .color(faint(color))
@@ -162,7 +139,7 @@ impl LossView {
                                 .allow_band(false),
                         );
                     }
-                    let points = series(log, *term, true, top);
+                    let points = series(log, place, true, top);
                     plot.line(Line::new(format!("{name}, validation"), PlotPoints::new(points.clone())).color(color).width(2.2));
                     if points.len() <= 200 {
                         plot.points(Points::new(format!("{name}, validation"), PlotPoints::new(points)).color(color).radius(2.4));
@@ -195,8 +172,7 @@ impl LossView {
 
     /// Upper end of the range that shows how the model improves: the first steps are far above everything that follows.
     fn top(&self, log: &LossLog) -> f64 {
-        let values =
-            TERMS.iter().zip(self.shown).filter(|(_, shown)| *shown).flat_map(|((term, _, _), _)| log.points.iter().map(|p| term.of(p)));
+        let values = self.terms(log).flat_map(|(place, _)| log.points.iter().map(move |p| value(p, place)));
         let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         values.sort_by(f64::total_cmp);
         let low = values.first().copied().unwrap_or(0.0);
@@ -206,6 +182,11 @@ impl LossView {
         let high = usual.max(highest_reference);
         high + 0.5 * (high - low)
     }
+}
+
+/// Value of the term at a place among the log's terms.
+fn value(point: &LossPoint, place: usize) -> f64 {
+    point.values.get(place).map_or(f64::NAN, |v| f64::from(*v))
 }
 
 fn term_color(tokens: &Tokens, place: usize) -> Color32 {
@@ -221,11 +202,11 @@ fn references(log: &LossLog) -> impl Iterator<Item = (&'static str, f64)> {
     references.into_iter().filter_map(|(name, value)| value.map(|v| (name, f64::from(v))))
 }
 
-fn series(log: &LossLog, term: Term, validation: bool, top: f64) -> Vec<[f64; 2]> {
+fn series(log: &LossLog, place: usize, validation: bool, top: f64) -> Vec<[f64; 2]> {
     log.points
         .iter()
         .filter(|p| p.validation == validation)
-        .map(|p| [p.step as f64, term.of(p)])
+        .map(|p| [p.step as f64, value(p, place)])
         .filter(|p| p[1].is_finite() && p[1] <= top)
         .collect()
 }
@@ -244,7 +225,7 @@ fn stages(log: &LossLog) -> Vec<(u8, u64)> {
 /// Best validation loss of a stage (of all when `None`).
 fn best(log: &LossLog, stage: Option<u8>) -> Option<f64> {
     let points = log.points.iter().filter(|p| p.validation && stage.is_none_or(|s| s == p.stage));
-    widgets::range(points.map(|p| f64::from(p.total))).map(|(low, _)| low)
+    widgets::range(points.map(|p| f64::from(p.total()))).map(|(low, _)| low)
 }
 
 fn summary(log: &LossLog) -> String {
@@ -271,7 +252,7 @@ fn metric_table(ui: &mut Ui, log: &LossLog) {
             let stages = stages(log);
             for (place, (stage, begin)) in stages.iter().enumerate() {
                 let end = stages.get(place + 1).map_or_else(|| log.points.last().map_or(*begin, |p| p.step), |(_, next)| *next);
-                let last = log.points.iter().rev().find(|p| p.stage == *stage && !p.validation).map(|p| f64::from(p.total));
+                let last = log.points.iter().rev().find(|p| p.stage == *stage && !p.validation).map(|p| f64::from(p.total()));
                 let best = best(log, Some(*stage));
                 ui.label(format!("{stage}"));
                 ui.label(widgets::count(end.saturating_sub(*begin) as usize));
@@ -289,15 +270,16 @@ fn metric_table(ui: &mut Ui, log: &LossLog) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::Recipe;
 
     fn point(step: u64, stage: u8, validation: bool, total: f32) -> LossPoint {
-        LossPoint { step, stage, validation, poisson: total - 0.01, kl: 0.01, group: 0.0, smooth: 0.0, total }
+        LossPoint { step, stage, validation, values: [total, total - 0.01, 0.01, 0.0, 0.0, 0.0] }
     }
 
     fn log() -> LossLog {
         let mut points = vec![point(1, 1, false, 5.0)];
         points.extend((2..60).map(|s| point(s, if s < 30 { 1 } else { 2 }, s % 5 == 0, 0.3 - s as f32 * 0.001)));
-        LossLog { points, flat: Some(0.28), psth: None, oracle: Some(0.2) }
+        LossLog { terms: Recipe::default().model.loss_terms(), points, flat: Some(0.28), psth: None, oracle: Some(0.2) }
     }
 
     #[test]
@@ -305,10 +287,10 @@ mod tests {
         let view = LossView::default();
         let top = view.top(&log());
         assert!(top < 1.0 && top > 0.28, "{top}");
-        assert!(series(&log(), Term::Total, false, top).iter().all(|p| p[0] > 1.0));
-        assert_eq!(view.cut(&log()), log().points.iter().filter(|p| f64::from(p.total) > top).count());
+        assert!(series(&log(), 0, false, top).iter().all(|p| p[0] > 1.0));
+        assert_eq!(view.cut(&log()), log().points.iter().filter(|p| f64::from(p.total()) > top).count());
         assert_eq!(LossView { whole_range: true, ..LossView::default() }.cut(&log()), 0);
-        assert_eq!(series(&log(), Term::Total, false, f64::INFINITY).len() + series(&log(), Term::Total, true, f64::INFINITY).len(), 59);
+        assert_eq!(series(&log(), 0, false, f64::INFINITY).len() + series(&log(), 0, true, f64::INFINITY).len(), 59);
     }
 
     #[test]

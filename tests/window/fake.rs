@@ -156,20 +156,12 @@ fn losses() -> LossLog {
                 let wiggle = if validation { 0.0002 } else { 0.0011 * noise(step as usize) };
                 let poisson = (level + wiggle) as f32;
                 let (kl, group, smooth) = (0.0004 * stage as f32, 0.00002, 0.0001);
-                points.push(LossPoint {
-                    step,
-                    stage: stage as u8 + 1,
-                    validation,
-                    poisson,
-                    kl,
-                    group,
-                    smooth,
-                    total: poisson + kl + group + smooth,
-                });
+                let values = [poisson + kl + group + smooth, poisson, kl, group, smooth, 0.0];
+                points.push(LossPoint { step, stage: stage as u8 + 1, validation, values });
             }
         }
     }
-    LossLog { points, flat: Some(0.21028), psth: Some(0.20512), oracle: Some(0.1989) }
+    LossLog { terms: Recipe::default().model.loss_terms(), points, flat: Some(0.21028), psth: Some(0.20512), oracle: Some(0.1989) }
 }
 
 fn snapshot(bins: usize, trials: usize) -> Snapshot {

@@ -40,20 +40,13 @@ impl Values {
         let snapshot = results::tests::snapshot().new_tree(&mut TestRunner::deterministic()).unwrap().current();
         let mut recipe = Recipe { seed: 11, ..Recipe::default() };
         recipe.set("model.beta", "0.25").unwrap();
+        let terms = recipe.model.loss_terms();
         Self {
             recipe,
             recording: recording(),
             losses: LossLog {
-                points: vec![LossPoint {
-                    step: 3,
-                    stage: 1,
-                    validation: true,
-                    poisson: 0.1,
-                    kl: 0.2,
-                    group: 0.0,
-                    smooth: 1e-9,
-                    total: 0.3,
-                }],
+                terms,
+                points: vec![LossPoint { step: 3, stage: 1, validation: true, values: [0.3, 0.1, 0.2, 0.0, 1e-9, 0.0] }],
                 flat: Some(0.5),
                 psth: None,
                 oracle: Some(0.25),

@@ -2,15 +2,16 @@
 
 use ndarray::{Array2, Array3, Axis};
 
-use super::data::Prepared;
-use super::glm::{Batch, GlmTrainer, matrix};
-use super::{PairSnapshot, Snapshot, TrialSnapshot, TruthScore};
+use super::{Batch, GlmTrainer, matrix};
 use crate::analysis::bases::raised_cosine;
 use crate::analysis::compare::{EstimatedEdge, truth_scores};
 use crate::analysis::contribution::Contribution;
 use crate::models::DeviceFailed;
 use crate::models::glm_transformer::{AreaInputs, GlmConfig, Stage, normalised};
 use crate::models::params::Values;
+use crate::training::data::Prepared;
+use crate::training::learner::Moment;
+use crate::training::{PairSnapshot, Snapshot, TrialSnapshot, TruthScore};
 
 /// Numbers per ordered pair that need a pass over data.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -126,12 +127,9 @@ pub(super) fn scores(pairs: &[PairSnapshot], data: &Prepared) -> Vec<TruthScore>
 
 /// Everything that goes into one snapshot besides the model.
 pub(super) struct Occasion<'a> {
-    pub(super) version: u64,
-    pub(super) step: u64,
+    pub(super) moment: &'a Moment<'a>,
     pub(super) effects: &'a [PairEffect],
     pub(super) truth: &'a [(u64, TruthScore)],
-    /// Trials with single-trial detail.
-    pub(super) trials: &'a [usize],
     /// Latents to show; see [`latents`].
     pub(super) latents: &'a Latents,
 }
@@ -144,15 +142,15 @@ pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occ
     let (config, stage) = (&trainer.config, trainer.stage());
     let weights = trainer.weights()?;
     let mut trials = Vec::new();
-    for &trial in occasion.trials {
+    for &trial in occasion.moment.trials {
         if let Some(detail) = trial_detail(trainer, trial)? {
             trials.push(detail);
         }
     }
     Ok(Snapshot {
-        version: occasion.version,
+        version: occasion.moment.version,
         stage: stage.number(),
-        step: occasion.step,
+        step: occasion.moment.step,
         bin_s: data.binned.bin_s,
         areas: data.binned.areas.clone(),
         area_sizes: config.neurons.clone(),

@@ -1,0 +1,95 @@
+//! What the training thread asks of a model: stages with batches, a validation loss, weights to keep, and what to show. A new
+//! model implements [`Learner`] and gets pausing, stopping, early stopping, snapshots and run folders with it.
+
+use serde_json::{Map, Value};
+
+use super::{Snapshot, TermValues};
+use crate::models::DeviceFailed;
+use crate::models::params::Values;
+
+/// How long without improvement a stage goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Optimiser steps.
+    Steps(usize),
+    /// Epochs.
+    Epochs(usize),
+}
+
+/// When a stage ends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stopping {
+    pub(super) patience: Patience,
+    pub(super) max_epochs: usize,
+    /// Smallest improvement of the validation loss that counts.
+    pub(super) tolerance: f64,
+}
+
+/// What a snapshot is made for.
+pub(super) struct Moment<'a> {
+    pub(super) version: u64,
+    pub(super) step: u64,
+    /// Trials with single-trial detail.
+    pub(super) trials: &'a [usize],
+}
+
+/// A model with its data, in training. Nothing here reads a clock, and what is made to be shown changes no weights.
+pub(super) trait Learner {
+    /// Names of the stages, in order.
+    fn stages(&self) -> Vec<String>;
+
+    fn stopping(&self) -> Stopping;
+
+    /// Learning rate, for messages.
+    fn rate(&self) -> f64;
+
+    /// Begin stage `stage` (from 0). `tell` hears what is being prepared and returns false to stop there.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn begin(&mut self, stage: usize, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), DeviceFailed>;
+
+    /// Training batches of an epoch.
+    fn batches(&self) -> usize;
+
+    /// One optimiser step on a training batch; `step` numbers steps from the start of training. Returns losses and the norm
+    /// of the gradient; where one is not finite no weight has changed.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn step(&mut self, batch: usize, step: u64) -> Result<(TermValues<f64>, f64), DeviceFailed>;
+
+    /// Losses of the validation trials after `step` steps.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn validate(&mut self, step: u64) -> Result<TermValues<f64>, DeviceFailed>;
+
+    /// The weights now, on the host.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn weights(&self) -> Result<Values, DeviceFailed>;
+
+    /// Put weights back.
+    fn restore(&mut self, weights: &Values);
+
+    /// Make anew what snapshots show and what costs a pass over data.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn refresh(&mut self) -> Result<(), DeviceFailed>;
+
+    /// What views draw.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn snapshot(&self, moment: &Moment<'_>) -> Result<Snapshot, DeviceFailed>;
+
+    /// The end of training: results on the test trials for the summary (`test_loss` and what else the model has), and for the
+    /// last snapshot.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed>;
+}

@@ -13,7 +13,7 @@ use hdf5_pure::{
     WriteMarkPolicy,
 };
 
-use super::{FormatError, Progress, hdf5_bytes};
+use super::{FormatError, Probe, Progress, hdf5_bytes};
 use crate::recording::Column;
 
 /// Files up to this size are read into memory first.
@@ -31,6 +31,66 @@ const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// True when the HDF5 signature stands where it may (at the start or behind a user block).
 pub(super) fn is_hdf5(head: &[u8]) -> bool {
     [0, 512, 1024, 2048].iter().any(|&at| head.get(at..).is_some_and(|h| h.starts_with(SIGNATURE)))
+}
+
+/// First bytes of a file.
+pub(super) fn head(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let unreadable = |e| FormatError::not_readable(path, e);
+    let mut head = Vec::with_capacity(4096);
+    std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
+    Ok(head)
+}
+
+/// What lies at the root of an HDF5 file, by which its formats are told apart.
+pub(super) struct Root {
+    /// Names of groups and datasets, sorted.
+    pub(super) names: Vec<String>,
+    /// The file says that it is NWB.
+    pub(super) nwb: bool,
+    /// The file has what MATLAB leaves: its store of cells, or a class on a variable.
+    pub(super) matlab: bool,
+}
+
+/// Look at the root; `None` when this is no HDF5 file or its root cannot be read.
+pub(super) fn root(probe: &Probe) -> Option<Root> {
+    if !is_hdf5(probe.head) {
+        return None;
+    }
+    let file = hdf5_pure::File::from_source_with_options(BoundedSource::on_disk(probe.path).ok()?, properties()).ok()?;
+    let root = file.group("/").ok()?;
+    let mut names = root.groups().ok()?;
+    let datasets = root.datasets().ok()?;
+    let class = |name: &String| root.dataset(name).is_ok_and(|d| d.attrs().unwrap_or_default().contains_key("MATLAB_class"));
+    let matlab = names.iter().any(|n| n == "#refs#") || datasets.iter().take(8).any(class);
+    names.extend(datasets);
+    names.sort();
+    let attributes = root.attrs().unwrap_or_default();
+    Some(Root { names, nwb: attributes.contains_key("nwb_version"), matlab })
+}
+
+/// Why an HDF5 file that no format claims cannot be opened.
+pub(super) fn unknown(path: &Path) -> FormatError {
+    let probe = match head(path) {
+        Ok(head) => head,
+        Err(e) => return e,
+    };
+    let Some(root) = root(&Probe { path, head: &probe, names: None }) else {
+        return FormatError::corrupt(path, "the file header", "its root group cannot be read");
+    };
+    let shown: Vec<&str> = root.names.iter().take(12).map(String::as_str).collect();
+    let found = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
+    FormatError::Unknown {
+        path: path.to_owned(),
+        found: format!("this HDF5 file has no known layout (it has {found})"),
+        remedy: "spikes are read from /units (NWB), train_spikes_heldin (NLB), train_data (LFADS) or a MATLAB file".to_owned(),
+    }
+}
+
+fn properties() -> FileAccessProperties {
+    FileAccessProperties::new()
+        .with_metadata_cache(MetadataCacheConfig::new(8 << 20))
+        // A recording whose writer crashed is still a recording.
+        .with_write_mark_policy(WriteMarkPolicy::AllowSnapshot)
 }
 
 enum Bytes {
@@ -51,9 +111,18 @@ struct BoundedSource {
 
 impl BoundedSource {
     fn open(path: &Path) -> std::io::Result<Self> {
+        Self::with_memory(path, IN_MEMORY)
+    }
+
+    /// For a look at a few objects.
+    fn on_disk(path: &Path) -> std::io::Result<Self> {
+        Self::with_memory(path, 0)
+    }
+
+    fn with_memory(path: &Path, in_memory: u64) -> std::io::Result<Self> {
         let mut file = std::fs::File::open(path)?;
         let mut len = file.metadata()?.len();
-        let bytes = if len <= IN_MEMORY {
+        let bytes = if len <= in_memory {
             let mut all = Vec::new();
             file.read_to_end(&mut all)?;
             len = all.len() as u64;
@@ -160,12 +229,8 @@ impl<'a> Hdf5<'a> {
     pub(super) fn open(path: &'a Path, max_bytes: u64, progress: &'a Progress<'a>) -> Result<Self, FormatError> {
         let source = BoundedSource::open(path).map_err(|e| FormatError::not_readable(path, e))?;
         let len = source.len;
-        let properties = FileAccessProperties::new()
-            .with_metadata_cache(MetadataCacheConfig::new(8 << 20))
-            // A recording whose writer crashed is still a recording.
-            .with_write_mark_policy(WriteMarkPolicy::AllowSnapshot);
         let damaged = |problem: String| FormatError::corrupt(path, "the file header", problem);
-        let file = hdf5_pure::File::from_source_with_options(source, properties).map_err(|e| damaged(e.to_string()))?;
+        let file = hdf5_pure::File::from_source_with_options(source, properties()).map_err(|e| damaged(e.to_string()))?;
         let expected = file.superblock().eof_address;
         if expected > len {
             return Err(damaged(format!("the file is cut off, it should have {expected} bytes and has {len}")));

@@ -11,10 +11,11 @@ use crate::recording::{Column, ImportReport, NamedColumn, NoteKind};
 const ELECTRODES: &str = "general/extracellular_ephys/electrodes";
 
 /// Names of columns that hold areas, best first.
-const AREA_COLUMNS: &[&str] = &[
+pub(in crate::formats) const AREA_COLUMNS: &[&str] = &[
     "location",
     "brain_area",
     "area",
+    "cell_area",
     "brain_region",
     "region",
     "structure",

@@ -13,7 +13,10 @@ use hdf5_pure::{
     WriteMarkPolicy,
 };
 
-use super::{FormatError, Probe, Progress, hdf5_bytes};
+mod root;
+
+pub(super) use self::root::{root, unknown};
+use super::{FormatError, Progress, hdf5_bytes};
 use crate::recording::Column;
 
 /// Files up to this size are read into memory first.
@@ -39,51 +42,6 @@ pub(super) fn head(path: &Path) -> Result<Vec<u8>, FormatError> {
     let mut head = Vec::with_capacity(4096);
     std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
     Ok(head)
-}
-
-/// What lies at the root of an HDF5 file, by which its formats are told apart.
-pub(super) struct Root {
-    /// Names of groups and datasets, sorted.
-    pub(super) names: Vec<String>,
-    /// The file says that it is NWB.
-    pub(super) nwb: bool,
-    /// The file has what MATLAB leaves: its store of cells, or a class on a variable.
-    pub(super) matlab: bool,
-}
-
-/// Look at the root; `None` when this is no HDF5 file or its root cannot be read.
-pub(super) fn root(probe: &Probe) -> Option<Root> {
-    if !is_hdf5(probe.head) {
-        return None;
-    }
-    let file = hdf5_pure::File::from_source_with_options(BoundedSource::on_disk(probe.path).ok()?, properties()).ok()?;
-    let root = file.group("/").ok()?;
-    let mut names = root.groups().ok()?;
-    let datasets = root.datasets().ok()?;
-    let class = |name: &String| root.dataset(name).is_ok_and(|d| d.attrs().unwrap_or_default().contains_key("MATLAB_class"));
-    let matlab = names.iter().any(|n| n == "#refs#") || datasets.iter().take(8).any(class);
-    names.extend(datasets);
-    names.sort();
-    let attributes = root.attrs().unwrap_or_default();
-    Some(Root { names, nwb: attributes.contains_key("nwb_version"), matlab })
-}
-
-/// Why an HDF5 file that no format claims cannot be opened.
-pub(super) fn unknown(path: &Path) -> FormatError {
-    let probe = match head(path) {
-        Ok(head) => head,
-        Err(e) => return e,
-    };
-    let Some(root) = root(&Probe { path, head: &probe, names: None }) else {
-        return FormatError::corrupt(path, "the file header", "its root group cannot be read");
-    };
-    let shown: Vec<&str> = root.names.iter().take(12).map(String::as_str).collect();
-    let found = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
-    FormatError::Unknown {
-        path: path.to_owned(),
-        found: format!("this HDF5 file has no known layout (it has {found})"),
-        remedy: "spikes are read from /units (NWB), train_spikes_heldin (NLB), train_data (LFADS) or a MATLAB file".to_owned(),
-    }
 }
 
 fn properties() -> FileAccessProperties {
@@ -290,7 +248,9 @@ impl<'a> Hdf5<'a> {
             path: self.path.to_owned(),
             object: object.to_owned(),
             filter: format!("{name} (id {id})"),
-            remedy: "write the file again with gzip or without compression, for example with h5repack -f GZIP=4".to_owned(),
+            remedy: "write the file again with gzip or without compression, for example h5repack -f GZIP=4 OLD NEW where the filter's \
+                     plugin is installed (pip install hdf5plugin)"
+                .to_owned(),
         }
     }
 

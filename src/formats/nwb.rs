@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     clean::note_duplicate_ids(&ids, "units/id", &mut report);
 
     progress.at(0.6, "reading the units table")?;
-    let areas = areas::areas(&units, &ids, &mut unit_columns, &mut report);
+    let areas = areas::areas(&units, &ids, &mut unit_columns, options, &mut report)?;
     let observed = units.observed(ids.len(), &mut report);
     progress.at(0.7, "reading interval tables")?;
     let mut found = tables::Found::default();

@@ -158,7 +158,7 @@ fn trains(cell: &Value) -> Option<Vec<Leaf<'_>>> {
     collect(top, &mut Vec::new(), &mut leaves)?;
     // Among structs an empty place is a unit that does not exist, among vectors one without spikes.
     if leaves.iter().any(|l| l.in_struct) {
-        leaves.retain(|l| l.times.is_some());
+        leaves.retain(|l| l.in_struct);
     }
     any_train(&leaves).then_some(leaves)
 }
@@ -176,7 +176,7 @@ fn collect<'v>(value: &'v Value, index: &mut Vec<usize>, leaves: &mut Vec<Leaf<'
                 Some(Value::Numbers(n)) if n.is_vector() => Some(n),
                 _ => None,
             })?;
-            leaves.push(Leaf { index: index.clone(), times: Some(times), in_struct: true });
+            leaves.push(Leaf { index: index.clone(), times: (times.len() > 0).then_some(times), in_struct: true });
         }
         Value::Cell { items, dims } => {
             let rows = dims.first().copied().unwrap_or(1) as usize;

@@ -28,6 +28,12 @@ pub(super) fn of_leaves(
     variables: &[(String, Value)],
     report: &mut ImportReport,
 ) -> Result<RecordingParts, FormatError> {
+    // A struct with nothing in it is a cluster that this recording does not have, not a silent unit.
+    let (leaves, empty): (Vec<&Leaf>, Vec<&Leaf>) = leaves.iter().partition(|l| !l.in_struct || l.times.is_some());
+    if !empty.is_empty() {
+        report.add(NoteKind::LeftOut, candidate.path.clone(), format!("{} without any time", counted(empty.len(), "struct")));
+    }
+    let leaves = leaves.as_slice();
     let mut times = Vec::with_capacity(leaves.len());
     for (k, leaf) in leaves.iter().enumerate() {
         let at = 0.5 + 0.3 * k as f32 / leaves.len() as f32;
@@ -43,7 +49,7 @@ pub(super) fn of_leaves(
     }
 }
 
-fn nesting(mat: &Mat, leaves: &[Leaf], report: &mut ImportReport) -> Result<Nesting, FormatError> {
+fn nesting(mat: &Mat, leaves: &[&Leaf], report: &mut ImportReport) -> Result<Nesting, FormatError> {
     let options =
         [("groups", "every vector is a unit (groups of units)"), ("unit_trial", "units of trials"), ("trial_unit", "trials of units")];
     let ask = Ask::one_of("nesting", "Cells inside cells", options.iter().map(|(v, l)| ((*v).to_owned(), (*l).to_owned())).collect());
@@ -77,7 +83,7 @@ fn nesting(mat: &Mat, leaves: &[Leaf], report: &mut ImportReport) -> Result<Nest
 fn groups(
     mat: &Mat,
     candidate: &Candidate,
-    leaves: &[Leaf],
+    leaves: &[&Leaf],
     times: Vec<Vec<f64>>,
     levels: usize,
     report: &mut ImportReport,
@@ -88,7 +94,7 @@ fn groups(
         [tetrode, cluster] if in_structs => format!("T{tetrode}C{cluster}"),
         index => index.iter().map(|i| (i + 1).to_string()).collect::<Vec<_>>().join("."),
     };
-    let mut parts = finish(mat, candidate, times, leaves.iter().map(id).collect(), report)?;
+    let mut parts = finish(mat, candidate, times, leaves.iter().copied().map(id).collect(), report)?;
     if levels == 2 {
         let of: Vec<usize> = leaves.iter().map(|l| l.index.first().copied().unwrap_or(0)).collect();
         let name = if in_structs { "tetrode" } else { "group" };
@@ -110,7 +116,7 @@ fn groups(
 fn in_trials(
     mat: &Mat,
     candidate: &Candidate,
-    leaves: &[Leaf],
+    leaves: &[&Leaf],
     times: Vec<Vec<f64>>,
     unit_first: bool,
     report: &mut ImportReport,

@@ -25,6 +25,24 @@ struct Walk<'w, 'a> {
     skipped: Vec<String>,
 }
 
+/// Signals of electrodes and cameras, which are data of their own and no behaviour, by their type.
+fn electrical(group: &Group) -> Option<String> {
+    const TYPES: [&str; 10] = [
+        "LFP",
+        "FilteredEphys",
+        "ElectricalSeries",
+        "SpikeEventSeries",
+        "EventWaveform",
+        "DecompositionSeries",
+        "CurrentClampSeries",
+        "VoltageClampSeries",
+        "ImageSeries",
+        "TwoPhotonSeries",
+    ];
+    let kind = group.attrs().ok()?.get("neurodata_type")?.as_str()?.to_owned();
+    TYPES.contains(&kind.as_str()).then_some(kind)
+}
+
 /// Collect covariates and interval tables from the parts of the file that may hold them.
 pub(super) fn walk(h5: &Hdf5, longest: u64, found: &mut Found, report: &mut ImportReport) -> Result<(), FormatError> {
     let mut walk = Walk { h5, longest, samples_left: longest.saturating_mul(4), groups_left: MOST_GROUPS, skipped: Vec::new() };
@@ -59,6 +77,10 @@ impl Walk<'_, '_> {
             }
             self.groups_left -= 1;
             let at = format!("{place}/{name}");
+            if let Some(kind) = electrical(&child) {
+                self.skipped.push(format!("{at} ({kind}, left alone)"));
+                continue;
+            }
             self.h5.progress.at(0.85, &format!("reading {name}"))?;
             if let Ok(Some(_)) = self.h5.dataset(&child, &at, "start_time") {
                 interval_table(self.h5, &at, &name, &child, found, report);

@@ -14,7 +14,7 @@ use self::counts::{Grid, starts};
 use self::parts::{Part, Sizes};
 use super::guard::{self, Hdf5};
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
-use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, SpikeTrains, TrueRates, Truth};
+use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, TrueRates, Truth};
 
 pub use self::write::{BinnedKind, BinnedLayout, save_binned};
 
@@ -55,8 +55,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     // Parts and forward bins come in the order of the file, not of time: that is no fault of the data.
     trains.iter_mut().for_each(|train| train.sort_unstable_by(f64::total_cmp));
     let (ids, areas) = ours(&h5, trains.len());
-    let raw = SpikeTrains::from_units(trains);
-    let spikes = clean::clean(raw.block().to_vec(), raw.offsets().to_vec(), &ids, "counts", &mut report);
+    let spikes = clean::clean_trains(trains, &ids, "counts", &mut report);
     let spikes = spikes.ok_or_else(|| FormatError::corrupt(path, "counts", "they do not fit together"))?;
     let table = trials_table(&found, &order, &all, &sizes, width.bin_s);
     let observed = table.start.iter().copied().zip(table.stop.iter().copied()).collect();

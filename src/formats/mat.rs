@@ -13,6 +13,7 @@ mod v73;
 mod value;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::path::Path;
 
 use self::candidates::{Candidate, Kind};
@@ -37,12 +38,21 @@ struct Mat<'a, 'h> {
     h5: Option<&'h Hdf5<'a>>,
     options: &'a OpenOptions,
     progress: &'a Progress<'a>,
+    /// How far the import is; it never goes back.
+    furthest: Cell<f32>,
 }
 
 impl Mat<'_, '_> {
+    /// Tell how far the import is, at least.
+    fn at(&self, fraction: f32, what: &str) -> Result<(), FormatError> {
+        self.furthest.set(self.furthest.get().max(fraction));
+        self.progress.at(self.furthest.get(), what)
+    }
+
     /// All values of an array, with the progress of the import.
     fn values(&self, numbers: &Numbers, at: f32) -> Result<Cow<'static, [f64]>, FormatError> {
-        numbers.values(self.h5, at)
+        self.furthest.set(self.furthest.get().max(at));
+        numbers.values(self.h5, self.furthest.get())
     }
 
     fn damaged(&self, object: &str, problem: impl Into<String>) -> FormatError {
@@ -55,11 +65,11 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     let head = guard::head(path)?;
     if !guard::is_hdf5(&head) {
         let variables = v5::variables(path, options, progress)?;
-        return interpret(&Mat { path, h5: None, options, progress }, &variables);
+        return interpret(&Mat { path, h5: None, options, progress, furthest: Cell::new(0.5) }, &variables);
     }
     let h5 = Hdf5::open(path, options.max_bytes, progress)?;
     let variables = v73::variables(&h5)?;
-    interpret(&Mat { path, h5: Some(&h5), options, progress }, &variables)
+    interpret(&Mat { path, h5: Some(&h5), options, progress, furthest: Cell::new(0.1) }, &variables)
 }
 
 fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatError> {
@@ -74,7 +84,7 @@ fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatE
         Kind::Vector(numbers) => trains::of_vector(mat, candidate, numbers, variables, &mut report)?,
         Kind::Counts(numbers) => counts::read(mat, candidate, numbers, variables, &mut report)?,
     };
-    mat.progress.at(0.9, "reading columns")?;
+    mat.at(0.9, "reading columns")?;
     clean::note_duplicate_ids(&parts.unit_ids, &candidate.path, &mut report);
     parts.report = report;
     Ok(parts.into())

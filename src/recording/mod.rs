@@ -242,9 +242,12 @@ impl Recording {
             report: self.report.clone(),
         };
         let mut changed = Self::new(parts, self.source.clone())?;
-        if changed.units.area == self.units.area {
-            changed.truth = self.truth.clone();
-        }
+        changed.truth = match &self.truth {
+            Some(truth) if changed.units.area == self.units.area => Some(truth.clone()),
+            // Rates are of units, not of areas.
+            Some(Truth { rates: Some(rates), .. }) => Some(Truth { rates: Some(rates.clone()), ..Truth::default() }),
+            _ => None,
+        };
         Ok(changed)
     }
 }

@@ -57,3 +57,10 @@ pub struct Truth {
     /// True rates themselves; `None` when they are not given.
     pub rates: Option<TrueRates>,
 }
+
+impl Truth {
+    /// True when it says which areas drive which; true rates alone do not.
+    pub fn knows_edges(&self) -> bool {
+        self.glm.is_some() || !self.edges.is_empty()
+    }
+}

@@ -114,8 +114,8 @@ fn what_cannot_be_counted_is_not_written() {
     assert!(refused(&trials_of_counts(), "a.h5", 10, plan()).contains("10 forward bins leave nothing of a window of 10 bins"));
     let silent = small(&["1"], &[&[]], &["x"]);
     assert!(refused(&silent, "a.h5", 0, plan()).contains("the recording has no spikes"));
-    let long = TrialPlan { window_s: 50.0, ..plan() };
-    assert!(refused(&trials_of_counts(), "a.h5", 0, long).contains("no trial is left"));
+    let long = TrialPlan { window_s: 700.0, ..plan() };
+    assert!(refused(&trials_of_counts(), "a.h5", 0, long).contains("window length is 700 s"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
@@ -229,4 +229,30 @@ fn arrays_that_are_no_counts_or_do_not_fit_are_refused_in_words() {
     std::fs::write(&path, &bytes[..100]).unwrap();
     let message = read(&path).unwrap_err().to_string();
     assert!(message.contains("the file header is damaged: its root group cannot be read"), "{message}");
+}
+
+#[test]
+fn reading_counts_and_matlab_files_tells_its_progress_and_can_be_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let counts = folder.path().join("counts.h5");
+    save_binned(&trials_of_counts(), &counts, &BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3 }).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
+    for path in [counts, fixtures.join("v73_by_h5py.mat"), fixtures.join("allen_by_pynwb.nwb")] {
+        let seen = std::cell::RefCell::new(Vec::new());
+        let tell = |f: f32, _: &str| {
+            seen.borrow_mut().push(f);
+            true
+        };
+        open(&path, &OpenOptions::default(), &tell).unwrap();
+        let seen = seen.into_inner();
+        assert!(seen.is_sorted() && seen.first() == Some(&0.0) && seen.last() == Some(&1.0), "{}: {seen:?}", path.display());
+        for stop_at in 0..seen.len() {
+            let calls = std::cell::Cell::new(0);
+            let cancelled = open(&path, &OpenOptions::default(), &|_, _| {
+                calls.set(calls.get() + 1);
+                calls.get() <= stop_at
+            });
+            assert!(matches!(cancelled, Err(FormatError::Cancelled { .. })), "{} at {stop_at}: {cancelled:?}", path.display());
+        }
+    }
 }

@@ -53,6 +53,8 @@ fn behaviour_becomes_covariates_and_signals_are_left_alone() {
             ("velocity", "m/s", &[0.0, 1.0][..], &[7.0, 8.0][..]),
         ]
     );
+    // The times of the wheel are a soft link.
+    assert!(told(&recording, NoteKind::Assumed, "those of processing/running/running_speed, which has as many"), "{:?}", recording.report);
     assert!(told(&recording, NoteKind::LeftOut, "processing/ecephys/LFP (LFP, left alone)"), "{:?}", recording.report);
 }
 
@@ -74,14 +76,20 @@ fn fixed_strings_are_read_and_the_source_of_areas_is_a_choice() {
 
 #[test]
 fn groups_of_electrodes_tell_units_apart() {
-    let recording = open_ok(&fixture("by_pynwb.nwb"));
+    let recording = open_ok(&fixture("two_probes.nwb"));
+    assert_eq!(areas(&recording), ["V1", "LM", "V1", "LM"]);
     let choice = recording.report.choices.iter().find(|c| c.key == "area_source").unwrap();
     let values: Vec<&str> = choice.options.iter().map(|o| o.value.as_str()).collect();
+    // units/electrode_group says the same as the groups of the electrodes.
     assert_eq!(values, ["electrodes/location", "electrodes/group"]);
-    assert_eq!(areas(&with("by_pynwb.nwb", "electrodes/group").unwrap()), ["V1", "PFC"]);
-    // Two areas on two shanks: the shanks say nothing new.
-    assert!(recording.units.columns.iter().all(|c| c.name != "electrode_group"));
-    assert_eq!(recording.units.columns[0].values, Column::Text(vec!["good".to_owned(), "mua".to_owned()]));
+    assert_eq!(areas(&with("two_probes.nwb", "electrodes/group").unwrap()), ["left", "left", "right", "right"]);
+    let probes = recording.units.columns.iter().find(|c| c.name == "electrode_group").unwrap();
+    assert_eq!(probes.values, Column::Text(["probeA", "probeA", "probeB", "probeB"].map(str::to_owned).to_vec()));
+
+    // One shank per area: neither a choice nor a column more.
+    let plain = open_ok(&fixture("by_pynwb.nwb"));
+    assert_eq!(areas(&plain), ["V1", "PFC"]);
+    assert!(plain.report.choices.is_empty() && plain.units.columns.iter().all(|c| c.name != "electrode_group"));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::columns::{self, Rows};
 use super::value::{Numbers, Value};
 use crate::formats::ask::Ask;
 use crate::formats::binned_h5::counts::{Counts, Grid, starts};
-use crate::formats::clean::{clean, counted};
+use crate::formats::clean::{clean_trains, counted};
 use crate::formats::{FormatError, binned_h5};
-use crate::recording::{ImportReport, IntervalTable, NoteKind, RecordingParts, SpikeTrains};
+use crate::recording::{ImportReport, IntervalTable, NoteKind, RecordingParts};
 
 const ORDERS_3: [&str; 6] =
     ["time,unit,trial", "unit,time,trial", "trial,time,unit", "time,trial,unit", "unit,trial,time", "trial,unit,time"];
@@ -46,8 +46,7 @@ pub(super) fn read(
     let mut trains = vec![Vec::new(); counts.units];
     counts.spikes(&Grid { starts: &starts, first_bin: 0, bin_s }, 0, &mut trains);
     let ids: Vec<String> = (1..=counts.units).map(|u| u.to_string()).collect();
-    let raw = SpikeTrains::from_units(trains);
-    let spikes = clean(raw.block().to_vec(), raw.offsets().to_vec(), &ids, path, report);
+    let spikes = clean_trains(trains, &ids, path, report);
     let mut parts = super::parts(spikes.ok_or_else(|| mat.damaged(path, "its counts do not fit together"))?, ids);
     let stop: Vec<f64> = starts.iter().map(|s| s + counts.bins as f64 * bin_s).collect();
     parts.observed = starts.iter().copied().zip(stop.iter().copied()).collect();

@@ -8,9 +8,9 @@ use super::candidates::{Beside, Candidate, Leaf};
 use super::columns::{self, Rows};
 use super::value::{Numbers, Value};
 use crate::formats::ask::Ask;
-use crate::formats::clean::{clean, counted};
+use crate::formats::clean::{clean_trains, counted};
 use crate::formats::{FormatError, binned_h5::counts};
-use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, SpikeTrains};
+use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts};
 
 /// How two levels of cells are meant.
 #[derive(Clone, Copy, PartialEq)]
@@ -38,7 +38,7 @@ pub(super) fn of_leaves(
     for (k, leaf) in leaves.iter().enumerate() {
         let at = 0.5 + 0.3 * k as f32 / leaves.len() as f32;
         times.push(leaf.times.map(|n| mat.values(n, at)).transpose()?.unwrap_or_default().into_owned());
-        mat.progress.at(at, "reading spike times")?;
+        mat.at(at, "reading spike times")?;
     }
     super::times::to_seconds(mat, candidate, variables, &mut times, report)?;
     let levels = leaves.iter().map(|l| l.index.len()).max().unwrap_or(1);
@@ -248,9 +248,7 @@ fn finish(
     ids: Vec<String>,
     report: &mut ImportReport,
 ) -> Result<RecordingParts, FormatError> {
-    let raw = SpikeTrains::from_units(trains);
-    let (times, offsets) = (raw.block().to_vec(), raw.offsets().to_vec());
-    let spikes = clean(times, offsets, &ids, &candidate.path, report);
+    let spikes = clean_trains(trains, &ids, &candidate.path, report);
     let spikes = spikes.ok_or_else(|| mat.damaged(&candidate.path, "its vectors do not fit together"))?;
     Ok(super::parts(spikes, ids))
 }

@@ -60,6 +60,13 @@ pub(super) fn areas(
     if let (Some(table), Some(rows)) = (&electrodes, &rows) {
         add_group_names(rows, table, columns);
     }
+    // Two places that say the same are no choice.
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    ways.retain(|way| {
+        let new = !seen.contains(&way.names);
+        seen.extend(new.then(|| way.names.clone()));
+        new
+    });
     let best = ways.iter().position(|w| w.names.iter().any(|n| is_named(n))).unwrap_or(0);
     if ways.is_empty() {
         report.add(NoteKind::Assumed, "units", "the file does not say which area a unit is from; all units are in one area without a name");

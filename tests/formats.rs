@@ -2,10 +2,20 @@
 //! never take the program down.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "formats/binned.rs"]
+mod binned;
 #[path = "formats/damage.rs"]
 mod damage;
 #[path = "formats/hand_made.rs"]
 mod hand_made;
+#[path = "formats/hdf_damage.rs"]
+mod hdf_damage;
+#[path = "formats/mat5.rs"]
+mod mat5;
+#[path = "formats/matlab.rs"]
+mod matlab;
+#[path = "formats/nwb_layouts.rs"]
+mod nwb_layouts;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/text.rs"]
@@ -139,7 +149,10 @@ fn foreign_files_are_refused_in_words() {
     assert!(refused("page.nwb", b"<!DOCTYPE html><html>404</html>").contains("the content is text"));
     assert!(refused("cut.nwb", &[7; 5000]).contains("the content is not NWB 2.x"));
     assert!(refused("list.csv.gz", &[0x1f, 0x8b, 8, 0, 0]).contains("unpack it first"));
-    assert!(refused("unknown.xyz", &[0, 1, 2, 3]).contains("these can be opened: NWB 2.x (.nwb, .h5, .hdf5)"));
+    assert!(
+        refused("unknown.xyz", &[0, 1, 2, 3])
+            .contains("these can be opened: NWB 2.x (.nwb); MATLAB (.mat); Binned counts (NLB, LFADS) (.h5, .hdf5)")
+    );
     assert!(refused("half.npz", b"PK\x03\x04and then nothing").contains("probably cut off"));
     let missing = read(&folder.path().join("missing.nwb")).unwrap_err();
     assert!(matches!(missing, FormatError::NotReadable { .. }) && missing.to_string().contains("missing.nwb"), "{missing}");
@@ -201,5 +214,5 @@ fn info_names_what_expected_json_names() {
 #[test]
 fn dialogs_learn_the_extensions() {
     let all: Vec<&str> = known().iter().flat_map(|k| k.extensions).copied().collect();
-    assert_eq!(all, ["nwb", "h5", "hdf5", "npz", "csv", "tsv", "txt"]);
+    assert_eq!(all, ["nwb", "mat", "h5", "hdf5", "npz", "csv", "tsv", "txt"]);
 }

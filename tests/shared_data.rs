@@ -10,7 +10,7 @@ use serde_json::Value;
 use spikescope::formats::{FormatError, OpenOptions, info::info_json, open};
 use spikescope::recording::{AreaRule, NoteKind, Recording, TrialPlan};
 
-const CHECKS: usize = 5;
+const CHECKS: usize = 8;
 
 fn shared() -> Option<PathBuf> {
     let named = std::env::var_os("SPIKESCOPE_SHARED").map(PathBuf::from);
@@ -142,4 +142,101 @@ fn text_and_npz_files_are_read_or_refused_in_words() {
         let error = read(&data.join(format!("derived/npz/{file}.npz"))).unwrap_err();
         assert!(matches!(error, FormatError::NpzLayout { .. }) && error.to_string().contains(words), "{error}");
     }
+}
+
+/// Spikes, units and areas of two recordings, whatever the units are called.
+fn same_spikes(file: &str, found: &Recording, other: &Recording) {
+    assert_eq!(found.spikes, other.spikes, "{file}");
+    let areas = |r: &Recording| (0..r.n_units()).map(|u| r.areas[r.units.area[u]].clone()).collect::<Vec<_>>();
+    assert_eq!(areas(found), areas(other), "{file}");
+}
+
+#[test]
+fn every_matlab_file_gives_what_is_expected_of_it() {
+    let Some(data) = shared() else { return };
+    let mut files = 0;
+    for (file, want) in expected(&data).iter().filter(|(f, _)| f.ends_with(".mat")) {
+        files += 1;
+        let recording = read(&data.join(file)).unwrap_or_else(|e| panic!("{e}"));
+        match want.get("same_spikes_as").and_then(Value::as_str) {
+            Some(other) => {
+                assert_eq!(recording.n_units() as u64, want["n_units"].as_u64().unwrap());
+                same_spikes(file, &recording, &read(&data.join(other)).unwrap());
+            }
+            None => compare(file, &recording, want),
+        }
+        let variable = recording.report.choices.iter().find(|c| c.key == "variable").unwrap();
+        assert!(variable.options.iter().any(|o| o.value == variable.value), "{file}: {variable:?}");
+    }
+    assert!(files >= 6, "only {files} MATLAB files found");
+    // String objects are read through the subsystem; columns come along.
+    let brody = read(&data.join("brody_rat_neuropixels/T219_2019_11_25_bank1_Cells.mat")).unwrap();
+    let column = |name: &str| brody.units.columns.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no {name}")).values.clone();
+    assert_eq!((0..254).filter(|&u| column("is_single").number(u) == 1.0).count(), 196);
+    assert_eq!((column("cell_hemi").text(0), column("anatom_loc_mm.DV").len()), ("L".to_owned(), 254));
+    // Not a recording: the reader asks instead of guessing.
+    let asked = read(&data.join("kilosort2_bme410/stimInfo.mat")).unwrap_err();
+    assert!(matches!(&asked, FormatError::NeedsAnswer { choice, .. } if choice.key == "variable"), "{asked}");
+}
+
+/// Trials, bins and units of one dataset of counts, counted again from the spikes.
+fn count_again(recording: &Recording, split: &str, heldout: bool, from: usize, bins: usize, bin_s: f64) -> (u64, u64, u64) {
+    let trials = recording.table("trials").unwrap();
+    let rows: Vec<usize> = (0..trials.len()).filter(|&r| trials.column("split").unwrap().values.text(r) == split).collect();
+    let held = recording.units.columns.iter().find(|c| c.name == "heldout");
+    let units: Vec<usize> = (0..recording.n_units()).filter(|&u| held.is_some_and(|c| c.values.number(u) == 1.0) == heldout).collect();
+    let mut spikes = 0;
+    for &row in &rows {
+        let start = trials.start[row] + (from as f64 - 1e-6) * bin_s;
+        spikes += units.iter().map(|&u| recording.spikes.unit_between(u, start, start + bins as f64 * bin_s).len() as u64).sum::<u64>();
+    }
+    (rows.len() as u64, units.len() as u64, spikes)
+}
+
+#[test]
+fn binned_files_of_the_benchmark_give_what_is_expected_of_them() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    for (file, bin_ms) in [("derived/nlb_h5/mc_maze_small_testtrials_as_train.h5", "5"), ("derived/nlb_h5/ratmotor_10ms.h5", "10")] {
+        let recording = read(&data.join(file)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(recording.spikes.n_spikes() as u64, all[file]["n_spikes_total"].as_u64().unwrap(), "{file}");
+        let width = recording.report.choices.iter().find(|c| c.key == "bin_width").unwrap();
+        assert_eq!((width.value.as_str(), width.assumed), (bin_ms, true), "{file}: {width:?}");
+        let bin_s = bin_ms.parse::<f64>().unwrap() / 1e3;
+        let shape = |key: &str| all[file][key].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect::<Vec<u64>>();
+        let mut total = 0;
+        for split in ["train", "eval"] {
+            for (heldout, name) in [(false, "heldin"), (true, "heldout")] {
+                let (now, then) = (shape(&format!("{split}_spikes_{name}")), shape(&format!("{split}_spikes_{name}_forward")));
+                let (trials, units, spikes) = count_again(&recording, split, heldout, 0, now[1] as usize, bin_s);
+                assert_eq!((trials, units), (now[0], now[2]), "{file}");
+                total += spikes + count_again(&recording, split, heldout, now[1] as usize, then[1] as usize, bin_s).2;
+                assert!(spikes > 0);
+            }
+        }
+        assert_eq!(total, all[file]["n_spikes_total"].as_u64().unwrap(), "{file}: every spike is inside its window");
+        let trials = TrialPlan::default().resolve(&recording).unwrap();
+        assert_eq!(trials.starts.len(), recording.table("trials").unwrap().len(), "{file}: {:?}", trials.dropped);
+    }
+}
+
+#[test]
+fn the_lorenz_file_keeps_its_true_rates() {
+    let Some(data) = shared() else { return };
+    let file = "lfads_lorenz_h5/lfads_lorenz.h5";
+    let want = &expected(&data)[file];
+    let recording = read(&data.join(file)).unwrap_or_else(|e| panic!("{e}"));
+    let width = recording.report.choices.iter().find(|c| c.key == "bin_width").unwrap();
+    assert_eq!(width.value, "10", "{width:?}");
+    for (split, key) in [("train", "n_spikes_train"), ("valid", "n_spikes_valid")] {
+        let (trials, units, spikes) = count_again(&recording, split, false, 0, 100, 0.01);
+        assert_eq!(Value::from(vec![trials, 100, units]), want[&format!("{split}_data")]);
+        assert_eq!(Value::from(spikes), want[key], "{split}");
+    }
+    let rates = recording.truth.as_ref().unwrap().rates.as_ref().unwrap();
+    assert_eq!((rates.values.shape(), rates.bin_s), (&[800, 100, 60][..], 0.01));
+    // train_inds begins with 0, 1, 2, 5: these are the first trials of the training set in their order.
+    assert!((rates.values[[0, 0, 0]] - 1.468_944_7).abs() < 1e-6);
+    let splits = &recording.table("trials").unwrap().column("split").unwrap().values;
+    assert_eq!((0..6).map(|r| splits.text(r)).collect::<Vec<_>>().join(" "), "train train train valid valid train");
 }

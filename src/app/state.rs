@@ -16,7 +16,7 @@ use super::settings::{Settings, SettingsWriter, ThemeChoice};
 use super::toasts::{ToastKind, Toasts};
 use super::windows::{Answer, Then, Windows};
 use super::{AppOptions, Command, theme};
-use crate::recording::{AreaRule, Recording};
+use crate::recording::{AreaRule, Recording, Truth};
 use crate::training::{Command as RunCommand, Phase, Recipe};
 use crate::views::train;
 use crate::views::work::{self, Background};
@@ -185,7 +185,10 @@ impl SpikescopeApp {
     }
 
     fn couplings(&self) -> Tree<Pane> {
-        layout::couplings(&self.keys, self.recording.as_ref().is_some_and(|recording| recording.truth.is_some()))
+        layout::couplings(
+            &self.keys,
+            self.recording.as_ref().is_some_and(|recording| recording.truth.as_ref().is_some_and(Truth::knows_edges)),
+        )
     }
 
     /// The recording with the areas of the recipe, as far as it is ready.

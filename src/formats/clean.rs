@@ -55,6 +55,18 @@ pub(super) fn clean(
     SpikeTrains::from_block(times, offsets)
 }
 
+/// The same for one list of times per unit.
+pub(super) fn clean_trains(trains: Vec<Vec<f64>>, ids: &[String], place: &str, report: &mut ImportReport) -> Option<SpikeTrains> {
+    let mut times = Vec::with_capacity(trains.iter().map(Vec::len).sum());
+    let mut offsets = Vec::with_capacity(trains.len() + 1);
+    offsets.push(0);
+    for train in trains {
+        times.extend_from_slice(&train);
+        offsets.push(times.len());
+    }
+    clean(times, offsets, ids, place, report)
+}
+
 fn leave_out_non_finite(times: &mut Vec<f64>, offsets: &mut [usize], ids: &[String], place: &str, report: &mut ImportReport) {
     if times.iter().all(|t| t.is_finite()) {
         return;

@@ -13,6 +13,9 @@ use hdf5_pure::{
     WriteMarkPolicy,
 };
 
+mod root;
+
+pub(super) use self::root::{root, unknown};
 use super::{FormatError, Progress, hdf5_bytes};
 use crate::recording::Column;
 
@@ -33,6 +36,21 @@ pub(super) fn is_hdf5(head: &[u8]) -> bool {
     [0, 512, 1024, 2048].iter().any(|&at| head.get(at..).is_some_and(|h| h.starts_with(SIGNATURE)))
 }
 
+/// First bytes of a file.
+pub(super) fn head(path: &Path) -> Result<Vec<u8>, FormatError> {
+    let unreadable = |e| FormatError::not_readable(path, e);
+    let mut head = Vec::with_capacity(4096);
+    std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
+    Ok(head)
+}
+
+fn properties() -> FileAccessProperties {
+    FileAccessProperties::new()
+        .with_metadata_cache(MetadataCacheConfig::new(8 << 20))
+        // A recording whose writer crashed is still a recording.
+        .with_write_mark_policy(WriteMarkPolicy::AllowSnapshot)
+}
+
 enum Bytes {
     Memory(Vec<u8>),
     File(Mutex<std::fs::File>),
@@ -51,9 +69,18 @@ struct BoundedSource {
 
 impl BoundedSource {
     fn open(path: &Path) -> std::io::Result<Self> {
+        Self::with_memory(path, IN_MEMORY)
+    }
+
+    /// For a look at a few objects.
+    fn on_disk(path: &Path) -> std::io::Result<Self> {
+        Self::with_memory(path, 0)
+    }
+
+    fn with_memory(path: &Path, in_memory: u64) -> std::io::Result<Self> {
         let mut file = std::fs::File::open(path)?;
         let mut len = file.metadata()?.len();
-        let bytes = if len <= IN_MEMORY {
+        let bytes = if len <= in_memory {
             let mut all = Vec::new();
             file.read_to_end(&mut all)?;
             len = all.len() as u64;
@@ -160,12 +187,8 @@ impl<'a> Hdf5<'a> {
     pub(super) fn open(path: &'a Path, max_bytes: u64, progress: &'a Progress<'a>) -> Result<Self, FormatError> {
         let source = BoundedSource::open(path).map_err(|e| FormatError::not_readable(path, e))?;
         let len = source.len;
-        let properties = FileAccessProperties::new()
-            .with_metadata_cache(MetadataCacheConfig::new(8 << 20))
-            // A recording whose writer crashed is still a recording.
-            .with_write_mark_policy(WriteMarkPolicy::AllowSnapshot);
         let damaged = |problem: String| FormatError::corrupt(path, "the file header", problem);
-        let file = hdf5_pure::File::from_source_with_options(source, properties).map_err(|e| damaged(e.to_string()))?;
+        let file = hdf5_pure::File::from_source_with_options(source, properties()).map_err(|e| damaged(e.to_string()))?;
         let expected = file.superblock().eof_address;
         if expected > len {
             return Err(damaged(format!("the file is cut off, it should have {expected} bytes and has {len}")));
@@ -225,7 +248,9 @@ impl<'a> Hdf5<'a> {
             path: self.path.to_owned(),
             object: object.to_owned(),
             filter: format!("{name} (id {id})"),
-            remedy: "write the file again with gzip or without compression, for example with h5repack -f GZIP=4".to_owned(),
+            remedy: "write the file again with gzip or without compression, for example h5repack -f GZIP=4 OLD NEW where the filter's \
+                     plugin is installed (pip install hdf5plugin)"
+                .to_owned(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
+mod ask;
+mod binned_h5;
 mod clean;
 mod csv;
 mod csv_columns;
@@ -9,18 +11,19 @@ mod error;
 mod guard;
 mod hdf5_bytes;
 pub mod info;
+mod mat;
 mod npz;
 mod nwb;
 mod nwb_write;
 mod save;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::recording::{Recording, RecordingParts, Source};
 
+pub use binned_h5::{BinnedKind, BinnedLayout, save_binned};
 pub use error::FormatError;
 pub use save::save;
 
@@ -99,10 +102,12 @@ impl From<RecordingParts> for Loaded {
 
 /// All formats; the first whose `sniff` agrees reads the file.
 const TABLE: &[Format] = &[
+    Format { known: Known { name: "NWB 2.x", extensions: &["nwb"], writes: true }, sniff: nwb::is_nwb, read: nwb::read },
+    Format { known: Known { name: "MATLAB", extensions: &["mat"], writes: false }, sniff: mat::is_mat, read: mat::read },
     Format {
-        known: Known { name: "NWB 2.x", extensions: &["nwb", "h5", "hdf5"], writes: true },
-        sniff: |p| guard::is_hdf5(p.head),
-        read: nwb::read,
+        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: true },
+        sniff: binned_h5::is_binned,
+        read: binned_h5::read,
     },
     Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: |p| npz::is_zip(p.head), read: npz::read },
     Format {
@@ -167,8 +172,7 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
         let found = TABLE.iter().find(|f| (f.sniff)(&probe));
         return found.ok_or_else(|| unknown("this is a folder of no known kind", "choose the file inside it that holds the spikes"));
     }
-    let mut head = Vec::with_capacity(4096);
-    std::fs::File::open(path).map_err(unreadable)?.take(4096).read_to_end(&mut head).map_err(unreadable)?;
+    let head = guard::head(path)?;
     if head.is_empty() {
         return Err(unknown("the file is empty", "copy or download it again"));
     }
@@ -182,6 +186,7 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
             "download the file itself, not its pointer or web page",
         )),
         (Some(found), _) => Ok(found),
+        (None, _) if guard::is_hdf5(&head) => Err(guard::unknown(path)),
         (None, Some(named)) => {
             let found = format!("the name ends in .{extension}, but the content is not {}", named.known.name);
             Err(unknown(&found, "it may be cut off, compressed or of another kind; copy it again or rename it"))

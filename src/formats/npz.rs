@@ -6,7 +6,7 @@
 //! - `unit_columns/K`, `tables/T/start_time`, `tables/T/stop_time`, `tables/T/columns/K` (names of T and K are in the JSON)
 //! - `covariates/K/times`, `covariates/K/values`; `observed` f8 `[stretches, 2]`
 //! - `truth/edges/K/send`, `…/receive`, `…/filter`; `truth/glm/scalars` (bin, trial spacing in seconds, baseline),
-//!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`
+//!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`; `truth/rates` f4 `[trials, bins, units]`
 
 mod npy;
 mod zip;
@@ -14,14 +14,15 @@ mod zip;
 use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array3, Array4};
 use serde::{Deserialize, Serialize};
 
 use self::npy::{Array, Out, Values};
 use self::zip::{Zip, ZipWriter};
 use super::{FormatError, Loaded, OpenOptions, Progress, clean};
 use crate::recording::{
-    Column, Covariate, GlmTruth, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, TrueEdge, Truth,
+    Column, Covariate, GlmTruth, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, TrueEdge,
+    TrueRates, Truth,
 };
 
 const VERSION: u32 = 1;
@@ -40,6 +41,9 @@ struct Meta {
     edges: Option<Vec<(usize, usize)>>,
     /// Padding bins and bins of the simulated trials.
     glm: Option<(usize, usize)>,
+    /// Bin width of the true rates, seconds; `None` without them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rates_bin_s: Option<f64>,
     report: ImportReport,
 }
 
@@ -114,7 +118,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     progress.at(0.8, "reading the ground truth")?;
     let truth = match meta.edges {
         None => None,
-        Some(edges) => Some(arrays.truth(&edges, meta.glm)?),
+        Some(edges) => Some(arrays.truth(&edges, meta.glm, meta.rates_bin_s)?),
     };
     report.notes.extend(again.notes.into_iter().filter(|n| n.kind != NoteKind::Advice));
     let source = meta.simulated.map(|s| Source::Simulated { simulator: s.simulator, parameters: s.parameters, seed: s.seed });
@@ -187,7 +191,7 @@ impl Arrays {
         Ok(NamedColumn { name: meta.name, description: meta.description, values })
     }
 
-    fn truth(&mut self, pairs: &[(usize, usize)], glm: Option<(usize, usize)>) -> Result<Truth, FormatError> {
+    fn truth(&mut self, pairs: &[(usize, usize)], glm: Option<(usize, usize)>, rates_bin_s: Option<f64>) -> Result<Truth, FormatError> {
         let mut edges = Vec::new();
         for (k, &(source, target)) in pairs.iter().enumerate() {
             let mut part = |what: &str| self.floats(&format!("truth/edges/{k}/{what}"));
@@ -197,7 +201,19 @@ impl Arrays {
             None => None,
             Some((pad_bins, bins)) => Some(self.glm(pad_bins, bins)?),
         };
-        Ok(Truth { edges, glm })
+        let rates = match rates_bin_s {
+            None => None,
+            Some(bin_s) => Some(TrueRates { bin_s, values: self.rates()? }),
+        };
+        Ok(Truth { edges, glm, rates })
+    }
+
+    fn rates(&mut self) -> Result<Array3<f32>, FormatError> {
+        let name = "truth/rates";
+        let wrong = |at: &Self| at.damaged(name, "its shape is not the one of true rates");
+        let Array { shape, values: Values::F32(values) } = self.read(name)? else { return Err(wrong(self)) };
+        let shape: [usize; 3] = shape.try_into().map_err(|_| wrong(self))?;
+        Array3::from_shape_vec(shape, values).map_err(|_| wrong(self))
     }
 
     fn glm(&mut self, pad_bins: usize, bins: usize) -> Result<GlmTruth, FormatError> {
@@ -287,6 +303,10 @@ fn write_truth<W: Write + Seek>(zip: &mut ZipWriter<W>, truth: &Truth) -> std::i
         npy::write(zip, "truth/glm/loadings", glm.loadings.shape(), &Out::F64(loadings.as_slice().unwrap_or_default()))?;
         vector(zip, "truth/glm/post_spike", &glm.post_spike)?;
     }
+    if let Some(rates) = &truth.rates {
+        let values = rates.values.as_standard_layout();
+        npy::write(zip, "truth/rates", rates.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
+    }
     Ok(())
 }
 
@@ -311,6 +331,7 @@ fn meta_of(recording: &Recording) -> Meta {
         covariates: recording.covariates.iter().map(|c| (c.name.clone(), c.unit.clone())).collect(),
         edges: recording.truth.as_ref().map(|t| t.edges.iter().map(|e| (e.source, e.target)).collect()),
         glm: recording.truth.as_ref().and_then(|t| t.glm.as_ref()).map(|g| (g.pad_bins, g.bins)),
+        rates_bin_s: recording.truth.as_ref().and_then(|t| t.rates.as_ref()).map(|r| r.bin_s),
         report: recording.report.clone(),
     }
 }

@@ -12,9 +12,20 @@ use std::path::Path;
 
 use hdf5_pure::Group;
 
-use super::guard::Hdf5;
-use super::{FormatError, Loaded, OpenOptions, Progress, clean, nwb_write};
+use super::guard::{self, Hdf5};
+use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean, nwb_write};
 use crate::recording::{Column, ImportReport, NamedColumn, NoteKind, RecordingParts};
+
+pub(super) use self::areas::AREA_COLUMNS;
+
+/// True for HDF5 files that say so, have units, or are called NWB (those without units, and the damaged, get its messages).
+pub(super) fn is_nwb(probe: &Probe) -> bool {
+    if !guard::is_hdf5(probe.head) {
+        return false;
+    }
+    let named = probe.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("nwb"));
+    named || guard::root(probe).is_some_and(|root| root.nwb || (!root.matlab && root.names.iter().any(|n| n == "units")))
+}
 
 /// Read an NWB file.
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
@@ -33,7 +44,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     clean::note_duplicate_ids(&ids, "units/id", &mut report);
 
     progress.at(0.6, "reading the units table")?;
-    let areas = areas::areas(&units, &ids, &mut unit_columns, &mut report);
+    let areas = areas::areas(&units, &ids, &mut unit_columns, options, &mut report)?;
     let observed = units.observed(ids.len(), &mut report);
     progress.at(0.7, "reading interval tables")?;
     let mut found = tables::Found::default();

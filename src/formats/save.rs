@@ -15,32 +15,34 @@ use crate::recording::{Recording, Source};
 pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let failed = |e: std::io::Error| FormatError::not_writable(path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !["nwb", "npz", "csv", "tsv"].contains(&extension.as_str()) {
         return Err(FormatError::UnknownExtension { path: path.to_owned() });
     }
-    let mut temporary = tempfile::Builder::new().prefix(".spikescope-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-    let to: &mut File = temporary.as_file_mut();
-    let lost = match extension.as_str() {
+    whole(path, |to| match extension.as_str() {
         "nwb" => {
             nwb_write::write(recording, to).map_err(|problem| FormatError::not_writable(path, problem))?;
-            lost_in_nwb(recording)
+            Ok(lost_in_nwb(recording))
         }
-        "npz" => {
-            npz::write(recording, to).map_err(failed)?;
-            Vec::new()
-        }
+        "npz" => npz::write(recording, to).map(|()| Vec::new()).map_err(failed),
         _ => {
             let delimiter = if extension == "tsv" { b'\t' } else { b',' };
             csv_write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
-            lost_in_text(recording)
+            Ok(lost_in_text(recording))
         }
-    };
+    })
+}
+
+/// Let `write` fill a temporary file beside `path`, and put it in the place of `path` when all of it is on disk.
+pub(super) fn whole<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, FormatError>) -> Result<T, FormatError> {
+    let failed = |e: std::io::Error| FormatError::not_writable(path, e);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new().prefix(".spikescope-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
+    let result = write(temporary.as_file_mut())?;
     temporary.as_file().sync_all().map_err(failed)?;
     readable_like_others(temporary.as_file());
     temporary.persist(path).map_err(|e| failed(e.error))?;
     sync_folder(folder);
-    Ok(lost)
+    Ok(result)
 }
 
 /// A temporary file is for its owner only; a recording is as readable as any other new file.

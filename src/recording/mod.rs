@@ -22,7 +22,7 @@ pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
-pub use truth::{GlmTruth, TrueEdge, Truth};
+pub use truth::{GlmTruth, TrueEdge, TrueRates, Truth};
 
 use std::path::PathBuf;
 
@@ -242,9 +242,12 @@ impl Recording {
             report: self.report.clone(),
         };
         let mut changed = Self::new(parts, self.source.clone())?;
-        if changed.units.area == self.units.area {
-            changed.truth = self.truth.clone();
-        }
+        changed.truth = match &self.truth {
+            Some(truth) if changed.units.area == self.units.area => Some(truth.clone()),
+            // Rates are of units, not of areas.
+            Some(Truth { rates: Some(rates), .. }) => Some(Truth { rates: Some(rates.clone()), ..Truth::default() }),
+            _ => None,
+        };
         Ok(changed)
     }
 }

@@ -1,4 +1,4 @@
-//! 2000 damaged copies per reader: cut off, with changed bytes, with swapped blocks. Each must give a recording or an error, in
+//! 10 000 damaged copies per reader: cut off, with changed bytes, with swapped blocks. Each must give a recording or an error, in
 //! bounded time and memory. An allocation that is too large would abort this test.
 
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use spikescope::formats::save;
 
 use crate::samples::{full, read};
 
-const MUTANTS: u64 = 2000;
+const MUTANTS: u64 = 10_000;
 
 fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = original.to_vec();
@@ -35,7 +35,7 @@ fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 /// Open mutants of `originals` in turn; a mutant that takes a minute hangs.
-fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
+pub fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join(format!("mutant.{extension}"));
     let (done, wait) = bounded(16);
@@ -96,7 +96,7 @@ fn written(extension: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name)).unwrap()
 }
 

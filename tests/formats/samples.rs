@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array3, Array4};
 use spikescope::formats::{FormatError, OpenOptions, open};
 use spikescope::recording::{
-    Column, Covariate, GlmTruth, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, SpikeTrains, TrueEdge, Truth,
+    Column, Covariate, GlmTruth, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, SpikeTrains, TrueEdge, TrueRates,
+    Truth,
 };
 
 pub fn read(path: &Path) -> Result<Recording, FormatError> {
@@ -92,7 +93,8 @@ fn truth() -> Truth {
         loadings,
         post_spike: vec![-1.0, -0.1],
     };
-    Truth { edges: vec![edge], glm: Some(glm) }
+    let values = Array3::from_shape_fn((2, 3, 5), |(t, b, u)| (t + 10 * b + u) as f32 / 3.0);
+    Truth { edges: vec![edge], glm: Some(glm), rates: Some(TrueRates { bin_s: 0.01, values }) }
 }
 
 /// What every lossless format must keep.

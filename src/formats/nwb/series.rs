@@ -23,11 +23,52 @@ struct Walk<'w, 'a> {
     groups_left: usize,
     /// Series that were not taken, with why.
     skipped: Vec<String>,
+    /// Where every covariate was found.
+    places: Vec<String>,
+    /// Series without times of their own.
+    timeless: Vec<Timeless>,
+}
+
+/// A series whose times are missing. hdf5-pure 0.47 passes over soft links, which is how pynwb writes times that series share.
+struct Timeless {
+    at: String,
+    name: String,
+    unit: String,
+    samples: u64,
+    wide: usize,
+    /// Scaled values, row after row.
+    values: Vec<f64>,
+}
+
+/// Signals of electrodes and cameras, which are data of their own and no behaviour, by their type.
+fn electrical(group: &Group) -> Option<String> {
+    const TYPES: [&str; 10] = [
+        "LFP",
+        "FilteredEphys",
+        "ElectricalSeries",
+        "SpikeEventSeries",
+        "EventWaveform",
+        "DecompositionSeries",
+        "CurrentClampSeries",
+        "VoltageClampSeries",
+        "ImageSeries",
+        "TwoPhotonSeries",
+    ];
+    let kind = group.attrs().ok()?.get("neurodata_type")?.as_str()?.to_owned();
+    TYPES.contains(&kind.as_str()).then_some(kind)
 }
 
 /// Collect covariates and interval tables from the parts of the file that may hold them.
 pub(super) fn walk(h5: &Hdf5, longest: u64, found: &mut Found, report: &mut ImportReport) -> Result<(), FormatError> {
-    let mut walk = Walk { h5, longest, samples_left: longest.saturating_mul(4), groups_left: MOST_GROUPS, skipped: Vec::new() };
+    let mut walk = Walk {
+        h5,
+        longest,
+        samples_left: longest.saturating_mul(4),
+        groups_left: MOST_GROUPS,
+        skipped: Vec::new(),
+        places: Vec::new(),
+        timeless: Vec::new(),
+    };
     for root in ROOTS {
         match h5.group(root) {
             Ok(Some(group)) => walk.visit(root, &group, DEPTH, found, report)?,
@@ -35,6 +76,7 @@ pub(super) fn walk(h5: &Hdf5, longest: u64, found: &mut Found, report: &mut Impo
             Err(e) => report.add(NoteKind::LeftOut, *root, format!("it was not read: {}", e.brief())),
         }
     }
+    walk.share_times(found, report);
     if !walk.skipped.is_empty() {
         let (shown, more) = (walk.skipped.len().min(8), walk.skipped.len().saturating_sub(8));
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -59,6 +101,10 @@ impl Walk<'_, '_> {
             }
             self.groups_left -= 1;
             let at = format!("{place}/{name}");
+            if let Some(kind) = electrical(&child) {
+                self.skipped.push(format!("{at} ({kind}, left alone)"));
+                continue;
+            }
             self.h5.progress.at(0.85, &format!("reading {name}"))?;
             if let Ok(Some(_)) = self.h5.dataset(&child, &at, "start_time") {
                 interval_table(self.h5, &at, &name, &child, found, report);
@@ -91,24 +137,53 @@ impl Walk<'_, '_> {
             return Ok(Some("not numbers".to_owned()));
         }
         let values = self.h5.numbers(&object, data, (0.85, 0.85), "reading time series")?;
-        let Some(times) = self.times(at, group, samples)? else { return Ok(Some("no ascending sample times".to_owned())) };
         let attributes = data.attrs().unwrap_or_default();
         let number = |key: &str, default: f64| attributes.get(key).and_then(|v| v.as_f64()).filter(|v| v.is_finite()).unwrap_or(default);
         let (scale, offset) = (number("conversion", 1.0), number("offset", 0.0));
-        self.samples_left -= samples * wide;
         let unit = attributes.get("unit").and_then(|v| v.as_str()).unwrap_or_default().to_owned();
-        let taken = found.covariates.iter().any(|c| c.name == name || c.name == format!("{name} 1"));
-        let name = if taken { at } else { name };
-        let wide = wide as usize;
-        for column in 0..wide {
-            found.covariates.push(Covariate {
-                name: if wide == 1 { name.to_owned() } else { format!("{name} {}", column + 1) },
-                unit: unit.clone(),
-                times: times.clone(),
-                values: values.iter().skip(column).step_by(wide).map(|v| v * scale + offset).collect(),
-            });
+        let values = values.into_iter().map(|v| v * scale + offset).collect();
+        self.samples_left -= samples * wide;
+        let series = Timeless { at: at.to_owned(), name: name.to_owned(), unit, samples, wide: wide as usize, values };
+        match self.times(at, group, samples)? {
+            Some(times) => self.push(series, &times, found),
+            None => self.timeless.push(series),
         }
         Ok(None)
+    }
+
+    fn push(&mut self, series: Timeless, times: &[f64], found: &mut Found) {
+        let (name, wide) = (series.name, series.wide);
+        let taken = found.covariates.iter().any(|c| c.name == name || c.name == format!("{name} 1"));
+        let name = if taken { series.at.clone() } else { name };
+        for column in 0..wide {
+            self.places.push(series.at.clone());
+            found.covariates.push(Covariate {
+                name: if wide == 1 { name.clone() } else { format!("{name} {}", column + 1) },
+                unit: series.unit.clone(),
+                times: times.to_vec(),
+                values: series.values.iter().skip(column).step_by(wide).copied().collect(),
+            });
+        }
+    }
+
+    /// Give series without times those of a series beside them with as many samples, when there is only one such list of times.
+    fn share_times(&mut self, found: &mut Found, report: &mut ImportReport) {
+        for series in std::mem::take(&mut self.timeless) {
+            let folder = |at: &str| at.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            let own = folder(&series.at);
+            let beside =
+                self.places.iter().zip(&found.covariates).filter(|(at, c)| folder(at) == own && c.times.len() as u64 == series.samples);
+            let mut beside = beside.map(|(at, c)| (at.clone(), &c.times));
+            match beside.next() {
+                Some((at, times)) if beside.all(|(_, other)| other == times) => {
+                    let message = format!("no ascending sample times of its own; those of {at}, which has as many samples, are used");
+                    report.add(NoteKind::Assumed, series.at.clone(), message);
+                    let times = times.clone();
+                    self.push(series, &times, found);
+                }
+                _ => self.skipped.push(format!("{} (no ascending sample times)", series.at)),
+            }
+        }
     }
 
     /// Sample times in seconds, `None` when there are none or they do not ascend.

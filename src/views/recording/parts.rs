@@ -111,7 +111,12 @@ pub fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
 /// The couplings behind a simulated recording.
 pub fn truth(ui: &mut Ui, recording: &Recording, truth: &Truth) {
     let name = |area: usize| recording.areas.get(area).cloned().unwrap_or_else(|| format!("area {area}"));
+    if let Some(rates) = &truth.rates {
+        let trials = rates.values.shape().first().copied().unwrap_or(0);
+        ui.label(format!("True rates of {trials} trials in bins of {}", duration_text(rates.bin_s)));
+    }
     ui.label(match truth.edges.len() {
+        0 if !truth.knows_edges() => "Which areas drive which is not known".to_owned(),
         0 => "No area drives another".to_owned(),
         1 => "One area drives another".to_owned(),
         n => format!("{n} couplings between areas"),

@@ -1,0 +1,100 @@
+//! How wide the bins are, which these files do not say: from an attribute, the name of the file, the true rates, or the habit of the
+//! benchmark.
+
+use hdf5_pure::AttrValue;
+
+use super::parts::{Part, Sizes};
+use super::round;
+use crate::formats::ask::Ask;
+use crate::formats::guard::Hdf5;
+use crate::formats::{FormatError, OpenOptions};
+use crate::recording::ImportReport;
+
+/// Attribute that our own writer leaves at the root, seconds.
+pub(super) const ATTRIBUTE: &str = "bin_width_s";
+/// Bin width of the benchmark's own arrays, ms.
+const BENCHMARK_MS: f64 = 5.0;
+
+/// Bin width and what true rates are multiplied with to be spikes per second.
+pub(super) struct Width {
+    pub(super) bin_s: f64,
+    pub(super) truth_scale: f64,
+}
+
+/// Decide, or ask.
+pub(super) fn decide(
+    h5: &Hdf5,
+    options: &OpenOptions,
+    parts: &[Part],
+    sizes: &Sizes,
+    report: &mut ImportReport,
+) -> Result<Width, FormatError> {
+    let ask = Ask::number("bin_width", "Bin width", "ms");
+    // Mean count over mean rate is the bin width in seconds when rates are per second, and 1 when they are per bin.
+    let ratio = ratio(parts);
+    let per_bin = ratio.is_some_and(|r| (0.5..2.0).contains(&r));
+    let stem = h5.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let (ms, why, assumed) = if let Some(ms) = ask.number_answer(h5.path, options)? {
+        (ms, "as chosen".to_owned(), false)
+    } else if let Some(seconds) = attribute(h5) {
+        (round(seconds * 1e3), format!("the file says so ({ATTRIBUTE})"), false)
+    } else if let Some(ms) = in_name(&stem) {
+        (ms, format!("the name of the file says {ms} ms"), true)
+    } else if let Some(ratio) = ratio.filter(|r| !per_bin && (1e-4..0.5).contains(r)) {
+        (two_digits(ratio * 1e3), format!("mean count over mean true rate gives {:.2} ms", ratio * 1e3), true)
+    } else if sizes.benchmark {
+        (BENCHMARK_MS, format!("the file does not say; arrays of the Neural Latents Benchmark have bins of {BENCHMARK_MS} ms"), true)
+    } else {
+        return Err(ask.needed(h5.path, "", "the file holds counts per bin, but does not say the bin width"));
+    };
+    if !(1e-3..=1e5).contains(&ms) {
+        return Err(ask.needed(h5.path, "", format!("a bin width of {ms} ms is not possible")));
+    }
+    ask.settled(report, ms.to_string(), why, assumed);
+    let bin_s = ms / 1e3;
+    Ok(Width { bin_s, truth_scale: if per_bin { 1.0 / bin_s } else { 1.0 } })
+}
+
+fn attribute(h5: &Hdf5) -> Option<f64> {
+    let attributes = h5.group("/").ok()??.attrs().ok()?;
+    let value = attributes.get(ATTRIBUTE).and_then(AttrValue::as_f64)?;
+    (value.is_finite() && value > 0.0).then_some(value)
+}
+
+/// Mean count over mean true rate.
+fn ratio(parts: &[Part]) -> Option<f64> {
+    let part = parts.first()?;
+    let truth = part.truth.as_ref()?;
+    let rate = truth.iter().sum::<f64>() / truth.len().max(1) as f64;
+    let count = part.blocks.first()?.counts.mean();
+    (rate > 0.0 && count > 0.0).then(|| count / rate)
+}
+
+/// `10` in `ratmotor_10ms`.
+fn in_name(stem: &str) -> Option<f64> {
+    let lower = stem.to_lowercase();
+    lower.match_indices("ms").find_map(|(at, _)| {
+        let after = lower.get(at + 2..).and_then(|rest| rest.chars().next());
+        let before = lower.get(..at)?.trim_end_matches(['_', '-', ' ']);
+        let digits: String = before.chars().rev().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let number = digits.chars().rev().collect::<String>().parse::<f64>().ok()?;
+        (after.is_none_or(|c| !c.is_alphabetic()) && number > 0.0).then_some(number)
+    })
+}
+
+fn two_digits(value: f64) -> f64 {
+    let scale = 10f64.powf(value.log10().floor() - 1.0);
+    round((value / scale).round() * scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_widths_only_where_they_say_ms() {
+        assert_eq!((in_name("ratmotor_10ms"), in_name("x_2.5 ms_a"), in_name("bin20_ms")), (Some(10.0), Some(2.5), Some(20.0)));
+        assert_eq!((in_name("problems"), in_name("10msec"), in_name("ms10"), in_name("")), (None, None, None, None));
+        assert_eq!((two_digits(9.972_946), two_digits(20.4), two_digits(0.999)), (10.0, 20.0, 1.0));
+    }
+}

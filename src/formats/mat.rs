@@ -1,0 +1,155 @@
+//! MATLAB files, version 5 to 7.3: cells of spike times, arrays of structs, nested cells, CellExplorer's `spikes.cellinfo`, times with
+//! unit numbers, and counts per bin. Which variable holds the spikes is decided by name and shape where that is clear, and asked
+//! for where it is not.
+
+mod candidates;
+mod columns;
+mod counts;
+mod strings;
+mod times;
+mod trains;
+mod v5;
+mod v73;
+mod value;
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::path::Path;
+
+use self::candidates::{Candidate, Kind};
+use self::value::{Numbers, Value};
+use super::ask::Ask;
+use super::guard::{self, Hdf5};
+use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
+use crate::recording::{ImportReport, NoteKind, RecordingParts};
+
+/// Candidates that are listed.
+const MOST_OPTIONS: usize = 40;
+
+/// True for MATLAB files: by their first bytes, or by what MATLAB leaves in HDF5.
+pub(super) fn is_mat(probe: &Probe) -> bool {
+    let text = probe.head.starts_with(b"MATLAB 7.3 MAT-file") || probe.head.starts_with(b"MATLAB 5.0 MAT-file");
+    text || v5::is_v5(probe.head) || guard::root(probe).is_some_and(|root| root.matlab)
+}
+
+/// An open file: what numbers are read from.
+struct Mat<'a, 'h> {
+    path: &'a Path,
+    h5: Option<&'h Hdf5<'a>>,
+    options: &'a OpenOptions,
+    progress: &'a Progress<'a>,
+    /// How far the import is; it never goes back.
+    furthest: Cell<f32>,
+}
+
+impl Mat<'_, '_> {
+    /// Tell how far the import is, at least.
+    fn at(&self, fraction: f32, what: &str) -> Result<(), FormatError> {
+        self.furthest.set(self.furthest.get().max(fraction));
+        self.progress.at(self.furthest.get(), what)
+    }
+
+    /// All values of an array, with the progress of the import.
+    fn values(&self, numbers: &Numbers, at: f32) -> Result<Cow<'static, [f64]>, FormatError> {
+        self.furthest.set(self.furthest.get().max(at));
+        numbers.values(self.h5, self.furthest.get())
+    }
+
+    fn damaged(&self, object: &str, problem: impl Into<String>) -> FormatError {
+        FormatError::corrupt(self.path, object, problem)
+    }
+}
+
+/// Read a MATLAB file.
+pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
+    let head = guard::head(path)?;
+    if !guard::is_hdf5(&head) {
+        let variables = v5::variables(path, options, progress)?;
+        return interpret(&Mat { path, h5: None, options, progress, furthest: Cell::new(0.5) }, &variables);
+    }
+    let h5 = Hdf5::open(path, options.max_bytes, progress)?;
+    let variables = v73::variables(&h5)?;
+    interpret(&Mat { path, h5: Some(&h5), options, progress, furthest: Cell::new(0.1) }, &variables)
+}
+
+fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatError> {
+    let candidates = candidates::find(variables);
+    if candidates.is_empty() {
+        return Err(nothing(mat.path, variables));
+    }
+    let mut report = ImportReport::default();
+    let candidate = choose(mat, &candidates, &mut report)?;
+    let mut parts = match &candidate.kind {
+        Kind::Trains(leaves) => trains::of_leaves(mat, candidate, leaves, variables, &mut report)?,
+        Kind::Vector(numbers) => trains::of_vector(mat, candidate, numbers, variables, &mut report)?,
+        Kind::Counts(numbers) => counts::read(mat, candidate, numbers, variables, &mut report)?,
+    };
+    mat.at(0.9, "reading columns")?;
+    clean::note_duplicate_ids(&parts.unit_ids, &candidate.path, &mut report);
+    parts.report = report;
+    Ok(parts.into())
+}
+
+/// The variable with the spikes, from the user or because nothing else looks like it.
+fn choose<'c, 'v>(mat: &Mat, candidates: &'c [Candidate<'v>], report: &mut ImportReport) -> Result<&'c Candidate<'v>, FormatError> {
+    let label = |c: &Candidate| (c.path.clone(), format!("{} ({})", c.path, c.description));
+    let ask = Ask::one_of("variable", "Variable with the spikes", candidates.iter().take(MOST_OPTIONS).map(label).collect());
+    if let Some(answer) = ask.answer(mat.path, mat.options)? {
+        let chosen = candidates.iter().find(|c| c.path == answer);
+        let chosen = chosen.ok_or_else(|| ask.needed(mat.path, "", format!("there is no variable '{answer}'")))?;
+        ask.settled(report, answer, "as chosen", false);
+        return Ok(chosen);
+    }
+    let Some(chosen) = candidates::certain(candidates) else {
+        let proposal = candidates.first().map(|c| c.path.as_str()).unwrap_or_default();
+        let why = format!("it is not clear which variable holds the spikes; {} could", clean::counted(candidates.len(), "variable"));
+        return Err(ask.needed(mat.path, proposal, why));
+    };
+    let why = match candidates.len() {
+        1 => format!("{} ({}) is the only variable that can hold spikes", chosen.path, chosen.description),
+        n => format!("by its name and shape, {} ({}) of {n} variables that could hold spikes", chosen.path, chosen.description),
+    };
+    report.add(NoteKind::Assumed, chosen.path.clone(), format!("spikes are taken from here: {why}"));
+    ask.settled(report, chosen.path.clone(), why, true);
+    Ok(chosen)
+}
+
+fn nothing(path: &Path, variables: &[(String, Value)]) -> FormatError {
+    let list: Vec<String> = variables.iter().take(12).map(|(n, v)| format!("{n} ({}, {})", v.class(), v.shape())).collect();
+    let found = match list.len() {
+        0 => "there are no variables in this MATLAB file".to_owned(),
+        _ => format!("no variable of this MATLAB file can hold spikes (it has {})", list.join("; ")),
+    };
+    let remedy = "save spike times as a cell with one vector per unit, for example save('spikes.mat', 'spikes')".to_owned();
+    FormatError::Unknown { path: path.to_owned(), found, remedy }
+}
+
+/// A scalar with one of these names beside the candidate, else among all variables; its name too.
+fn scalar(
+    mat: &Mat,
+    candidate: &Candidate,
+    variables: &[(String, Value)],
+    matches: impl Fn(&str) -> bool,
+) -> Result<Option<(String, f64)>, FormatError> {
+    let beside = candidate.beside.iter().filter_map(|(name, beside)| match beside {
+        candidates::Beside::Whole(value) => Some((name, *value)),
+        candidates::Beside::Each(_) => None,
+    });
+    for (name, value) in beside.chain(variables.iter().map(|(name, value)| (name, value))) {
+        if let Value::Numbers(numbers) = value
+            && numbers.len() == 1
+            && matches(&name.to_lowercase())
+            && let Some(&number) = mat.values(numbers, 0.5)?.first()
+            && number.is_finite()
+            && number > 0.0
+        {
+            return Ok(Some((name.clone(), number)));
+        }
+    }
+    Ok(None)
+}
+
+/// Everything but the report.
+fn parts(spikes: crate::recording::SpikeTrains, ids: Vec<String>) -> RecordingParts {
+    RecordingParts { unit_areas: vec![String::new(); ids.len()], spikes, unit_ids: ids, ..RecordingParts::default() }
+}

@@ -1,6 +1,8 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
+mod arrays;
+mod choices;
 mod clean;
 mod csv;
 mod csv_columns;
@@ -104,7 +106,12 @@ const TABLE: &[Format] = &[
         sniff: |p| guard::is_hdf5(p.head),
         read: nwb::read,
     },
-    Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: |p| npz::is_zip(p.head), read: npz::read },
+    Format {
+        known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true },
+        sniff: |p| npz::is_zip(p.head) && npz::is_ours(p.path),
+        read: npz::read,
+    },
+    Format { known: Known { name: "NumPy arrays", extensions: &["npz", "npy"], writes: false }, sniff: arrays::sniff, read: arrays::read },
     Format {
         known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true },
         sniff: |p| p.names.is_none() && csv::is_text(p.head),

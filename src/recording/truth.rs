@@ -1,4 +1,5 @@
-//! The truth behind a simulated recording: which areas drive which, and what is needed to compute the true rates again.
+//! The truth behind a simulated recording: which areas (or single units) drive which, and what is needed to compute the true
+//! rates again.
 
 use ndarray::{Array2, Array4};
 
@@ -38,6 +39,19 @@ pub struct GlmTruth {
     pub post_spike: Vec<f64>,
 }
 
+/// One true connection between two units (index into `Recording::units`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UnitEdge {
+    /// Sending unit.
+    pub pre: usize,
+    /// Receiving unit.
+    pub post: usize,
+    /// Strength as the source gives it (its unit is the simulator's own); inhibition is negative.
+    pub weight: f64,
+    /// Delay in seconds, NaN when unknown.
+    pub delay_s: f64,
+}
+
 /// Truth of a simulated recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Truth {
@@ -45,4 +59,13 @@ pub struct Truth {
     pub edges: Vec<TrueEdge>,
     /// What is needed to compute the true rates (oracle loss); `None` when only edges are known.
     pub glm: Option<GlmTruth>,
+    /// True connections between single units; `None` when they are not known, pairs not listed have none.
+    pub unit_edges: Option<Vec<UnitEdge>>,
+}
+
+impl Truth {
+    /// True when the couplings between areas are known; false when only the connections between single units are.
+    pub fn knows_areas(&self) -> bool {
+        self.unit_edges.is_none() || !self.edges.is_empty() || self.glm.is_some()
+    }
 }

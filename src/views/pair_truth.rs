@@ -21,7 +21,7 @@ pub struct PairTruth {
 pub fn of(run: &RunState, pair: &PairSnapshot) -> Option<PairTruth> {
     let (data, snapshot) = (run.data.as_ref()?, run.snapshot.as_ref()?);
     let recording = &*data.0;
-    let truth = recording.truth.as_ref()?;
+    let truth = recording.truth.as_ref().filter(|t| t.knows_areas())?;
     let bin_s = truth.glm.as_ref().map_or(snapshot.bin_s, |glm| glm.bin_s);
     let (source, target) = (run.area_index(pair.source), run.area_index(pair.target));
     let Some(edge) = truth.edges.iter().find(|e| (e.source, e.target) == (source, target)) else {

@@ -6,6 +6,7 @@ use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints, Points};
 use super::kernels::{Standing, standing, waiting};
 use super::{RunState, View, ViewContext, pair_truth, widgets};
 use crate::app::theme;
+use crate::recording::Truth;
 use crate::training::{PairSnapshot, Snapshot, TruthScore};
 
 /// Scatter of weights and running scores.
@@ -26,7 +27,7 @@ impl View for TruthView {
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
         let recording = context.run.and_then(|run| run.data.as_ref()).map(|data| &data.0).or(context.recording);
-        if recording.is_some_and(|r| r.truth.is_none()) {
+        if recording.is_some_and(|r| !r.truth.as_ref().is_some_and(Truth::knows_areas)) {
             let text = "Truth only exists for simulated recordings. Try the demo to see how well a known coupling is found.";
             if widgets::empty(ui, "This recording has no ground truth", text, Some("Try the demo")) {
                 context.actions.push(super::Action::OpenDemo);

@@ -112,6 +112,9 @@ pub fn covariates(ui: &mut Ui, covariates: &[Covariate]) {
 pub fn truth(ui: &mut Ui, recording: &Recording, truth: &Truth) {
     let name = |area: usize| recording.areas.get(area).cloned().unwrap_or_else(|| format!("area {area}"));
     ui.label(match truth.edges.len() {
+        0 if !truth.knows_areas() => {
+            format!("{} true connections between units", grouped(truth.unit_edges.as_ref().map_or(0, |e| e.len() as u64)))
+        }
         0 => "No area drives another".to_owned(),
         1 => "One area drives another".to_owned(),
         n => format!("{n} couplings between areas"),

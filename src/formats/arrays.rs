@@ -6,7 +6,7 @@
 //! - one array of ascending times per unit
 //! - pynapple (`TsGroup`, `Ts`): <https://pynapple.org>
 
-mod columns;
+pub(super) mod columns;
 mod counts;
 mod flat;
 mod inventory;

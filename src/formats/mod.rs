@@ -1,7 +1,10 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
+mod alf;
 mod arrays;
+// The text formats use what is unused here.
+#[allow(dead_code)]
 mod choices;
 mod clean;
 mod csv;
@@ -15,6 +18,8 @@ mod npz;
 mod nwb;
 mod nwb_write;
 mod save;
+mod sonata;
+mod spikeinterface;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -101,6 +106,7 @@ impl From<RecordingParts> for Loaded {
 
 /// All formats; the first whose `sniff` agrees reads the file.
 const TABLE: &[Format] = &[
+    Format { known: Known { name: "SONATA spikes", extensions: &[], writes: false }, sniff: sonata::sniff, read: sonata::read },
     Format {
         known: Known { name: "NWB 2.x", extensions: &["nwb", "h5", "hdf5"], writes: true },
         sniff: |p| guard::is_hdf5(p.head),
@@ -111,6 +117,12 @@ const TABLE: &[Format] = &[
         sniff: |p| npz::is_zip(p.head) && npz::is_ours(p.path),
         read: npz::read,
     },
+    Format {
+        known: Known { name: "SpikeInterface sorting", extensions: &[], writes: false },
+        sniff: spikeinterface::sniff,
+        read: spikeinterface::read,
+    },
+    Format { known: Known { name: "IBL ALF folder", extensions: &[], writes: false }, sniff: alf::sniff, read: alf::read },
     Format { known: Known { name: "NumPy arrays", extensions: &["npz", "npy"], writes: false }, sniff: arrays::sniff, read: arrays::read },
     Format {
         known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true },

@@ -31,11 +31,13 @@ pub(super) fn named(import: &mut Import, fits: impl Fn(&super::inventory::Listed
 }
 
 /// Area of every unit: from the column that is called so or that was chosen, which is taken out of `columns`.
+/// `also` are further names that say area.
 pub(in crate::formats) fn areas(
     choices: &mut Choices,
     report: &mut ImportReport,
     columns: &mut Vec<NamedColumn>,
     n_units: usize,
+    also: &[&str],
 ) -> Result<Vec<String>, FormatError> {
     let distinct = |c: &NamedColumn| (0..c.values.len()).map(|u| c.values.text(u)).collect::<BTreeSet<_>>().len();
     let candidates: Vec<String> = columns
@@ -53,6 +55,7 @@ pub(in crate::formats) fn areas(
     }
     let is_text = |name: &String| columns.iter().any(|c| &c.name == name && matches!(c.values, Column::Text(_)));
     let found = candidates.iter().find(|name| names::is(name, names::AREA) && is_text(name));
+    let found = found.or_else(|| candidates.iter().find(|name| also.contains(&name.as_str()) && is_text(name)));
     let why = match found {
         Some(name) => format!("the column '{name}' is called so"),
         None => "no column of texts has a name that says area".to_owned(),

@@ -64,7 +64,7 @@ pub(super) fn read(import: &mut Import, name: &str) -> Result<RecordingParts, Fo
             import.report.add(NoteKind::Assumed, name, message);
         }
     }
-    parts.unit_areas = columns::areas(&mut import.choices, &mut import.report, &mut unit_columns, n_units)?;
+    parts.unit_areas = columns::areas(&mut import.choices, &mut import.report, &mut unit_columns, n_units, &[])?;
     parts.unit_columns = unit_columns;
     Ok(parts)
 }

@@ -40,7 +40,7 @@ pub(super) fn read(import: &mut Import, name: &str) -> Result<RecordingParts, Fo
     };
     parts.unit_columns = columns::per_unit(import, n_units)?;
     let (choices, report) = (&mut import.choices, &mut import.report);
-    parts.unit_areas = columns::areas(choices, report, &mut parts.unit_columns, n_units)?;
+    parts.unit_areas = columns::areas(choices, report, &mut parts.unit_columns, n_units, &[])?;
     parts.truth = truth::find(import, &parts.unit_ids)?;
     Ok(parts)
 }

@@ -48,7 +48,7 @@ pub(super) fn read(import: &mut Import, kind: &str) -> Result<RecordingParts, Fo
     let mut parts = flat::trains(import, &flat, observed)?;
     let mut found = metadata(import, n_units);
     found.extend(columns::per_unit(import, n_units)?);
-    parts.unit_areas = columns::areas(&mut import.choices, &mut import.report, &mut found, n_units)?;
+    parts.unit_areas = columns::areas(&mut import.choices, &mut import.report, &mut found, n_units, &[])?;
     parts.unit_columns = found;
     Ok(parts)
 }

@@ -95,24 +95,6 @@ impl Members {
         }
         (trains, offsets)
     }
-
-    /// Leave out units: `keep[unit]`. Spikes of the others must not exist.
-    pub(in crate::formats) fn keep(&mut self, keep: &[bool]) {
-        let mut moved = Vec::with_capacity(keep.len());
-        let mut next = 0u32;
-        for &kept in keep {
-            moved.push(next);
-            next += u32::from(kept);
-        }
-        for unit in &mut self.index {
-            *unit = moved.get(*unit as usize).copied().unwrap_or(0);
-        }
-        let mut at = 0;
-        self.ids.retain(|_| {
-            at += 1;
-            keep.get(at - 1).copied().unwrap_or(false)
-        });
-    }
 }
 
 /// Distinct values ascending, and the place of every value among them.
@@ -165,7 +147,5 @@ mod tests {
         let mut members = Members::of(Values::U8(vec![5, 3, 5])).unwrap();
         assert_eq!(members.list(["5", "4", "5"].map(str::to_owned).to_vec()), 1);
         assert_eq!((members.ids.join(" "), members.counts()), ("5 4 3".to_owned(), vec![2, 0, 1]));
-        members.keep(&[true, false, true]);
-        assert_eq!((members.ids.join(" "), members.counts(), members.index), ("5 3".to_owned(), vec![2, 1], vec![0, 1, 0]));
     }
 }

@@ -350,13 +350,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_said() {
         let problem = |descr: &str, shape: &str, bytes: &[u8]| npy(descr, false, shape, bytes).unwrap_err();
-        assert_eq!(problem("'<f8'", "(3,)", &[0; 16]), "its shape [3] does not fit its 81 bytes");
+        assert_eq!(problem("'<f8'", "(3,)", &[0; 16]), "its shape [3] does not fit its 84 bytes");
         assert!(problem("'<f8'", "(99999999999, 99999999999)", &[]).starts_with("its shape"));
         assert!(problem("'|O'", "(1,)", &[0x80]).contains("pickled Python objects"));
         assert_eq!(problem("'<M8[ns]'", "(1,)", &[0; 8]), "values of kind <M8[ns] are not read; save numbers (times in seconds)");
         assert_eq!(problem("'<c16'", "(1,)", &[0; 16]), "values of kind <c16 are not read; save numbers (times in seconds)");
         assert_eq!(problem("'<u8'", "(1,)", &[255; 8]), "an integer is larger than 2^63");
-        assert_eq!(problem("'|u1'", "(2000000,)", &[0; 2_000_000]), "it claims 2000080 bytes, but at most 1048576 are read");
+        assert_eq!(problem("'|u1'", "(2000000,)", &[0; 2_000_000]), "it claims 2000071 bytes, but at most 1048576 are read");
         assert_eq!(problem("'|u1'", "7", &[0]), "it does not begin with an .npy header");
     }
 }

@@ -86,7 +86,11 @@ impl Zip {
     }
 
     /// Read an entry piece by piece; the checksum is checked at the end.
-    pub(in crate::formats) fn read(&mut self, entry: &Entry, mut piece: impl FnMut(&[u8]) -> Result<(), FormatError>) -> Result<(), FormatError> {
+    pub(in crate::formats) fn read(
+        &mut self,
+        entry: &Entry,
+        mut piece: impl FnMut(&[u8]) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
         let path = self.path.clone();
         let damaged = |what: &str| FormatError::corrupt(&path, entry.name.clone(), what);
         let unreadable = |e| FormatError::not_readable(&path, e);

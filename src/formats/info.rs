@@ -50,6 +50,10 @@ pub fn info_json(recording: &Recording) -> Value {
         let name = |a: usize| recording.areas.get(a).cloned().unwrap_or_default();
         let edges: Vec<Value> = truth.edges.iter().map(|e| json!({"source": name(e.source), "target": name(e.target)})).collect();
         put("true_edges", json!(edges));
+        if let Some(units) = &truth.unit_edges {
+            let inhibiting = units.iter().filter(|e| e.weight < 0.0).count();
+            put("true_unit_edges", json!({"excitatory": units.len() - inhibiting, "inhibitory": inhibiting}));
+        }
     }
     put(
         "area_rules",
@@ -122,7 +126,12 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
         writeln!(text, "Time series {}: {} ({unit})", c.name, counted(c.times.len(), "sample"))?;
     }
     if let Some(truth) = &recording.truth {
-        writeln!(text, "Ground truth: {}", counted(truth.edges.len(), "edge"))?;
+        if truth.knows_edges() {
+            writeln!(text, "Ground truth: {}", counted(truth.edges.len(), "edge"))?;
+        }
+        if let Some(units) = &truth.unit_edges {
+            writeln!(text, "Ground truth: {} between single units", counted(units.len(), "connection"))?;
+        }
     }
     writeln!(text, "\nImport report")?;
     if recording.report.is_empty() {

@@ -1,8 +1,11 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
+mod alf;
+mod arrays;
 mod ask;
 mod binned_h5;
+mod choices;
 mod clean;
 mod csv;
 mod csv_columns;
@@ -16,6 +19,8 @@ mod npz;
 mod nwb;
 mod nwb_write;
 mod save;
+mod sonata;
+mod spikeinterface;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -104,12 +109,24 @@ impl From<RecordingParts> for Loaded {
 const TABLE: &[Format] = &[
     Format { known: Known { name: "NWB 2.x", extensions: &["nwb"], writes: true }, sniff: nwb::is_nwb, read: nwb::read },
     Format { known: Known { name: "MATLAB", extensions: &["mat"], writes: false }, sniff: mat::is_mat, read: mat::read },
+    Format { known: Known { name: "SONATA spikes", extensions: &[], writes: false }, sniff: sonata::sniff, read: sonata::read },
     Format {
         known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: true },
         sniff: binned_h5::is_binned,
         read: binned_h5::read,
     },
-    Format { known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true }, sniff: |p| npz::is_zip(p.head), read: npz::read },
+    Format {
+        known: Known { name: "Spikescope NPZ", extensions: &["npz"], writes: true },
+        sniff: |p| npz::is_zip(p.head) && npz::is_ours(p.path),
+        read: npz::read,
+    },
+    Format {
+        known: Known { name: "SpikeInterface sorting", extensions: &[], writes: false },
+        sniff: spikeinterface::sniff,
+        read: spikeinterface::read,
+    },
+    Format { known: Known { name: "IBL ALF folder", extensions: &[], writes: false }, sniff: alf::sniff, read: alf::read },
+    Format { known: Known { name: "NumPy arrays", extensions: &["npz", "npy"], writes: false }, sniff: arrays::sniff, read: arrays::read },
     Format {
         known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true },
         sniff: |p| p.names.is_none() && csv::is_text(p.head),

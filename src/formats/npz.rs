@@ -6,10 +6,17 @@
 //! - `unit_columns/K`, `tables/T/start_time`, `tables/T/stop_time`, `tables/T/columns/K` (names of T and K are in the JSON)
 //! - `covariates/K/times`, `covariates/K/values`; `observed` f8 `[stretches, 2]`
 //! - `truth/edges/K/send`, `…/receive`, `…/filter`; `truth/glm/scalars` (bin, trial spacing in seconds, baseline),
-//!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`; `truth/rates` f4 `[trials, bins, units]`
+//!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`
+//! - `truth/units/pre`, `…/post` i8 (unit index), `truth/units/weight`, `truth/units/delay_s` f8 (NaN when unknown)
+//! - `truth/rates` f4 `[trials, bins, units]`
 
-mod npy;
-mod zip;
+mod dtype;
+pub(super) mod literal;
+pub(super) mod npy;
+mod npy_write;
+pub(super) mod zip;
+
+pub(super) use dtype::{Builder, Dtype};
 
 use std::io::{BufWriter, Seek, Write};
 use std::path::Path;
@@ -17,12 +24,13 @@ use std::path::Path;
 use ndarray::{Array2, Array3, Array4};
 use serde::{Deserialize, Serialize};
 
-use self::npy::{Array, Out, Values};
+use self::npy::{Array, Values};
+use self::npy_write::Out;
 use self::zip::{Zip, ZipWriter};
 use super::{FormatError, Loaded, OpenOptions, Progress, clean};
 use crate::recording::{
     Column, Covariate, GlmTruth, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, TrueEdge,
-    TrueRates, Truth,
+    TrueRates, Truth, UnitEdge,
 };
 
 const VERSION: u32 = 1;
@@ -44,6 +52,9 @@ struct Meta {
     /// Bin width of the true rates, seconds; `None` without them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rates_bin_s: Option<f64>,
+    /// Whether the connections between single units are known.
+    #[serde(default)]
+    unit_edges: bool,
     report: ImportReport,
 }
 
@@ -71,12 +82,14 @@ pub(super) fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
+/// True for an archive written by [`write`].
+pub(super) fn is_ours(path: &Path) -> bool {
+    Zip::open(path).is_ok_and(|zip| zip.entry("spikescope.npy").is_some())
+}
+
 /// Read a recording written by [`write`].
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
-    let mut zip = Zip::open(path)?;
-    if zip.entry("spikescope.npy").is_none() {
-        return Err(not_ours(&mut zip));
-    }
+    let zip = Zip::open(path)?;
     let mut arrays = Arrays { zip, max_bytes: options.max_bytes };
     let text = arrays.texts("spikescope")?.pop().unwrap_or_default();
     let meta: Meta = serde_json::from_str(&text).map_err(|e| arrays.damaged("spikescope", e.to_string()))?;
@@ -118,31 +131,15 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     progress.at(0.8, "reading the ground truth")?;
     let truth = match meta.edges {
         None => None,
-        Some(edges) => Some(arrays.truth(&edges, meta.glm, meta.rates_bin_s)?),
+        Some(edges) => Some(Truth {
+            rates: meta.rates_bin_s.map(|bin_s| Ok::<_, FormatError>(TrueRates { bin_s, values: arrays.rates()? })).transpose()?,
+            ..arrays.truth(&edges, meta.glm, meta.unit_edges)?
+        }),
     };
     report.notes.extend(again.notes.into_iter().filter(|n| n.kind != NoteKind::Advice));
     let source = meta.simulated.map(|s| Source::Simulated { simulator: s.simulator, parameters: s.parameters, seed: s.seed });
     let parts = RecordingParts { name: meta.name, spikes, unit_ids, unit_areas, unit_columns, tables, covariates, observed, truth, report };
     Ok(Loaded { parts, source })
-}
-
-fn not_ours(zip: &mut Zip) -> FormatError {
-    let entries = zip.entries.clone();
-    let names: Vec<String> = entries.iter().take(12).map(|e| e.name.trim_end_matches(".npy").to_owned()).collect();
-    let pickled = entries.iter().find(|e| npy::kind(zip, e).as_deref() == Some("|O"));
-    let problem = match pickled {
-        Some(entry) => format!(
-            "array '{}' holds pickled Python objects, which are not read because they can run code",
-            entry.name.trim_end_matches(".npy")
-        ),
-        None if names.is_empty() => "the archive is empty".to_owned(),
-        None => {
-            let kind = if entries.iter().any(|e| e.method != 0) { "compressed arrays (perhaps pickled)" } else { "arrays" };
-            format!("it is no Spikescope recording but holds the {kind} {}", names.join(", "))
-        }
-    };
-    let remedy = "save the spikes as a text file with one line 'unit,time_s' per spike, or as NWB, and open that".to_owned();
-    FormatError::NpzLayout { path: zip.path.clone(), problem, remedy }
 }
 
 struct Arrays {
@@ -186,12 +183,12 @@ impl Arrays {
             Values::I64(v) => Column::Int(v),
             Values::Bool(v) => Column::Bool(v),
             Values::Text(v) => Column::Text(v),
-            Values::F32(_) => return Err(self.damaged(name, "a column holds 64-bit numbers, truth values or texts")),
+            _ => return Err(self.damaged(name, "a column holds 64-bit numbers, truth values or texts")),
         };
         Ok(NamedColumn { name: meta.name, description: meta.description, values })
     }
 
-    fn truth(&mut self, pairs: &[(usize, usize)], glm: Option<(usize, usize)>, rates_bin_s: Option<f64>) -> Result<Truth, FormatError> {
+    fn truth(&mut self, pairs: &[(usize, usize)], glm: Option<(usize, usize)>, units: bool) -> Result<Truth, FormatError> {
         let mut edges = Vec::new();
         for (k, &(source, target)) in pairs.iter().enumerate() {
             let mut part = |what: &str| self.floats(&format!("truth/edges/{k}/{what}"));
@@ -201,11 +198,8 @@ impl Arrays {
             None => None,
             Some((pad_bins, bins)) => Some(self.glm(pad_bins, bins)?),
         };
-        let rates = match rates_bin_s {
-            None => None,
-            Some(bin_s) => Some(TrueRates { bin_s, values: self.rates()? }),
-        };
-        Ok(Truth { edges, glm, rates })
+        let unit_edges = if units { Some(self.unit_edges()?) } else { None };
+        Ok(Truth { edges, glm, rates: None, unit_edges })
     }
 
     fn rates(&mut self) -> Result<Array3<f32>, FormatError> {
@@ -214,6 +208,20 @@ impl Arrays {
         let Array { shape, values: Values::F32(values) } = self.read(name)? else { return Err(wrong(self)) };
         let shape: [usize; 3] = shape.try_into().map_err(|_| wrong(self))?;
         Array3::from_shape_vec(shape, values).map_err(|_| wrong(self))
+    }
+
+    fn unit_edges(&mut self) -> Result<Vec<UnitEdge>, FormatError> {
+        let (pre, post) = (self.integers("truth/units/pre")?, self.integers("truth/units/post")?);
+        let (weight, delay) = (self.floats("truth/units/weight")?, self.floats("truth/units/delay_s")?);
+        if [post.len(), weight.len(), delay.len()].iter().any(|&n| n != pre.len()) {
+            return Err(self.damaged("truth/units", "its arrays differ in length"));
+        }
+        let pairs = pre.into_iter().zip(post).zip(weight.into_iter().zip(delay));
+        let edge = |((pre, post), (weight, delay_s))| {
+            let (pre, post) = (usize::try_from(pre).ok()?, usize::try_from(post).ok()?);
+            Some(UnitEdge { pre, post, weight, delay_s })
+        };
+        pairs.map(edge).collect::<Option<_>>().ok_or_else(|| self.damaged("truth/units", "a unit is negative"))
     }
 
     fn glm(&mut self, pad_bins: usize, bins: usize) -> Result<GlmTruth, FormatError> {
@@ -245,14 +253,14 @@ impl Arrays {
 pub(super) fn write<W: Write + Seek>(recording: &Recording, to: W) -> std::io::Result<()> {
     let mut zip = ZipWriter::new(BufWriter::with_capacity(1 << 18, to));
     let text = serde_json::to_string(&meta_of(recording)).map_err(std::io::Error::other)?;
-    npy::write(&mut zip, "spikescope", &[], &Out::Text(&[text]))?;
+    npy_write::write(&mut zip, "spikescope", &[], &Out::Text(&[text]))?;
     let offsets: Vec<i64> = recording.spikes.offsets().iter().map(|&o| o as i64).collect();
     vector(&mut zip, "spike_times", recording.spikes.block())?;
-    npy::write(&mut zip, "spike_offsets", &[offsets.len()], &Out::I64(&offsets))?;
+    npy_write::write(&mut zip, "spike_offsets", &[offsets.len()], &Out::I64(&offsets))?;
     let n = recording.n_units();
-    npy::write(&mut zip, "unit_ids", &[n], &Out::Text(&recording.units.ids))?;
+    npy_write::write(&mut zip, "unit_ids", &[n], &Out::Text(&recording.units.ids))?;
     let areas: Vec<String> = recording.units.area.iter().map(|&a| recording.areas.get(a).cloned().unwrap_or_default()).collect();
-    npy::write(&mut zip, "unit_areas", &[n], &Out::Text(&areas))?;
+    npy_write::write(&mut zip, "unit_areas", &[n], &Out::Text(&areas))?;
     for (k, column) in recording.units.columns.iter().enumerate() {
         write_column(&mut zip, &format!("unit_columns/{k}"), &column.values)?;
     }
@@ -268,7 +276,7 @@ pub(super) fn write<W: Write + Seek>(recording: &Recording, to: W) -> std::io::R
         vector(&mut zip, &format!("covariates/{k}/values"), &covariate.values)?;
     }
     let observed: Vec<f64> = recording.observed.iter().flat_map(|&(a, b)| [a, b]).collect();
-    npy::write(&mut zip, "observed", &[recording.observed.len(), 2], &Out::F64(&observed))?;
+    npy_write::write(&mut zip, "observed", &[recording.observed.len(), 2], &Out::F64(&observed))?;
     if let Some(truth) = &recording.truth {
         write_truth(&mut zip, truth)?;
     }
@@ -276,7 +284,7 @@ pub(super) fn write<W: Write + Seek>(recording: &Recording, to: W) -> std::io::R
 }
 
 fn vector<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, values: &[f64]) -> std::io::Result<()> {
-    npy::write(zip, name, &[values.len()], &Out::F64(values))
+    npy_write::write(zip, name, &[values.len()], &Out::F64(values))
 }
 
 fn write_column<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, column: &Column) -> std::io::Result<()> {
@@ -286,7 +294,7 @@ fn write_column<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, column: &Co
         Column::Bool(v) => Out::Bool(v),
         Column::Text(v) => Out::Text(v),
     };
-    npy::write(zip, name, &[column.len()], &values)
+    npy_write::write(zip, name, &[column.len()], &values)
 }
 
 fn write_truth<W: Write + Seek>(zip: &mut ZipWriter<W>, truth: &Truth) -> std::io::Result<()> {
@@ -295,17 +303,24 @@ fn write_truth<W: Write + Seek>(zip: &mut ZipWriter<W>, truth: &Truth) -> std::i
         vector(zip, &format!("truth/edges/{k}/receive"), &edge.receive)?;
         vector(zip, &format!("truth/edges/{k}/filter"), &edge.filter)?;
     }
+    if let Some(units) = &truth.unit_edges {
+        let ends = |end: fn(&UnitEdge) -> usize| units.iter().map(|e| end(e) as i64).collect::<Vec<_>>();
+        npy_write::write(zip, "truth/units/pre", &[units.len()], &Out::I64(&ends(|e| e.pre)))?;
+        npy_write::write(zip, "truth/units/post", &[units.len()], &Out::I64(&ends(|e| e.post)))?;
+        vector(zip, "truth/units/weight", &units.iter().map(|e| e.weight).collect::<Vec<_>>())?;
+        vector(zip, "truth/units/delay_s", &units.iter().map(|e| e.delay_s).collect::<Vec<_>>())?;
+    }
     if let Some(glm) = &truth.glm {
         vector(zip, "truth/glm/scalars", &[glm.bin_s, glm.trial_spacing_s, glm.baseline])?;
         let factors = glm.factors.as_standard_layout();
-        npy::write(zip, "truth/glm/factors", glm.factors.shape(), &Out::F32(factors.as_slice().unwrap_or_default()))?;
+        npy_write::write(zip, "truth/glm/factors", glm.factors.shape(), &Out::F32(factors.as_slice().unwrap_or_default()))?;
         let loadings = glm.loadings.as_standard_layout();
-        npy::write(zip, "truth/glm/loadings", glm.loadings.shape(), &Out::F64(loadings.as_slice().unwrap_or_default()))?;
+        npy_write::write(zip, "truth/glm/loadings", glm.loadings.shape(), &Out::F64(loadings.as_slice().unwrap_or_default()))?;
         vector(zip, "truth/glm/post_spike", &glm.post_spike)?;
     }
     if let Some(rates) = &truth.rates {
         let values = rates.values.as_standard_layout();
-        npy::write(zip, "truth/rates", rates.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
+        npy_write::write(zip, "truth/rates", rates.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
     }
     Ok(())
 }
@@ -332,6 +347,7 @@ fn meta_of(recording: &Recording) -> Meta {
         edges: recording.truth.as_ref().map(|t| t.edges.iter().map(|e| (e.source, e.target)).collect()),
         glm: recording.truth.as_ref().and_then(|t| t.glm.as_ref()).map(|g| (g.pad_bins, g.bins)),
         rates_bin_s: recording.truth.as_ref().and_then(|t| t.rates.as_ref()).map(|r| r.bin_s),
+        unit_edges: recording.truth.as_ref().is_some_and(|t| t.unit_edges.is_some()),
         report: recording.report.clone(),
     }
 }

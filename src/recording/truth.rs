@@ -1,4 +1,5 @@
-//! The truth behind a simulated recording: which areas drive which, and what is needed to compute the true rates again.
+//! The truth behind a simulated recording: which areas (or single units) drive which, and what is needed to compute the true
+//! rates again.
 
 use ndarray::{Array2, Array3, Array4};
 
@@ -47,6 +48,19 @@ pub struct TrueRates {
     pub values: Array3<f32>,
 }
 
+/// One true connection between two units (index into `Recording::units`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UnitEdge {
+    /// Sending unit.
+    pub pre: usize,
+    /// Receiving unit.
+    pub post: usize,
+    /// Strength as the source gives it (its unit is the simulator's own); inhibition is negative.
+    pub weight: f64,
+    /// Delay in seconds, NaN when unknown.
+    pub delay_s: f64,
+}
+
 /// Truth of a simulated recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Truth {
@@ -56,10 +70,12 @@ pub struct Truth {
     pub glm: Option<GlmTruth>,
     /// True rates themselves; `None` when they are not given.
     pub rates: Option<TrueRates>,
+    /// True connections between single units; `None` when they are not known, pairs not listed have none.
+    pub unit_edges: Option<Vec<UnitEdge>>,
 }
 
 impl Truth {
-    /// True when it says which areas drive which; true rates alone do not.
+    /// True when it says which areas drive which; true rates or connections between single units alone do not.
     pub fn knows_edges(&self) -> bool {
         self.glm.is_some() || !self.edges.is_empty()
     }

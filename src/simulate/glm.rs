@@ -347,6 +347,7 @@ impl GlmSimulation {
                     post_spike: population.post_spike,
                 }),
                 rates: None,
+                unit_edges: None,
             }),
             ..RecordingParts::default()
         };

@@ -1,9 +1,11 @@
-//! Stored (uncompressed) zip archives, which is what `numpy.savez` writes. Only what NPZ needs, with every size checked against the
-//! file before anything is allocated.
+//! Zip archives as numpy writes them: stored (`numpy.savez`) and deflated (`numpy.savez_compressed`). Only what NPZ needs, with
+//! every size checked against the file before anything is allocated, and zip bombs refused.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use flate2::read::DeflateDecoder;
 
 use crate::formats::FormatError;
 
@@ -12,13 +14,18 @@ const CENTRAL: u32 = 0x0201_4b50;
 const END: u32 = 0x0605_4b50;
 /// 1 January 1980, so that the same recording gives the same bytes.
 const DATE: u16 = 0x0021;
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+/// Binned counts that are nearly all zero shrink to a hundredth; what shrinks more, and is this large, is a zip bomb.
+const PLAUSIBLE_EXPANSION: u64 = 400;
+const SUSPICIOUS_SIZE: u64 = 1 << 30;
 
 /// One file of the archive.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) method: u16,
-    pub(super) size: u64,
+pub(in crate::formats) struct Entry {
+    pub(in crate::formats) name: String,
+    pub(in crate::formats) method: u16,
+    pub(in crate::formats) size: u64,
     stored: u64,
     crc: u32,
     header: u64,
@@ -26,11 +33,11 @@ pub(super) struct Entry {
 }
 
 /// An open archive.
-pub(super) struct Zip {
+pub(in crate::formats) struct Zip {
     file: File,
-    pub(super) path: PathBuf,
+    pub(in crate::formats) path: PathBuf,
     len: u64,
-    pub(super) entries: Vec<Entry>,
+    pub(in crate::formats) entries: Vec<Entry>,
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -47,7 +54,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 impl Zip {
     /// Read the table of contents.
-    pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
+    pub(in crate::formats) fn open(path: &Path) -> Result<Self, FormatError> {
         let unreadable = |e| FormatError::not_readable(path, e);
         let mut file = File::open(path).map_err(unreadable)?;
         let len = file.metadata().map_err(unreadable)?.len();
@@ -66,26 +73,38 @@ impl Zip {
         let mut directory = Vec::new();
         (&mut file).take(size).read_to_end(&mut directory).map_err(unreadable)?;
         let entries = parse_directory(&directory).ok_or_else(|| damaged("its table of contents cannot be decoded"))?;
+        // Entries of a zip bomb share their bytes.
+        if entries.iter().try_fold(0u64, |sum, e| sum.checked_add(e.stored)).is_none_or(|sum| sum > len) {
+            return Err(damaged("its arrays claim more bytes than the file has"));
+        }
         Ok(Self { file, path: path.to_owned(), len, entries })
     }
 
     /// The entry called `name`.
-    pub(super) fn entry(&self, name: &str) -> Option<Entry> {
+    pub(in crate::formats) fn entry(&self, name: &str) -> Option<Entry> {
         self.entries.iter().find(|e| e.name == name).cloned()
     }
 
     /// Read an entry piece by piece; the checksum is checked at the end.
-    pub(super) fn read(&mut self, entry: &Entry, mut piece: impl FnMut(&[u8]) -> Result<(), FormatError>) -> Result<(), FormatError> {
+    pub(in crate::formats) fn read(
+        &mut self,
+        entry: &Entry,
+        mut piece: impl FnMut(&[u8]) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
         let path = self.path.clone();
         let damaged = |what: &str| FormatError::corrupt(&path, entry.name.clone(), what);
         let unreadable = |e| FormatError::not_readable(&path, e);
-        if entry.method != 0 {
+        if entry.method != STORED && entry.method != DEFLATED {
             return Err(FormatError::UnsupportedFilter {
                 path: path.clone(),
                 object: entry.name.clone(),
                 filter: format!("zip compression method {}", entry.method),
-                remedy: "write it with numpy.savez instead of numpy.savez_compressed".to_owned(),
+                remedy: "write it with numpy.savez or numpy.savez_compressed".to_owned(),
             });
+        }
+        if entry.size > SUSPICIOUS_SIZE && entry.size / PLAUSIBLE_EXPANSION > entry.stored {
+            let reason = format!("only {} bytes are stored for it", entry.stored);
+            return Err(FormatError::TooBig { path: path.clone(), object: entry.name.clone(), claimed: entry.size, reason });
         }
         if entry.encrypted {
             return Err(damaged("it is encrypted"));
@@ -95,17 +114,23 @@ impl Zip {
         self.file.read_exact(&mut local).map_err(|_| damaged("it lies outside the file"))?;
         let skip = u64::from(u16_at(&local, 26).unwrap_or(0)) + u64::from(u16_at(&local, 28).unwrap_or(0));
         let start = entry.header.saturating_add(30).saturating_add(skip);
-        let fits = start.checked_add(entry.size).is_some_and(|end| end <= self.len);
-        if u32_at(&local, 0) != Some(LOCAL) || entry.stored != entry.size || !fits {
+        let fits = start.checked_add(entry.stored).is_some_and(|end| end <= self.len);
+        let consistent = entry.method == DEFLATED || entry.stored == entry.size;
+        if u32_at(&local, 0) != Some(LOCAL) || !consistent || !fits {
             return Err(damaged("its size or place does not fit the file"));
         }
         self.file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+        let stored = (&mut self.file).take(entry.stored);
+        let mut bytes: Box<dyn Read> = match entry.method {
+            DEFLATED => Box::new(DeflateDecoder::new(BufReader::with_capacity(1 << 16, stored))),
+            _ => Box::new(stored),
+        };
         let mut buffer = vec![0u8; 1 << 18];
         let (mut left, mut crc) = (entry.size, Crc::new());
         while left > 0 {
             let now = left.min(buffer.len() as u64) as usize;
             let part = &mut buffer[..now];
-            self.file.read_exact(part).map_err(unreadable)?;
+            bytes.read_exact(part).map_err(|_| damaged("its compressed bytes cannot be decoded or end too early"))?;
             crc.update(part);
             piece(part)?;
             left -= now as u64;
@@ -177,7 +202,7 @@ impl<W: Write + Seek> ZipWriter<W> {
         if self.at + size > u64::from(u32::MAX) - (1 << 20) {
             return Err(std::io::Error::other("an NPZ file holds at most 4 GiB; write NWB instead"));
         }
-        let mut entry = Entry { name: name.to_owned(), method: 0, size, stored: size, crc: 0, header: self.at, encrypted: false };
+        let mut entry = Entry { name: name.to_owned(), method: STORED, size, stored: size, crc: 0, header: self.at, encrypted: false };
         self.to.write_all(&local_header(&entry))?;
         let mut counted = Counted { to: &mut self.to, crc: Crc::new(), written: 0 };
         fill(&mut counted)?;

@@ -116,7 +116,10 @@ pub fn truth(ui: &mut Ui, recording: &Recording, truth: &Truth) {
         ui.label(format!("True rates of {trials} trials in bins of {}", duration_text(rates.bin_s)));
     }
     ui.label(match truth.edges.len() {
-        0 if !truth.knows_edges() => "Which areas drive which is not known".to_owned(),
+        0 if !truth.knows_edges() => match &truth.unit_edges {
+            Some(edges) => format!("{} true connections between units", grouped(edges.len() as u64)),
+            None => "Which areas drive which is not known".to_owned(),
+        },
         0 => "No area drives another".to_owned(),
         1 => "One area drives another".to_owned(),
         n => format!("{n} couplings between areas"),

@@ -6,10 +6,18 @@
 mod damage;
 #[path = "formats/hand_made.rs"]
 mod hand_made;
+#[path = "formats/nex.rs"]
+mod nex;
+#[path = "formats/phy.rs"]
+mod phy;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/text.rs"]
 mod text;
+#[path = "formats/text_bad.rs"]
+mod text_bad;
+#[path = "formats/text_mutants.rs"]
+mod text_mutants;
 
 use std::path::Path;
 
@@ -201,5 +209,5 @@ fn info_names_what_expected_json_names() {
 #[test]
 fn dialogs_learn_the_extensions() {
     let all: Vec<&str> = known().iter().flat_map(|k| k.extensions).copied().collect();
-    assert_eq!(all, ["nwb", "h5", "hdf5", "npz", "csv", "tsv", "txt"]);
+    assert_eq!(all, ["nwb", "h5", "hdf5", "npz", "nex", "nex5", "py", "csv", "tsv", "txt", "gz"]);
 }

@@ -8,7 +8,7 @@
 //! - `truth/edges/K/send`, `…/receive`, `…/filter`; `truth/glm/scalars` (bin, trial spacing in seconds, baseline),
 //!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`
 
-mod npy;
+pub(super) mod npy;
 mod zip;
 
 use std::io::{BufWriter, Seek, Write};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use super::{FormatError, csv_write, npz, nwb_write};
+use super::{FormatError, npz, nwb_write, text};
 use crate::recording::{Recording, Source};
 
 /// Write `recording` in the format that the extension of `path` names (nwb, npz, csv, tsv). Returns what that format cannot hold,
@@ -32,7 +32,7 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
         }
         _ => {
             let delimiter = if extension == "tsv" { b'\t' } else { b',' };
-            csv_write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
+            text::write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
             lost_in_text(recording)
         }
     };

@@ -89,6 +89,21 @@ fn parse_header(bytes: &[u8]) -> Option<Header> {
     Some(Header { descr: descr.to_owned(), fortran, shape, len: begin + len })
 }
 
+/// What an `.npy` header says to a reader of its own.
+pub(in crate::formats) struct Described {
+    /// numpy's name of the kind of values, for example `<i8`; `|O` for pickled objects, `fields` for records.
+    pub(in crate::formats) kind: String,
+    pub(in crate::formats) fortran: bool,
+    pub(in crate::formats) shape: Vec<usize>,
+    /// Bytes before the values.
+    pub(in crate::formats) len: usize,
+}
+
+/// The header of an `.npy` file that begins with `bytes`; `None` when it is none.
+pub(in crate::formats) fn described(bytes: &[u8]) -> Option<Described> {
+    parse_header(bytes).map(|h| Described { kind: h.descr, fortran: h.fortran, shape: h.shape, len: h.len })
+}
+
 /// Turns bytes into values as they come.
 struct Builder {
     width: usize,

@@ -4,6 +4,7 @@
 //! What the first lines tell is decided in [`guess`], overruled by answers and offered as choices in [`plan`], and read in
 //! [`rows`]; a folder of text files is read in [`folder`].
 
+mod fields;
 pub(super) mod folder;
 mod guess;
 mod lines;
@@ -17,8 +18,9 @@ pub(super) mod write;
 
 use std::path::Path;
 
+pub(super) use self::fields::{Row, Separator};
 use self::guess::{Head, Layout};
-pub(super) use self::lines::{Row, Separator, Text, is_gzip};
+pub(super) use self::lines::{Text, is_gzip};
 use self::plan::{Plan, Role};
 use self::rows::Limits;
 use self::spikes::{Bins, Finish, SpikeList};

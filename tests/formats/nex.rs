@@ -71,7 +71,7 @@ fn nex1(variables: &[Made]) -> Vec<u8> {
     header.extend([0; 256]);
     assert_eq!(header.len(), 544);
     let mut offset = header.len() + 208 * variables.len();
-    let mut data = Vec::new();
+    let mut data: Vec<u8> = Vec::new();
     for v in variables {
         let mut one = i32s(&[v.kind, 101]);
         one.extend(padded(v.name.as_bytes(), 64));
@@ -98,7 +98,7 @@ fn nex5(variables: &[Made]) -> Vec<u8> {
     header.extend((variables.len() as i32).to_le_bytes());
     let mut header = padded(&header, 356);
     let mut offset = header.len() + 244 * variables.len();
-    let mut data = Vec::new();
+    let mut data: Vec<u8> = Vec::new();
     for v in variables {
         let mut one = i32s(&[v.kind, 500]);
         one.extend(padded(v.name.as_bytes(), 64));

@@ -266,7 +266,7 @@ fn previews_show_cells_choices_and_consequences() {
     assert!(asked.effect.is_none() && asked.problem.unwrap().contains("sampling_rate_hz"));
     std::fs::write(&path, "x,y\nfoo,bar\n").unwrap();
     let unknown = seen(&[]);
-    assert!(unknown.problem.unwrap().contains("it has no header and 2 columns"));
+    assert!(unknown.problem.unwrap().contains("none of its columns holds numbers"));
     let keys: Vec<&str> = unknown.choices.iter().map(|c| c.key.as_str()).collect();
     assert_eq!(keys, ["separator", "decimal", "skip_lines", "header", "layout", "role/column 1", "role/column 2"]);
     assert_eq!(unknown.choices[4].value, "");

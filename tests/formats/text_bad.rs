@@ -36,7 +36,7 @@ fn bad_texts_are_refused_with_these_words() {
         ("a.csv", utf16_half, &[], layout("there are no lines with data in the file")),
         ("a.csv", b"unit,time_s\n".to_vec(), &[], layout("there is no spike in the file")),
         ("a.txt", b"just words\nand more of them here\n".to_vec(), &[], layout("its lines do not have the same number of fields, or only one")),
-        ("a.csv", b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n".to_vec(), &[], layout("its lines do not have the same number of fields, or only one")),
+        ("a.csv", b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n".to_vec(), &[], layout("none of its columns holds numbers")),
         ("a.csv", b"unit_id,brain_area\n0,adn\n1,adn\n".to_vec(), &[], layout("no column of spike times among its columns (unit_id, brain_area)")),
         ("a.csv", b"start,stop,label\n0.0,600.0,sleep\n".to_vec(), &[], layout("no column of spike times among its columns (start, stop, label)")),
         ("a.csv", b"time,area\n0.5,V1\n".to_vec(), &[], layout("no column of unit ids among its columns (time, area)")),
@@ -55,7 +55,7 @@ fn bad_texts_are_refused_with_these_words() {
             &[],
             "FILE, line 602: a quotation mark is opened here and not closed; put fields between two of them or none".to_owned(),
         ),
-        ("a.csv", list("1,0.5\0\u{1b}\n"), &[], "FILE, line 602: '0.5\\u{0}\\u{1b}' is not a time; expected a number".to_owned()),
+        ("a.csv", format!("unit,time_s\n{}1,0.5\0\u{1b}\n", "1,0.5\n".repeat(900)).into_bytes(), &[], "FILE, line 902: '0.5\\u{0}\\u{1b}' is not a time; expected a number".to_owned()),
         ("a.csv", table("600.5,oops\n"), &[], "FILE, line 602: 'oops' in b is not a time; expected a number".to_owned()),
         ("a.csv", table("600.5,600.7,600.9\n"), &[], "FILE, line 602: 3 fields, expected 2 separated by commas".to_owned()),
         (
@@ -160,7 +160,7 @@ fn archives_that_unpack_to_far_too_much_are_refused() {
         format!("but {} bytes of gzip are unpacked to at most {}; the file is damaged or too large to open whole", bomb.len(), 64 << 20);
     assert!(said.contains("the text claims") && said.ends_with(&wanted), "{said}");
     // The same without a single line end.
-    let said = refusal("line.csv.gz", &gzip(&b"0.5 ".repeat((70 << 20) / 4)), &[]);
+    let said = refusal("line.csv.gz", &gzip(&b"0.5 ".repeat((70 << 20) / 4)), &[("layout", "lines")]);
     assert!(said.ends_with("the file is damaged or too large to open whole"), "{said}");
 }
 

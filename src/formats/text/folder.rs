@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::choices::Choices;
 use super::super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
+use super::fields::Row;
 use super::guess::{self, Dialect, Head, is_missing};
-use super::lines::{Row, Text};
+use super::lines::Text;
 use super::names::{Named, named, unit_in_file_name, unit_of_time};
 use super::spikes::{Finish, SpikeList};
 use super::{shortened, stem};

@@ -1,7 +1,8 @@
 //! What the first lines of a text file tell: separator, lines above the data, header, and which lines and columns hold what.
 
 use super::super::FormatError;
-use super::lines::{Row, Separator, Text, decoded, is_comment};
+use super::fields::{Row, Separator, decoded};
+use super::lines::{Text, is_comment};
 use super::names::{Named, named};
 
 /// Lines and bytes that are looked at.
@@ -77,6 +78,16 @@ struct Fit {
     width: usize,
     /// Share of the fields below the first line that are numbers, in percent.
     numbers: usize,
+    /// The first line names a unit and a time.
+    known: bool,
+}
+
+impl Fit {
+    /// Larger is better. Names that are known may contain spaces, and so may the ids below them.
+    fn rank(&self) -> (bool, bool, bool, usize, bool) {
+        let spaces = self.dialect.separator == Separator::Space;
+        (self.consistent, self.known, self.known && !spaces, self.numbers, self.skip == 0)
+    }
 }
 
 /// Separator, decimal mark and lines above the data, with the reason. What is fixed is not guessed.
@@ -89,8 +100,7 @@ pub(super) fn dialect(head: &Head, separator: Option<Separator>, decimal_comma: 
                 continue;
             }
             let fit = fit(head, Dialect { separator: candidate, decimal_comma: comma });
-            let rank = |f: &Fit| (f.consistent, f.numbers, f.skip == 0);
-            if best.as_ref().is_none_or(|b| rank(&fit) > rank(b)) {
+            if best.as_ref().is_none_or(|b| fit.rank() > b.rank()) {
                 best = Some(fit);
             }
         }
@@ -128,7 +138,9 @@ fn fit(head: &Head, dialect: Dialect) -> Fit {
     let fields = || body.iter().flat_map(Row::iter).filter(|f| !is_missing(f));
     let numbers = 100 * fields().filter(|f| is_number(f)).count() / fields().count().max(1);
     let skip = if consistent { skip } else { 0 };
-    Fit { dialect, skip, consistent, width, numbers }
+    let has = |wanted: fn(Named) -> bool| rows.get(skip).is_some_and(|r| (0..r.len()).any(|at| wanted(named(&r.text(at)))));
+    let known = has(|n| matches!(n, Named::Time(_))) && has(|n| matches!(n, Named::Unit(_)));
+    Fit { dialect, skip, consistent, width, numbers, known }
 }
 
 /// The width that most lines have.
@@ -352,6 +364,7 @@ pub(super) fn layout(grid: &Grid) -> Result<(Layout, String), String> {
         return Ok((Layout::Long, why));
     }
     by_shape(grid, &columns, all_numbers).ok_or_else(|| match grid.names.is_empty() {
+        _ if !columns.iter().any(numeric) => "none of its columns holds numbers".to_owned(),
         true => format!("it has no header and {} columns, which could be counts per bin or one column per unit", grid.width),
         false => no_time(),
     })

@@ -2,8 +2,8 @@
 
 use super::super::FormatError;
 use super::super::choices::{Choices, Question};
+use super::fields::Separator;
 use super::guess::{self, Dialect, Grid, Head, Layout};
-use super::lines::Separator;
 use super::names::{milliseconds_in_file_name, unit_in_file_name, unit_of_time};
 use super::time::TimeUnit;
 

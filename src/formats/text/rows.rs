@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::super::{FormatError, Progress, clean};
+use super::fields::Row;
 use super::guess::{Layout, MOST_PER_BIN, is_missing};
-use super::lines::{Row, Text};
+use super::lines::Text;
 use super::plan::{Plan, Role};
 use super::shortened;
 use super::spikes::SpikeList;

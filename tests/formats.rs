@@ -14,12 +14,20 @@ mod hdf_damage;
 mod mat5;
 #[path = "formats/matlab.rs"]
 mod matlab;
+#[path = "formats/nex.rs"]
+mod nex;
 #[path = "formats/nwb_layouts.rs"]
 mod nwb_layouts;
+#[path = "formats/phy.rs"]
+mod phy;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/text.rs"]
 mod text;
+#[path = "formats/text_bad.rs"]
+mod text_bad;
+#[path = "formats/text_mutants.rs"]
+mod text_mutants;
 
 use std::path::Path;
 
@@ -214,5 +222,6 @@ fn info_names_what_expected_json_names() {
 #[test]
 fn dialogs_learn_the_extensions() {
     let all: Vec<&str> = known().iter().flat_map(|k| k.extensions).copied().collect();
-    assert_eq!(all, ["nwb", "mat", "h5", "hdf5", "npz", "csv", "tsv", "txt"]);
+    let want = ["nwb", "mat", "h5", "hdf5", "npz", "npz", "npy", "nex", "nex5", "py", "csv", "tsv", "txt", "gz"];
+    assert_eq!(all, want);
 }

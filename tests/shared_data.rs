@@ -124,12 +124,12 @@ fn text_and_npz_files_are_read_or_refused_in_words() {
     let folder = data.join("derived/csv");
     let milliseconds = read(&folder.join("spikes_ms_string_ids_120s.tsv")).unwrap();
     assert_eq!((milliseconds.n_units(), milliseconds.units.ids[0].as_str()), (15, "adn_00"));
-    assert_eq!(milliseconds.spikes.unit(0)[0], 0.00845, "milliseconds are recognised by the firing rates");
-    assert!(told(&milliseconds, NoteKind::Assumed, "milliseconds are assumed"));
+    assert_eq!(milliseconds.spikes.unit(0)[0], 0.00845, "milliseconds are named by the file");
+    assert!(told(&milliseconds, NoteKind::Assumed, "times are read as milliseconds, as the name of the file says"));
     let bare = read(&folder.join("spikes_noheader_id_time_120s.txt")).unwrap();
     assert_eq!((bare.n_units(), bare.units.ids[0].as_str(), bare.spikes.unit(0)[0]), (15, "1", 0.00845));
     assert!(told(&bare, NoteKind::Assumed, "there is no header"));
-    for file in ["binned_counts_10ms_120s.csv", "one_column_per_unit_120s.csv", "epochs.csv", "units.csv", "one_line_per_unit_120s.txt"] {
+    for file in ["epochs.csv", "units.csv"] {
         let error = read(&folder.join(file)).unwrap_err();
         assert!(matches!(error, FormatError::CsvLayout { .. }), "{file}: {error}");
     }
@@ -239,4 +239,75 @@ fn the_lorenz_file_keeps_its_true_rates() {
     assert!((rates.values[[0, 0, 0]] - 1.468_944_7).abs() < 1e-6);
     let splits = &recording.table("trials").unwrap().column("split").unwrap().values;
     assert_eq!((0..6).map(|r| splits.text(r)).collect::<Vec<_>>().join(" "), "train train train valid valid train");
+}
+
+fn answered(path: &Path, answers: &[(&str, &str)]) -> Result<Recording, FormatError> {
+    let answers = answers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    open(path, &OpenOptions { answers, ..OpenOptions::default() }, &|_, _| true)
+}
+
+/// The same two minutes of one recording in every layout that text has.
+#[test]
+fn text_in_every_layout_gives_the_same_spikes() {
+    let Some(data) = shared() else { return };
+    let folder = data.join("derived/csv");
+    let long = read(&folder.join("spikes_long_seconds.csv")).unwrap();
+    let wanted: Vec<Vec<f64>> = (0..15).map(|u| long.spikes.unit_between(u, 0.0, 120.0).to_vec()).collect();
+    for file in
+        ["spikes_ms_string_ids_120s.tsv", "one_column_per_unit_120s.csv", "one_line_per_unit_120s.txt", "spikes_noheader_id_time_120s.txt"]
+    {
+        let recording = read(&folder.join(file)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(recording.n_units(), 15, "{file}");
+        for (unit, train) in wanted.iter().enumerate() {
+            let found = recording.spikes.unit(unit);
+            let close = found.len() == train.len() && found.iter().zip(train).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(close, "{file}: unit {unit} has {} spikes instead of {}", found.len(), train.len());
+        }
+    }
+    let binned = read(&folder.join("binned_counts_10ms_120s.csv")).unwrap();
+    assert!(told(&binned, NoteKind::Assumed, "bins are 10 ms long, as the name of the file says"), "{:?}", binned.report);
+    for (unit, train) in wanted.iter().enumerate() {
+        let (found, n) = (binned.spikes.unit(unit), train.len());
+        let close = found.len() == n && found.iter().zip(train).all(|(a, b)| (a - b).abs() < 0.01 + 1e-9);
+        assert!(close, "unit {unit} has {} spikes instead of {n}", found.len());
+    }
+    let truth = read(&data.join("derived/ground_truth/glm10_easy_spikes.csv")).unwrap();
+    assert_eq!((truth.n_units(), truth.spikes.n_spikes()), (10, 82_695));
+}
+
+#[test]
+fn the_axion_export_gives_its_electrodes_and_wells() {
+    let Some(data) = shared() else { return };
+    let file = "axion_mea_csv/exampleRecording_1012016_plate1_DIV4_spike_list.csv.gz";
+    let recording = read(&data.join(file)).unwrap();
+    let all = expected(&data);
+    compare(file, &recording, &all[file]);
+    assert_eq!(recording.areas.len() as u64, all[file]["wells"].as_u64().unwrap());
+    let one = answered(&data.join(file), &[("area_from", "none")]).unwrap();
+    assert_eq!((one.areas.len(), one.fingerprint), (1, recording.fingerprint));
+}
+
+#[test]
+fn kilosort_folders_and_neuroexplorer_files_give_what_is_expected_of_them() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    for (folder, answers) in [
+        ("kilosort2_bme410/", &[][..]),
+        ("kilosort_bombcell_toy/", &[("sampling_rate_hz", "30000")][..]),
+        ("derived/phy_full_T196_4areas/", &[][..]),
+    ] {
+        let recording = answered(&data.join(folder), answers).unwrap_or_else(|e| panic!("{e}"));
+        compare(folder, &recording, &all[folder]);
+    }
+    let asked = read(&data.join("kilosort_bombcell_toy")).unwrap_err();
+    assert!(matches!(&asked, FormatError::NeedsAnswer { choice, .. } if choice.key == "sampling_rate_hz"), "{asked}");
+    let phy = data.join("derived/phy_full_T196_4areas");
+    let recording = read(&phy.join("params.py")).unwrap();
+    assert_eq!(recording.areas.len(), 4, "{:?}", recording.areas);
+    let keep = recording.report.choices.iter().find(|c| c.key == "keep").unwrap();
+    assert!(keep.why.starts_with("of 146 clusters: "), "{}", keep.why);
+    let good = answered(&phy, &[("keep", "good"), ("label_from", "group")]).unwrap();
+    assert_eq!(good.n_units() as u64, all["derived/phy_full_T196_4areas/"]["cluster_group_rows"]["good"].as_u64().unwrap());
+    let nex = "neuroexplorer_nex/test1.nex";
+    compare(nex, &read(&data.join(nex)).unwrap(), &all[nex]);
 }

@@ -103,7 +103,7 @@ pub enum FormatError {
         problem: String,
     },
     /// A text file whose columns are not a list of spikes.
-    #[error("{}: {problem}; expected one spike per line with a column for the unit and one for the time, for example 'unit,time_s'", path.display())]
+    #[error("{}: {problem}; expected one spike per line (columns like 'unit,time_s'; name yours with --import role/NAME=unit and role/NAME=time), times of one unit per column or line, or counts per bin", path.display())]
     CsvLayout {
         /// File.
         path: PathBuf,

@@ -7,20 +7,20 @@ mod ask;
 mod binned_h5;
 mod choices;
 mod clean;
-mod csv;
-mod csv_columns;
-mod csv_write;
 mod error;
 mod guard;
 mod hdf5_bytes;
 pub mod info;
 mod mat;
+mod nex;
 mod npz;
 mod nwb;
 mod nwb_write;
+mod phy;
 mod save;
 mod sonata;
 mod spikeinterface;
+mod text;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,26 +31,13 @@ use crate::recording::{Recording, RecordingParts, Source};
 pub use binned_h5::{BinnedKind, BinnedLayout, save_binned};
 pub use error::FormatError;
 pub use save::save;
-
-/// Unit of times in files that do not say it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// From the column name, else whichever gives plausible firing rates.
-    #[default]
-    Automatic,
-    /// Seconds.
-    Seconds,
-    /// Milliseconds.
-    Milliseconds,
-}
+pub use text::preview::{TextEffect, TextPreview, preview, preview_with, shape_key};
 
 /// How to open a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenOptions {
     /// Answers to the [`crate::recording::Choice`]s of an import, by key; what is not answered is decided by the reader.
     pub answers: BTreeMap<String, String>,
-    /// Time unit of text files.
-    pub time_unit: TimeUnit,
     /// Largest single array (or text file) that is read, bytes.
     pub max_bytes: u64,
     /// Longest time series kept as a covariate, samples.
@@ -59,7 +46,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { answers: BTreeMap::new(), time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
+        Self { answers: BTreeMap::new(), max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
     }
 }
 
@@ -128,9 +115,20 @@ const TABLE: &[Format] = &[
     Format { known: Known { name: "IBL ALF folder", extensions: &[], writes: false }, sniff: alf::sniff, read: alf::read },
     Format { known: Known { name: "NumPy arrays", extensions: &["npz", "npy"], writes: false }, sniff: arrays::sniff, read: arrays::read },
     Format {
-        known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt"], writes: true },
-        sniff: |p| p.names.is_none() && csv::is_text(p.head),
-        read: csv::read,
+        known: Known { name: "NeuroExplorer", extensions: &["nex", "nex5"], writes: false },
+        sniff: |p| nex::is_nex(p.head),
+        read: nex::read,
+    },
+    Format { known: Known { name: "Kilosort/Phy folder", extensions: &["py"], writes: false }, sniff: phy::sniff, read: phy::read },
+    Format {
+        known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt", "gz"], writes: true },
+        sniff: |p| p.names.is_none() && text::sniff(p.head),
+        read: text::read,
+    },
+    Format {
+        known: Known { name: "Folder of spike lists", extensions: &[], writes: false },
+        sniff: text::folder::sniff,
+        read: text::folder::read,
     },
 ];
 
@@ -204,11 +202,11 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
         )),
         (Some(found), _) => Ok(found),
         (None, _) if guard::is_hdf5(&head) => Err(guard::unknown(path)),
+        (None, _) if text::is_gzip(&head) => Err(unknown("this is a gzip archive without readable text", "unpack it first")),
         (None, Some(named)) => {
             let found = format!("the name ends in .{extension}, but the content is not {}", named.known.name);
             Err(unknown(&found, "it may be cut off, compressed or of another kind; copy it again or rename it"))
         }
-        (None, None) if head.starts_with(&[0x1f, 0x8b]) => Err(unknown("this is a gzip archive", "unpack it first")),
         (None, None) => {
             let formats: Vec<String> = TABLE.iter().map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
             Err(unknown("the content is of no known format", &format!("these can be opened: {}", formats.join("; "))))

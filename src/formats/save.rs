@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use super::{FormatError, csv_write, npz, nwb_write};
+use super::{FormatError, npz, nwb_write, text};
 use crate::recording::{Recording, Source};
 
 /// Write `recording` in the format that the extension of `path` names (nwb, npz, csv, tsv). Returns what that format cannot hold,
@@ -26,7 +26,7 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
         "npz" => npz::write(recording, to).map(|()| Vec::new()).map_err(failed),
         _ => {
             let delimiter = if extension == "tsv" { b'\t' } else { b',' };
-            csv_write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
+            text::write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
             Ok(lost_in_text(recording))
         }
     })

@@ -92,7 +92,7 @@ fn unit_of_time(
         None => Some((Unit::Milliseconds, "the SONATA specification".to_owned())),
     };
     let evidence = Evidence { named, ..Evidence::default() };
-    let per_second = time::per_second(choices, options.time_unit, &evidence)?;
+    let per_second = time::per_second(choices, &evidence)?;
     let why = choices.made.iter().find(|c| c.key == "time_unit").map_or_else(String::new, |c| c.why.clone());
     report.add(NoteKind::Assumed, "timestamps", why);
     Ok(per_second)

@@ -98,7 +98,7 @@ fn absolute(import: &mut Import, mut flat: Flat) -> Result<RecordingParts, Forma
     let finite = flat.times.iter().filter(|t| t.is_finite());
     let (first, last) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &t| (a.min(t), b.max(t)));
     let evidence = flat.evidence(last - first);
-    let per_second = time::per_second(&mut import.choices, import.options.time_unit, &evidence)?;
+    let per_second = time::per_second(&mut import.choices, &evidence)?;
     import.report.add(NoteKind::Assumed, flat.name.clone(), said(import));
     // Dividing gives the nearest number to 8.45 ms; multiplying by 0.001 does not.
     if per_second != 1.0 {

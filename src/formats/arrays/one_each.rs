@@ -43,7 +43,7 @@ pub(super) fn read(import: &mut Import) -> Result<RecordingParts, FormatError> {
     let counts: Vec<usize> = offsets.windows(2).map(|w| w[1].saturating_sub(w[0])).collect();
     let (first, last) = times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &t| (a.min(t), b.max(t)));
     let evidence = Evidence::of(&times, &counts, last - first);
-    let per_second = time::per_second(&mut import.choices, import.options.time_unit, &evidence)?;
+    let per_second = time::per_second(&mut import.choices, &evidence)?;
     import.report.add(NoteKind::Assumed, "time", flat::said(import));
     times.iter_mut().for_each(|t| *t /= per_second);
     let index = offsets.windows(2).enumerate().flat_map(|(u, w)| std::iter::repeat_n(u as u32, w[1].saturating_sub(w[0]))).collect();

@@ -1,7 +1,7 @@
 //! The unit of time of numbers that do not say it: from a name, else whichever gives plausible firing rates; always a choice.
 
+use crate::formats::FormatError;
 use crate::formats::choices::{Choices, Question};
-use crate::formats::{FormatError, TimeUnit};
 
 /// What one step of time is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,12 +107,8 @@ impl Evidence {
 }
 
 /// How many steps of time are a second, after the user was heard.
-pub(in crate::formats) fn per_second(choices: &mut Choices, chosen: TimeUnit, evidence: &Evidence) -> Result<f64, FormatError> {
-    let (unit, why, assumed) = match chosen {
-        TimeUnit::Automatic => evidence.decide(),
-        TimeUnit::Seconds => (Unit::Seconds, "times are read as seconds, as chosen".to_owned(), false),
-        TimeUnit::Milliseconds => (Unit::Milliseconds, "times are read as milliseconds, as chosen".to_owned(), false),
-    };
+pub(in crate::formats) fn per_second(choices: &mut Choices, evidence: &Evidence) -> Result<f64, FormatError> {
+    let (unit, why, assumed) = evidence.decide();
     let question = Question { key: "time_unit", label: "Time unit", proposed: Some(unit.key()), why: &why, assumed };
     let key = choices.pick(&question, OPTIONS)?;
     let unit = Unit::ALL.into_iter().find(|u| u.key() == key).unwrap_or(unit);

@@ -20,7 +20,7 @@ pub(super) fn place(import: &mut Import, mut flat: Flat, trials: &str) -> Result
     let n = numbering.len();
     let (from, to) = window(import, &flat)?;
     let evidence = flat.evidence((to - from) * n as f64);
-    let per_second = time::per_second(&mut import.choices, import.options.time_unit, &evidence)?;
+    let per_second = time::per_second(&mut import.choices, &evidence)?;
     let why = flat::said(import);
     import.report.add(NoteKind::Assumed, flat.name.clone(), format!("times run from the start of each trial; {why}"));
     let (from, to) = (from / per_second, to / per_second);

@@ -3,7 +3,7 @@
 use super::Mat;
 use super::candidates::Candidate;
 use super::value::Value;
-use crate::formats::{FormatError, TimeUnit, ask::Ask};
+use crate::formats::{FormatError, ask::Ask};
 use crate::recording::{ImportReport, NoteKind};
 
 /// Bring all trains to seconds.
@@ -17,13 +17,7 @@ pub(super) fn to_seconds(
     let rate = super::scalar(mat, candidate, variables, |name| RATES.contains(&name))?;
     let words = [("s", "seconds"), ("ms", "milliseconds"), ("samples", "samples")];
     let ask = Ask::one_of("time_unit", "Time unit", words.iter().map(|(v, l)| ((*v).to_owned(), (*l).to_owned())).collect());
-    let chosen = match (ask.answer(mat.path, mat.options)?, mat.options.time_unit) {
-        (Some(answer), _) => Some(answer),
-        (None, TimeUnit::Seconds) => Some("s".to_owned()),
-        (None, TimeUnit::Milliseconds) => Some("ms".to_owned()),
-        (None, TimeUnit::Automatic) => None,
-    };
-    let (unit, why, assumed) = match chosen {
+    let (unit, why, assumed) = match ask.answer(mat.path, mat.options)? {
         Some(unit) => (unit, "as chosen".to_owned(), false),
         None => match decide(&candidate.path, rate.is_some(), trains) {
             Ok((unit, why)) => (unit.to_owned(), why, true),

@@ -268,6 +268,21 @@ pub(super) fn parse_header(bytes: &[u8]) -> Option<Header> {
     Some(Header { descr: descr.text().unwrap_or("fields").to_owned(), shape, fortran, dtype, len: begin + len })
 }
 
+/// What an `.npy` header says to a reader of its own.
+pub(in crate::formats) struct Described {
+    /// numpy's name of the kind of values, for example `<i8`; `|O` for pickled objects, `fields` for records.
+    pub(in crate::formats) kind: String,
+    pub(in crate::formats) fortran: bool,
+    pub(in crate::formats) shape: Vec<usize>,
+    /// Bytes before the values.
+    pub(in crate::formats) len: usize,
+}
+
+/// The header of an `.npy` file that begins with `bytes`; `None` when it is none.
+pub(in crate::formats) fn described(bytes: &[u8]) -> Option<Described> {
+    parse_header(bytes).map(|h| Described { kind: h.descr, fortran: h.fortran, shape: h.shape, len: h.len })
+}
+
 /// Values in Fortran order (first index fastest) as values in C order (last index fastest).
 fn in_c_order(values: Values, shape: &[usize]) -> Values {
     fn sorted<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::recording::Recording;
 
 /// Write with the given delimiter. Numbers are written so that reading them back gives the same bits.
-pub(super) fn write(recording: &Recording, delimiter: u8, to: &mut dyn Write) -> std::io::Result<()> {
+pub(in crate::formats) fn write(recording: &Recording, delimiter: u8, to: &mut dyn Write) -> std::io::Result<()> {
     let mut writer = ::csv::WriterBuilder::new().delimiter(delimiter).comment(Some(b'#')).from_writer(to);
     writer.write_record(["unit", "time_s", "area"])?;
     for (unit, (id, &area)) in recording.units.ids.iter().zip(&recording.units.area).enumerate() {

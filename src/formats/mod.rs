@@ -1,6 +1,7 @@
 //! File formats: from a file to a [`Recording`] and back. [`open`] tells formats apart by content first and name second, reads,
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
+pub mod area_list;
 mod clean;
 mod csv;
 mod csv_columns;
@@ -12,7 +13,11 @@ pub mod info;
 mod npz;
 mod nwb;
 mod nwb_write;
+pub mod memory;
 mod save;
+mod shape;
+pub mod shelf;
+mod time_range;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -23,6 +28,8 @@ use crate::recording::{Recording, RecordingParts, Source};
 
 pub use error::FormatError;
 pub use save::save;
+pub use shape::shape;
+pub use time_range::{TIME_RANGE, TimeRange};
 
 /// Unit of times in files that do not say it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +44,7 @@ pub enum TimeUnit {
 }
 
 /// How to open a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpenOptions {
     /// Answers to the [`crate::recording::Choice`]s of an import, by key; what is not answered is decided by the reader.
     pub answers: BTreeMap<String, String>,
@@ -47,11 +54,13 @@ pub struct OpenOptions {
     pub max_bytes: u64,
     /// Longest time series kept as a covariate, samples.
     pub max_covariate_samples: u64,
+    /// Keep this stretch only; also understood as the answer [`TIME_RANGE`].
+    pub time_range: Option<TimeRange>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { answers: BTreeMap::new(), time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
+        Self { answers: BTreeMap::new(), time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000, time_range: None }
     }
 }
 
@@ -150,6 +159,10 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let source = source.unwrap_or(Source::File(absolute));
     let recording = Recording::new(parts, source).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
+    let recording = match time_range::wanted(path, options)? {
+        Some(range) => time_range::cut(path, recording, range)?,
+        None => recording,
+    };
     progress.at(1.0, "done")?;
     Ok(recording)
 }

@@ -19,6 +19,14 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
     if !["nwb", "npz", "csv", "tsv"].contains(&extension.as_str()) {
         return Err(FormatError::UnknownExtension { path: path.to_owned() });
     }
+    // The copy cannot be read again with other answers: it tells the decisions it was made with.
+    let told;
+    let recording = if recording.report.choices.is_empty() {
+        recording
+    } else {
+        told = Recording { report: recording.report.for_a_copy(), ..recording.clone() };
+        &told
+    };
     let mut temporary = tempfile::Builder::new().prefix(".spikescope-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
     let to: &mut File = temporary.as_file_mut();
     let lost = match extension.as_str() {

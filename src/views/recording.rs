@@ -305,7 +305,7 @@ fn report(ui: &mut Ui, recording: &Recording) {
         }
         let color = match kind {
             NoteKind::Advice | NoteKind::LeftOut => ui.visuals().warn_fg_color,
-            NoteKind::Repaired | NoteKind::Assumed => ui.visuals().text_color(),
+            NoteKind::Repaired | NoteKind::Assumed | NoteKind::Chosen => ui.visuals().text_color(),
         };
         ui.label(RichText::new(format!("{title} ({})", notes.len())).color(color).strong());
         for note in notes {

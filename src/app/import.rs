@@ -352,3 +352,134 @@ pub enum Noticed {
     /// Close the line.
     Close,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::recording::{ChoiceOption, ImportReport, RecordingParts, SpikeTrains};
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    fn choice(key: &str, options: &[&str], assumed: bool) -> Choice {
+        let option = |o: &&str| ChoiceOption { value: (*o).to_owned(), label: format!("{o} in words") };
+        Choice {
+            key: key.to_owned(),
+            label: format!("Label of {key}"),
+            value: options.first().map(|o| (*o).to_owned()).unwrap_or_default(),
+            options: options.iter().map(option).collect(),
+            unit: if options.is_empty() { "Hz".to_owned() } else { String::new() },
+            why: format!("why {key}"),
+            assumed,
+        }
+    }
+
+    fn file(folder: &tempfile::TempDir) -> PathBuf {
+        let path = folder.path().join("list.csv");
+        let lines: String = (0..200).map(|k| format!("{},{:.2}\n", k % 2, 0.1 * f64::from(k))).collect();
+        std::fs::write(&path, format!("unit,time_s\n{lines}")).unwrap();
+        path
+    }
+
+    struct Stage {
+        dialog: ImportDialog,
+        how: How,
+        last: Option<Outcome>,
+    }
+
+    fn stage(dialog: ImportDialog, how: How) -> Harness<'static, Stage> {
+        let draw = |ui: &mut Ui, stage: &mut Stage| {
+            let outcome = stage.dialog.ui(ui.ctx(), &stage.how);
+            if !matches!(outcome, Outcome::Open) {
+                stage.last = Some(outcome);
+            }
+        };
+        Harness::builder().with_size([900.0, 700.0]).with_max_steps(30).build_ui_state(draw, Stage { dialog, how, last: None })
+    }
+
+    fn settle(harness: &mut Harness<'_, Stage>) {
+        for _ in 0..2000 {
+            harness.step();
+            if !harness.state().dialog.is_reading() && !harness.ctx.has_requested_repaint() {
+                harness.run_steps(3);
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        unreachable!("reading never ended");
+    }
+
+    #[test]
+    fn a_question_is_answered_and_the_file_is_read_with_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dialog = ImportDialog::new(file(&folder), None);
+        dialog.question = Some(choice("rate", &[], false));
+        let mut harness = stage(dialog, How::default());
+        settle(&mut harness);
+        harness.get_by_label("One thing must be known before this can be opened");
+        harness.get_by_label("needed");
+        harness.get_by_label("why rate");
+        harness.get_by_label("Label of rate").focus();
+        harness.run_steps(2);
+        harness.get_by_label("Label of rate").type_text("30000");
+        harness.run_steps(2);
+        harness.get_by_label("Use").click();
+        settle(&mut harness);
+        assert_eq!(harness.state().dialog.answers.get("rate").map(String::as_str), Some("30000"));
+        harness.get_by_label("2 units, 19.9 s, 5.0 Hz mean");
+        harness.get_by_label("Open with these").click();
+        settle(&mut harness);
+        let Some(Outcome::Show { recording, shape, remember, .. }) = &harness.state().last else { unreachable!() };
+        assert_eq!((recording.n_units(), shape.as_deref()), (2, Some("Spike list: unit,time_s")));
+        assert_eq!(remember.as_ref().unwrap().get("rate").map(String::as_str), Some("30000"));
+    }
+
+    #[test]
+    fn another_answer_reads_again_and_shows_what_it_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dialog = ImportDialog::new(file(&folder), None);
+        dialog.choices = vec![choice("unit", &["ms", "s"], true)];
+        let how = How { remembered: [("Spike list: unit,time_s".to_owned(), Answers::new())].into(), ..How::default() };
+        let mut harness = stage(dialog, how);
+        settle(&mut harness);
+        harness.get_by_label("assumed");
+        harness.get_by_label("Label of unit: ms in words").click();
+        settle(&mut harness);
+        harness.get_by_label("s in words").click();
+        settle(&mut harness);
+        assert_eq!(harness.state().dialog.answers.get("unit").map(String::as_str), Some("s"));
+        // Every format can be cut to a stretch; nonsense is not taken.
+        for (typed, shown) in [("5..1", "2 units, 19.9 s, 5.0 Hz mean"), ("0..10", "2 units, 9.9 s, 5.1 Hz mean")] {
+            harness.get_by_label("Time range").focus();
+            harness.run_steps(2);
+            harness.key_combination_modifiers(egui::Modifiers::COMMAND, &[egui::Key::A]);
+            harness.get_by_label("Time range").type_text(typed);
+            harness.run_steps(2);
+            harness.key_press(egui::Key::Enter);
+            settle(&mut harness);
+            harness.get_by_label(shown);
+        }
+        harness.get_by_label("unit,time_s");
+        harness.get_by_label("Forget").click();
+        settle(&mut harness);
+        assert!(matches!(&harness.state().last, Some(Outcome::Forget(shape)) if shape.ends_with("unit,time_s")));
+        harness.get_by_label("Cancel").click();
+        settle(&mut harness);
+        assert!(matches!(harness.state().last, Some(Outcome::Cancel)));
+    }
+
+    #[test]
+    fn the_line_names_what_was_assumed_and_is_silent_for_clean_files() {
+        let mut report = ImportReport::default();
+        let recording = |report: &ImportReport| {
+            let parts = RecordingParts { spikes: SpikeTrains::default(), report: report.clone(), ..RecordingParts::default() };
+            Recording::new(parts, Source::File("x".into())).unwrap()
+        };
+        report.offer(choice("unit", &["s", "ms"], false));
+        assert_eq!(notice(&recording(&report)), None);
+        report.add(NoteKind::Repaired, "x", "sorted");
+        assert_eq!(notice(&recording(&report)).unwrap(), "Import: 1 repaired");
+        report.offer(choice("rate", &["ms"], true));
+        assert_eq!(notice(&recording(&report)).unwrap(), "Assumed: label of rate ms in words (1 assumed, 1 repaired)");
+    }
+}

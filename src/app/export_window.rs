@@ -55,13 +55,16 @@ impl ExportWindow {
             .pivot(egui::Align2::CENTER_CENTER)
             .default_pos(ctx.content_rect().center())
             .show(ctx, |ui| {
-                let label = ui.label("File to write: the ending decides the format (.nwb, .npz, .csv or .tsv; .npz keeps everything)");
+                if self.path.is_empty() {
+                    self.path = proposal(recording);
+                }
+                self.format(ui);
+                let label = ui.label("File to write");
                 ui.horizontal(|ui| {
                     let width = (ui.available_width() - 90.0).max(80.0);
-                    let hint = format!("/data/{}.nwb", recording.name);
-                    ui.add(egui::TextEdit::singleline(&mut self.path).hint_text(hint).desired_width(width)).labelled_by(label.id);
+                    ui.add(egui::TextEdit::singleline(&mut self.path).desired_width(width)).labelled_by(label.id);
                     if ui.button("Choose…").on_hover_text("Choose with the system's dialog").clicked() {
-                        wish = Some(ExportWish::Choose(format!("{}.nwb", recording.name)));
+                        wish = Some(ExportWish::Choose(format!("{}-export.nwb", recording.name)));
                     }
                 });
                 let units = selection.units.len();
@@ -92,6 +95,23 @@ impl ExportWindow {
         wish
     }
 
+    /// One button per format; it sets the ending of the name.
+    fn format(&mut self, ui: &mut egui::Ui) {
+        let path = typed_path(&self.path);
+        let now = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        ui.horizontal(|ui| {
+            ui.label("Format");
+            for (ending, keeps) in formats::WRITES {
+                if ui.selectable_label(now == *ending, ending.to_uppercase()).on_hover_text(*keeps).clicked() {
+                    self.path = path.with_extension(ending).display().to_string();
+                }
+            }
+        });
+        if let Some((_, keeps)) = formats::WRITES.iter().find(|(ending, _)| *ending == now) {
+            widgets::note(ui, *keeps);
+        }
+    }
+
     fn work(&mut self, ctx: &egui::Context, toasts: &mut Toasts) {
         let Some(order) = self.order.clone() else { return };
         let number = order.number;
@@ -111,6 +131,15 @@ impl ExportWindow {
             }
             None => {}
         }
+    }
+}
+
+/// A name beside the recording that is not the recording's own.
+fn proposal(recording: &Recording) -> String {
+    let name = format!("{}-export.nwb", recording.name);
+    match &recording.source {
+        Source::File(path) => path.with_file_name(name).display().to_string(),
+        Source::Simulated { .. } => name,
     }
 }
 

@@ -77,6 +77,7 @@ struct ReadProgress {
     permille: AtomicU32,
     doing: ArcSwap<String>,
     cancelled: AtomicBool,
+    size: ArcSwapOption<String>,
     shape: ArcSwapOption<String>,
     preview: ArcSwapOption<Preview>,
 }
@@ -163,6 +164,11 @@ impl Opening {
         };
         std::thread::Builder::new().name("open recording".to_owned()).spawn(work).map_err(failure)?;
         Ok(Self { request, progress, inbox })
+    }
+
+    /// Size of the file and free memory, once known.
+    pub fn size(&self) -> Option<Arc<String>> {
+        self.progress.size.load_full()
     }
 
     /// Shape of the file, once it is known.
@@ -342,9 +348,8 @@ mod rooms {
 
     /// Read a file; `tell(fraction, doing)` returns false when the user cancelled.
     pub(super) fn read(path: &Path, how: &How, progress: &ReadProgress, tell: &dyn Fn(f32, &str) -> bool) -> Result<Arc<Recording>, Ended> {
-        if let Some(size) = memory::beforehand(path) {
-            tell(0.0, &size);
-        }
+        progress.size.store(memory::beforehand(path).map(Arc::new));
+        tell(0.0, "looking at the file");
         // What cannot be told of the file here is told when it is opened.
         let shape = formats::shape(path).ok();
         progress.shape.store(shape.clone().map(Arc::new));

@@ -128,9 +128,10 @@ fn page(
 pub fn progress(ui: &mut Ui, opening: &Opening) {
     let tokens = theme::of(ui);
     let doing = opening.doing();
+    let size = opening.size().map(|size| format!(" ({size})")).unwrap_or_default();
     let text = match doing.is_empty() {
-        true => format!("Opening {}", opening.request.name()),
-        false => format!("Opening {}: {doing}", opening.request.name()),
+        true => format!("Opening {}{size}", opening.request.name()),
+        false => format!("Opening {}{size}: {doing}", opening.request.name()),
     };
     ui.horizontal_wrapped(|ui| {
         ui.label(&text);

@@ -27,7 +27,7 @@ use std::path::Path;
 use crate::recording::{Recording, RecordingParts, Source};
 
 pub use error::FormatError;
-pub use save::save;
+pub use save::{WRITES, save};
 pub use shape::shape;
 pub use time_range::{TIME_RANGE, TimeRange};
 

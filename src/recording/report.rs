@@ -24,7 +24,7 @@ impl NoteKind {
     /// All kinds in the order in which reports list them, with their headings.
     pub const LISTED: [(Self, &str); 5] = [
         (Self::Advice, "To check"),
-        (Self::Chosen, "Your choices"),
+        (Self::Chosen, "Chosen by you"),
         (Self::Assumed, "Assumed"),
         (Self::Repaired, "Repaired"),
         (Self::LeftOut, "Left out"),

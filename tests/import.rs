@@ -28,8 +28,7 @@ fn csv(folder: &Path) -> PathBuf {
         }));
         lines.extend((0..12).map(|k| (unit, 2.50042 + 4.73 * f64::from(k))));
     }
-    let text: String =
-        lines.iter().map(|(unit, time)| format!("{unit},{time:.5},{}\n", if *unit < 4 { "V1" } else { "MT" })).collect();
+    let text: String = lines.iter().map(|(unit, time)| format!("{unit},{time:.5},{}\n", if *unit < 4 { "V1" } else { "MT" })).collect();
     let path = folder.join("ours.csv");
     std::fs::write(&path, format!("unit,time_s,area\n{text}")).unwrap();
     path
@@ -108,7 +107,7 @@ fn clean_files_open_in_one_step_and_others_say_in_a_line_what_was_assumed() {
     fill(&mut harness, "Time range", "0..30");
     harness.key_press(Key::Enter);
     settle(&mut harness);
-    harness.get_by_label_contains("8 units, 29.");
+    harness.get_by_label_contains("8 units, 30.0 s");
     assert!(harness.state().recording().unwrap().time_range().unwrap().1 > 59.0, "nothing changes before it is opened");
     harness.get_by_label("Open with these").click();
     wait(&mut harness, "cut", |h| h.state().recording().unwrap().time_range().unwrap().1 < 30.0);
@@ -323,13 +322,17 @@ fn the_command_line_cuts_filters_masks_and_exports() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     csv(at);
-    let info = json(&done(at, &["info", "ours.csv", "--json", "--time-range", "10..20", "--units", "rate > 5 and area == 'MT'", "--artefacts"]));
+    let info =
+        json(&done(at, &["info", "ours.csv", "--json", "--time-range", "10..20", "--units", "rate > 5 and area == 'MT'", "--artefacts"]));
     assert_eq!(info["n_units"], 4);
     assert!(info["t_first"].as_f64().unwrap() >= 10.0 && info["t_last"].as_f64().unwrap() < 20.0);
     assert_eq!((&info["choices"][0]["key"], &info["choices"][0]["value"]), (&Value::from("time_range"), &Value::from("10..20")));
     assert!(info["artefacts"]["message"].as_str().unwrap().contains("too few"), "{info}");
     let text = done(at, &["info", "ours.csv", "--import", "time_range=10..20", "--artefacts"]);
-    assert!(text.contains("Choices (change one with --import KEY=VALUE)\n  time_range=10..20: Time range, 10..20 s; the file has spikes"), "{text}");
+    assert!(
+        text.contains("Choices (change one with --import KEY=VALUE)\n  time_range=10..20: Time range, 10..20 s; the file has spikes"),
+        "{text}"
+    );
     assert!(text.contains("Artefacts\n"), "{text}");
     let masked = spikescope(at, &["info", "ours.csv", "--mask-artefacts", "--json"]);
     assert!(String::from_utf8_lossy(&masked.stderr).contains("of 8 units active at once"));
@@ -347,7 +350,11 @@ fn the_command_line_cuts_filters_masks_and_exports() {
     for out in ["part.npz", "part.nwb", "part.csv", "part.tsv"] {
         done(at, &["export", "ours.csv", "--out", out, "--units", "id == '5' or id == '6'", "--time-range", "0..30"]);
         let part = json(&done(at, &["info", out, "--json"]));
-        assert_eq!((part["n_units"].as_u64(), &part["n_spikes"]), (Some(2), &json(&done(at, &["info", "part.npz", "--json"]))["n_spikes"]), "{out}");
+        assert_eq!(
+            (part["n_units"].as_u64(), &part["n_spikes"]),
+            (Some(2), &json(&done(at, &["info", "part.npz", "--json"]))["n_spikes"]),
+            "{out}"
+        );
         assert!(part["t_last"].as_f64().unwrap() < 30.0, "{out}");
     }
     // The copy tells with which decisions it was made, though it cannot be read otherwise any more.
@@ -361,7 +368,10 @@ fn areas_from_the_command_line_are_kept_for_every_command() {
     let at = folder.path();
     csv(at);
     std::fs::write(at.join("areas.csv"), "unit;area\n0;LGN\n1;LGN\n").unwrap();
-    let told = json(&done(at, &["areas", "ours.csv", "--list", "areas.csv", "--assign", "Pul:rate > 9", "--rename", "MT=V5", "--order", "V5,LGN", "--json"]));
+    let told = json(&done(
+        at,
+        &["areas", "ours.csv", "--list", "areas.csv", "--assign", "Pul:rate > 9", "--rename", "MT=V5", "--order", "V5,LGN", "--json"],
+    ));
     let list = |told: &Value| -> Vec<(String, u64)> {
         told["areas"].as_array().unwrap().iter().map(|a| (a["area"].as_str().unwrap().to_owned(), a["units"].as_u64().unwrap())).collect()
     };
@@ -382,7 +392,11 @@ fn areas_from_the_command_line_are_kept_for_every_command() {
     assert_eq!(manifest["recording"]["prepared"]["keep"]["expression"], "rate > 3.1");
     assert!(manifest["recording"]["report"]["notes"].as_array().unwrap().iter().any(|n| n["kind"] == "chosen"));
     let drawn = spikescope(at, &["screenshot", "run", "--view", "recording", "--out", "run.png"]);
-    assert!(drawn.status.success() && !String::from_utf8_lossy(&drawn.stderr).contains("not at hand"), "{}", String::from_utf8_lossy(&drawn.stderr));
+    assert!(
+        drawn.status.success() && !String::from_utf8_lossy(&drawn.stderr).contains("not at hand"),
+        "{}",
+        String::from_utf8_lossy(&drawn.stderr)
+    );
     done(at, &["areas", "ours.csv", "--clear"]);
     assert_eq!(json(&done(at, &["info", "ours.csv", "--json"]))["areas"], serde_json::json!({"MT": 4, "V1": 4}));
 }

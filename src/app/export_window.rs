@@ -44,7 +44,13 @@ pub enum ExportWish {
 
 impl ExportWindow {
     /// Draw and look after the writing.
-    pub fn ui(&mut self, ctx: &egui::Context, recording: Option<&Arc<Recording>>, selection: &Selection, toasts: &mut Toasts) -> Option<ExportWish> {
+    pub fn ui(
+        &mut self,
+        ctx: &egui::Context,
+        recording: Option<&Arc<Recording>>,
+        selection: &Selection,
+        toasts: &mut Toasts,
+    ) -> Option<ExportWish> {
         self.work(ctx, toasts);
         let recording = recording.filter(|_| self.open)?;
         let (mut open, mut wish) = (true, None);

@@ -380,8 +380,13 @@ mod rooms {
     }
 
     fn with_note(mut recording: Recording, answers: &Answers) -> Recording {
-        let used: Vec<String> =
-            recording.report.choices.iter().filter(|c| answers.contains_key(&c.key)).map(|c| format!("{} {}", c.label, c.shown())).collect();
+        let used: Vec<String> = recording
+            .report
+            .choices
+            .iter()
+            .filter(|c| answers.contains_key(&c.key))
+            .map(|c| format!("{} {}", c.label, c.shown()))
+            .collect();
         if !used.is_empty() {
             let message = format!("answers remembered for files like this: {}", used.join(", "));
             recording.report.add(NoteKind::Chosen, "import", message);

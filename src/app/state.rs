@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 use eframe::egui;
 use egui_tiles::Tree;
 
+use super::import_flow::Import;
 use super::layout::{self, Pane};
 use super::meter::Meter;
-use super::import_flow::Import;
 use super::open::{Ask, Change, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
 use super::palette::Palette;
 use super::report::ReportWindow;
@@ -218,12 +218,10 @@ impl SpikescopeApp {
         }
         match self.dialog.as_ref().map(Dialog::poll) {
             None | Some(Picked::NotYet) => {}
-            Some(Picked::File(path)) => {
-                match self.dialog.take().map(|dialog| dialog.asks) {
-                    Some(Ask::Save(_)) => self.import.export.path = path.display().to_string(),
-                    _ => self.open(ctx, Request::File(path)),
-                }
-            }
+            Some(Picked::File(path)) => match self.dialog.take().map(|dialog| dialog.asks) {
+                Some(Ask::Save(_)) => self.import.export.path = path.display().to_string(),
+                _ => self.open(ctx, Request::File(path)),
+            },
             Some(Picked::Nothing) => self.dialog = None,
             Some(Picked::NoDialog) => {
                 self.dialog = None;

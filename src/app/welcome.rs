@@ -34,14 +34,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, missing: &[bool], opening: Option<&O
     wish
 }
 
-fn page(
-    ui: &mut Ui,
-    settings: &Settings,
-    missing: &[bool],
-    opening: Option<&Opening>,
-    path: &mut String,
-    width: f32,
-) -> Option<Wish> {
+fn page(ui: &mut Ui, settings: &Settings, missing: &[bool], opening: Option<&Opening>, path: &mut String, width: f32) -> Option<Wish> {
     let tokens = theme::of(ui);
     let mut wish = None;
     emblem(ui, width);
@@ -75,7 +68,8 @@ fn page(
         .inner
     };
     let mut layout = |ui: &mut Ui| {
-        if choice(ui, "Open a recording…", "A file with spike times. You can also drop files or a folder anywhere on this window.", true) {
+        if choice(ui, "Open a recording…", "A file with spike times. You can also drop files or a folder anywhere on this window.", true)
+        {
             wish = Some(Wish::Command(Command::Open));
         }
         if choice(

@@ -57,7 +57,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, (u64, String)> {
 fn is_header(id: &str, area: &str) -> bool {
     let (id, area) = (id.to_lowercase(), area.to_lowercase());
     let named = |word: &str, names: &[&str]| names.contains(&word);
-    named(&id, &["unit", "unit_id", "id", "cluster", "cluster_id", "neuron"]) || named(&area, &["area", "brain_area", "region", "location", "structure"])
+    named(&id, &["unit", "unit_id", "id", "cluster", "cluster_id", "neuron"])
+        || named(&area, &["area", "brain_area", "region", "location", "structure"])
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ mod error;
 mod guard;
 mod hdf5_bytes;
 pub mod info;
+pub mod memory;
 mod npz;
 mod nwb;
 mod nwb_write;
-pub mod memory;
 mod save;
 mod shape;
 pub mod shelf;
@@ -60,7 +60,13 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { answers: BTreeMap::new(), time_unit: TimeUnit::Automatic, max_bytes: 16 << 30, max_covariate_samples: 4_000_000, time_range: None }
+        Self {
+            answers: BTreeMap::new(),
+            time_unit: TimeUnit::Automatic,
+            max_bytes: 16 << 30,
+            max_covariate_samples: 4_000_000,
+            time_range: None,
+        }
     }
 }
 

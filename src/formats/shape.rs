@@ -37,12 +37,14 @@ pub fn shape(path: &Path) -> Result<String, FormatError> {
 /// The header; a line of numbers stands for itself by its number of fields.
 fn first_line(head: &[u8], extension: &str) -> String {
     let text = String::from_utf8_lossy(head);
-    let line = text.lines().map(|l| l.trim().trim_start_matches('\u{feff}')).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
+    let line =
+        text.lines().map(|l| l.trim().trim_start_matches('\u{feff}')).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
     if line.chars().any(char::is_alphabetic) && line.len() < 2 * LONGEST {
         return line.to_lowercase();
     }
     let separators = |c: char| line.matches(c).count();
-    let count = ['\t', ';', ','].into_iter().map(separators).find(|&n| n > 0).unwrap_or_else(|| line.split_whitespace().count().saturating_sub(1));
+    let count =
+        ['\t', ';', ','].into_iter().map(separators).find(|&n| n > 0).unwrap_or_else(|| line.split_whitespace().count().saturating_sub(1));
     format!(".{extension} with {} fields without names", count + 1)
 }
 

@@ -54,8 +54,7 @@ pub(super) fn wanted(path: &Path, options: &OpenOptions) -> Result<Option<TimeRa
 /// The recording in that stretch, told as a choice.
 pub(super) fn cut(path: &Path, recording: Recording, range: TimeRange) -> Result<Recording, FormatError> {
     let whole = recording.time_range();
-    let mut cut =
-        recording.between(range.from, range.to).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
+    let mut cut = recording.between(range.from, range.to).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
     let Some((first, last)) = whole.filter(|_| cut.spikes.n_spikes() > 0) else {
         let runs = whole.map_or_else(|| "it has none at all".to_owned(), |(a, b)| format!("they run from {a:.3} to {b:.3} s"));
         return Err(FormatError::TimeRange { path: path.to_owned(), problem: format!("no spikes in {range} s, {runs}") });
@@ -81,7 +80,9 @@ mod tests {
 
     #[test]
     fn ranges_are_read_shown_and_refused() {
-        for (text, from, to) in [("10..60", 10.0, 60.0), (" -1.5 .. 2 ", -1.5, 2.0), ("..5", f64::NEG_INFINITY, 5.0), ("3..", 3.0, f64::INFINITY)] {
+        for (text, from, to) in
+            [("10..60", 10.0, 60.0), (" -1.5 .. 2 ", -1.5, 2.0), ("..5", f64::NEG_INFINITY, 5.0), ("3..", 3.0, f64::INFINITY)]
+        {
             let range: TimeRange = text.parse().unwrap();
             assert_eq!((range.from, range.to), (from, to), "{text}");
             assert_eq!(range.to_string().parse(), Ok(range));

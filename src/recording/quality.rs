@@ -84,7 +84,11 @@ impl QualityFilter {
 
     /// Names that the expression can use for this recording. A column of the file called like one of ours is `NAME (file)`.
     pub fn columns(recording: &Recording) -> Vec<String> {
-        let file = recording.units.columns.iter().map(|c| if OURS.contains(&c.name.as_str()) { format!("{} (file)", c.name) } else { c.name.clone() });
+        let file = recording
+            .units
+            .columns
+            .iter()
+            .map(|c| if OURS.contains(&c.name.as_str()) { format!("{} (file)", c.name) } else { c.name.clone() });
         OURS.iter().map(|n| (*n).to_owned()).chain(file).collect()
     }
 

@@ -184,10 +184,7 @@ mod tests {
         let original = recording();
         let mut sidecar = Sidecar::of(&original);
         assert!(Arc::ptr_eq(&sidecar.apply(&original).unwrap(), &original));
-        sidecar.areas = vec![
-            AreaEdit::Assign { units: vec![1], area: "C".into() },
-            AreaEdit::Rename { from: "B".into(), to: "C".into() },
-        ];
+        sidecar.areas = vec![AreaEdit::Assign { units: vec![1], area: "C".into() }, AreaEdit::Rename { from: "B".into(), to: "C".into() }];
         sidecar.order = vec!["C".into()];
         sidecar.mask = Some(ArtefactMask { bins: vec![2.0], width_s: 0.001, least_units: 2 });
         sidecar.keep = QualityFilter::expression("spikes > 0");

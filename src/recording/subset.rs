@@ -214,7 +214,10 @@ mod tests {
     fn fewer_units_keep_their_columns_and_true_weights() {
         let whole = recording();
         let cut = whole.with_units(&[1, 2]).unwrap();
-        assert_eq!((cut.units.ids.clone(), cut.areas.clone(), cut.units.area.clone()), (vec!["b".into(), "c".into()], vec!["Y".into(), "X".into()], vec![0, 1]));
+        assert_eq!(
+            (cut.units.ids.clone(), cut.areas.clone(), cut.units.area.clone()),
+            (vec!["b".into(), "c".into()], vec!["Y".into(), "X".into()], vec![0, 1])
+        );
         assert_eq!(cut.units.columns[0].values, Column::Int(vec![2, 3]));
         let edge = &cut.truth.as_ref().unwrap().edges[0];
         assert_eq!((edge.source, edge.target, edge.send.clone(), edge.receive.clone()), (1, 0, vec![0.8], vec![1.0]));

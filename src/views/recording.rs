@@ -321,7 +321,9 @@ fn report(ui: &mut Ui, recording: &Recording, actions: &mut Vec<Action>) {
         ui.label(format!("{}: {}{assumed}", choice.label, choice.shown()));
         ui.label(RichText::new(&choice.why).weak().small());
     }
-    if matches!(recording.source, Source::File(_)) && ui.button("Import options…").on_hover_text("Read the file with other answers").clicked() {
+    if matches!(recording.source, Source::File(_))
+        && ui.button("Import options…").on_hover_text("Read the file with other answers").clicked()
+    {
         actions.push(Action::ImportOptions);
     }
     for (kind, title) in NoteKind::LISTED {

@@ -70,7 +70,7 @@ impl AreaForm {
                 }
                 ui.label(units(recording.units_of_area(area).len()));
                 ui.horizontal(|ui| {
-                    for (sign, verb, to, can) in [("⏶", "up", area.wrapping_sub(1), area > 0), ("⏷", "down", area + 1, area < last)] {
+                    for (sign, verb, to, can) in [("Up", "up", area.wrapping_sub(1), area > 0), ("Down", "down", area + 1, area < last)] {
                         let button = ui.add_enabled(can, egui::Button::new(sign).small());
                         named(&button, &format!("Move {} {verb}", shown_area(name)));
                         if button.on_hover_text("The order of areas decides their colours").clicked() {

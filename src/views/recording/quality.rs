@@ -57,7 +57,8 @@ impl QualityForm {
         });
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("and");
-            let field = egui::TextEdit::singleline(&mut self.expression).desired_width(240.0).hint_text("quality == \"good\" and depth < 900");
+            let field =
+                egui::TextEdit::singleline(&mut self.expression).desired_width(240.0).hint_text("quality == \"good\" and depth < 900");
             ui.add(field).labelled_by(label.id).on_hover_text(format!("Columns: {}", QualityFilter::columns(&original).join(", ")));
         });
         let filter = match self.filter() {

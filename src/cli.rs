@@ -3,9 +3,11 @@
 //! Exit codes: 0 done, 1 failed with one line that says why and what to do, 2 wrong usage. Results go to standard output,
 //! progress and messages to standard error.
 
+mod areas;
 mod bench;
 mod demo;
 mod environment;
+mod export;
 mod figures;
 mod info;
 mod output;
@@ -52,6 +54,10 @@ enum Command {
     Demo(demo::Demo),
     /// Units, spikes, areas, tables and import report of a recording
     Info(info::Info),
+    /// Write a recording, or a part of it, to another file
+    Export(export::Export),
+    /// Brain areas of a recording: from a list, a column, depths or by hand, kept beside it
+    Areas(areas::Areas),
     /// Write a simulated recording with known coupling
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
@@ -103,6 +109,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         None => window::open(cli.files, cli.until_first_frame),
         Some(Command::Demo(demo)) => demo.run(),
         Some(Command::Info(info)) => info.run(),
+        Some(Command::Export(export)) => export.run(),
+        Some(Command::Areas(areas)) => areas.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),

@@ -288,7 +288,10 @@ fn a_dropped_csv_file_opens_and_trains() {
     settle(&mut harness);
     let recording = Arc::clone(harness.state().recording().unwrap());
     assert_eq!((recording.n_units(), recording.areas.clone()), (6, vec!["V1".to_owned(), "MT".to_owned()]));
-    // The report opens by itself: the file has no trials, so some are made.
+    // A line says that something was assumed; the report is one click away.
+    assert!(shows(&harness, "Import: "));
+    harness.get_by_label("Report").click();
+    settle(&mut harness);
     assert!(shows(&harness, "Import report: "));
     harness.get_by_label("Close report").click();
     settle(&mut harness);

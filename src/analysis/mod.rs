@@ -1,5 +1,5 @@
 //! Pure functions from arrays to arrays: bases, losses of reference models, the jitter-corrected edge score, comparison with
-//! the truth, contribution of coupling, PCA and PSTH. Nothing here knows threads, files, tensors or the window.
+//! the truth, contribution of coupling, PCA, PSTH and population synchrony. Nothing here knows threads, files, tensors or the window.
 
 pub mod bases;
 pub mod compare;
@@ -8,6 +8,7 @@ pub mod edge_score;
 pub mod loss;
 pub mod pca;
 pub mod psth;
+pub mod synchrony;
 pub mod true_rates;
 
 use ndarray::{ArrayView2, ArrayView3, Axis, Slice};

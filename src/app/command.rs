@@ -12,12 +12,18 @@ pub enum Command {
     Open,
     /// Ask for a path as text.
     OpenPath,
+    /// Ask for a folder with the system's dialog.
+    OpenFolder,
     /// Open the demo recording.
     OpenDemo,
     /// Open an entry of the recent list.
     OpenRecent(usize),
     /// Show what the import assumed, repaired and left out.
     ShowReport,
+    /// Read the open file with other answers to the choices of its import.
+    ImportOptions,
+    /// Write the open recording, or a part of it, to a file.
+    Export,
     /// Close the recording and go back to the welcome page.
     CloseRecording,
     /// Close the window.
@@ -63,9 +69,9 @@ pub enum Command {
 impl Command {
     /// Every command, in the order of the menus.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Open, Self::OpenPath, Self::OpenDemo];
+        let mut all = vec![Self::Open, Self::OpenFolder, Self::OpenPath, Self::OpenDemo];
         all.extend((0..RECENT).map(Self::OpenRecent));
-        all.extend([Self::ShowReport, Self::CloseRecording, Self::Settings, Self::Quit]);
+        all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::Settings, Self::Quit]);
         all.extend((0..VIEWS.len()).map(Self::Show));
         all.extend([Self::LayoutExplore, Self::LayoutCouplings, Self::ResetLayout]);
         all.extend(ThemeChoice::ALL.map(Self::Theme));
@@ -80,9 +86,12 @@ impl Command {
         match self {
             Self::Open => "Open a recording…".to_owned(),
             Self::OpenPath => "Open a path…".to_owned(),
+            Self::OpenFolder => "Open a folder…".to_owned(),
             Self::OpenDemo => "Try the demo".to_owned(),
             Self::OpenRecent(index) => format!("Open recent {}", index + 1),
             Self::ShowReport => "Import report".to_owned(),
+            Self::ImportOptions => "Import options…".to_owned(),
+            Self::Export => "Export recording…".to_owned(),
             Self::CloseRecording => "Close recording".to_owned(),
             Self::Quit => "Quit".to_owned(),
             Self::Show(index) => titles.get(index).map_or_else(|| "Show view".to_owned(), |title| format!("Show {title}")),
@@ -109,11 +118,14 @@ impl Command {
     /// What it does, in one sentence.
     pub fn tooltip(self) -> &'static str {
         match self {
-            Self::Open => "Choose a file with spike times: NWB, CSV, TSV or NPZ",
+            Self::Open => "Choose a file with spike times",
+            Self::OpenFolder => "Choose a folder with spike times, for example the output of a spike sorter",
             Self::OpenPath => "Type or paste the path of a file or folder",
             Self::OpenDemo => "A simulated recording of two areas, of which the first drives the second",
             Self::OpenRecent(_) => "Open a recording that was open before",
             Self::ShowReport => "What was assumed, repaired and left out when this file was opened",
+            Self::ImportOptions => "What was assumed when this file was opened; change it and see what it leads to",
+            Self::Export => "Write the recording, the selected units or the visible time as NWB, NPZ, CSV or TSV",
             Self::CloseRecording => "Back to the welcome page",
             Self::Quit => "Close the window; a running training is asked about",
             Self::Show(_) => "Open this view, or bring it to the front",
@@ -156,8 +168,11 @@ impl Command {
             Self::ZoomIn => ctrl(Key::Plus),
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
-            Self::OpenDemo
+            Self::OpenFolder
+            | Self::OpenDemo
             | Self::ShowReport
+            | Self::ImportOptions
+            | Self::Export
             | Self::CloseRecording
             | Self::Show(_)
             | Self::LayoutExplore

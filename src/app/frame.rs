@@ -6,6 +6,7 @@ use eframe::egui::{self, CornerRadius, Margin, Popup, RichText, Stroke, Ui, Visu
 use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, UiResponse};
 
 use super::layout::{self, Pane};
+use super::report::ReportWish;
 use super::run::Run;
 use super::{Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
@@ -53,12 +54,14 @@ impl SpikescopeApp {
         let bar = |x, y| egui::Frame::new().fill(tokens.chrome).inner_margin(Margin::symmetric(x, y));
         let menu = egui::Panel::top("menu").frame(bar(8, 3)).show_separator_line(false).show(ui, |ui| self.menu_bar(ui)).inner;
         let status = egui::Panel::bottom("status").frame(bar(10, 4)).show_separator_line(false).show(ui, |ui| self.status_bar(ui)).inner;
+        let noticed = self.notice_bar(ui);
         let mut wish = None;
         let empty = self.recording.is_none() && self.run.is_none();
         let frame = if empty { egui::Frame::new().fill(tokens.pane) } else { bar(6, 0) };
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
             if empty {
-                wish = welcome::ui(ui, &self.settings, self.opening.as_ref(), &mut self.path);
+                let missing = self.import.missing(ui.ctx(), &self.settings.recent);
+                wish = welcome::ui(ui, &self.settings, &missing, self.opening.as_ref(), &mut self.path);
             } else {
                 self.tiles(ui, actions);
             }
@@ -71,7 +74,7 @@ impl SpikescopeApp {
             }
             None => None,
         };
-        menu.or(status).or(wished)
+        menu.or(status).or(noticed).or(wished)
     }
 
     fn tiles(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -141,10 +144,14 @@ impl SpikescopeApp {
         let usable: Vec<(Command, String)> = Command::all().into_iter().filter(|c| self.enabled(*c)).map(|c| (c, self.name(c))).collect();
         let mut command = self.palette.ui(ctx, &usable);
         if let Some(recording) = self.recording.clone()
-            && let Some(rule) = self.report.ui(ctx, &recording, &self.recipe.data.areas)
+            && let Some(wish) = self.report.ui(ctx, &recording, &self.recipe.data.areas)
         {
-            self.recipe.data.areas = rule;
+            match wish {
+                ReportWish::Areas(rule) => self.recipe.data.areas = rule,
+                ReportWish::Change => command = Some(Command::ImportOptions),
+            }
         }
+        self.poll_import(ctx);
         let runs = self.options.runs_dir.clone();
         if let Some(request) = self.windows.ui(ctx, &self.titles, &mut self.settings, &mut self.path, runs.as_ref()) {
             self.open(ctx, request);

@@ -13,18 +13,19 @@ impl SpikescopeApp {
         let mut chosen = None;
         egui::MenuBar::new().ui(ui, |ui| {
             ui.menu_button("File", |ui| {
-                for command in [Command::Open, Command::OpenPath, Command::OpenDemo] {
+                for command in [Command::Open, Command::OpenFolder, Command::OpenPath, Command::OpenDemo] {
                     self.entry(ui, command, &mut chosen);
                 }
                 ui.add_enabled_ui(!self.settings.recent.is_empty(), |ui| {
                     ui.menu_button("Open recent", |ui| {
-                        for index in 0..self.settings.recent.len() {
-                            self.entry(ui, Command::OpenRecent(index), &mut chosen);
+                        let missing = self.import.missing(ui.ctx(), &self.settings.recent);
+                        for (index, gone) in missing.into_iter().enumerate() {
+                            ui.add_enabled_ui(!gone, |ui| self.entry(ui, Command::OpenRecent(index), &mut chosen));
                         }
                     });
                 });
                 ui.separator();
-                for command in [Command::ShowReport, Command::CloseRecording] {
+                for command in [Command::ShowReport, Command::ImportOptions, Command::Export, Command::CloseRecording] {
                     self.entry(ui, command, &mut chosen);
                 }
                 ui.separator();

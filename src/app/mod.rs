@@ -2,7 +2,11 @@
 //! actions, and never waits: files are read, settings written and models trained on threads of their own.
 
 mod command;
+mod export_window;
 mod frame;
+mod import;
+mod import_flow;
+mod import_preview;
 mod layout;
 mod menu;
 mod meter;
@@ -19,6 +23,7 @@ mod welcome;
 mod windows;
 
 pub use command::Command;
+pub use import_preview::Preview;
 pub use open::Request;
 pub use run::default_runs_dir;
 pub use settings::{Settings, ThemeChoice};
@@ -28,6 +33,7 @@ use std::path::PathBuf;
 
 use eframe::egui;
 
+use crate::formats::shelf::Shelf;
 use crate::training::Recipe;
 
 /// How the window starts. The default keeps nothing on disk and opens nothing (tests); [`AppOptions::for_user`] is what the
@@ -48,6 +54,8 @@ pub struct AppOptions {
     pub settings_path: Option<PathBuf>,
     /// Folder in which run folders are made; `None` writes no runs.
     pub runs_dir: Option<PathBuf>,
+    /// Where decisions about recordings are kept; `None` keeps none.
+    pub shelf: Option<Shelf>,
     /// Theme, instead of the one in the settings.
     pub theme: Option<ThemeChoice>,
     /// Tell when the first frame is on the screen and close the window (`spikescope bench ui`).
@@ -57,7 +65,7 @@ pub struct AppOptions {
 impl AppOptions {
     /// Options of a normal start: settings and runs in the user's folders.
     pub fn for_user(files: Vec<PathBuf>) -> Self {
-        Self { files, settings_path: Settings::default_path(), runs_dir: default_runs_dir(), ..Self::default() }
+        Self { files, settings_path: Settings::default_path(), runs_dir: default_runs_dir(), shelf: Shelf::of_user(), ..Self::default() }
     }
 }
 

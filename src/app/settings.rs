@@ -1,6 +1,7 @@
 //! Settings of the window: one small JSON file in the user's configuration folder, written whole or not at all, by a thread of
 //! its own. A file that cannot be read is set aside, never overwritten unseen; one from a newer version is backed up first.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ pub const VERSION: u32 = 1;
 
 /// How many recordings the recent list keeps.
 pub const RECENT: usize = 9;
+
+/// For how many shapes of files answers are kept.
+pub const SHAPES: usize = 500;
 
 /// Light, dark or whatever the system says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +67,10 @@ pub struct Settings {
     pub theme: ThemeChoice,
     /// Recordings opened last, newest first.
     pub recent: Vec<PathBuf>,
-    /// Show what the import assumed, repaired and left out after opening.
+    /// Say in a line after opening what the import assumed, repaired and left out.
     pub show_report: bool,
+    /// Answers to the choices of imports, by shape of the file (see `formats::shape`) and key.
+    pub answers: BTreeMap<String, BTreeMap<String, String>>,
     /// Folder for runs; `None` is the default in the user's data folder.
     pub runs: Option<PathBuf>,
     /// Arrangement of the views, see `layout`; checked before it is used.
@@ -73,7 +79,15 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: VERSION, theme: ThemeChoice::System, recent: Vec::new(), show_report: true, runs: None, layout: None }
+        Self {
+            version: VERSION,
+            theme: ThemeChoice::System,
+            recent: Vec::new(),
+            show_report: true,
+            answers: BTreeMap::new(),
+            runs: None,
+            layout: None,
+        }
     }
 }
 
@@ -123,6 +137,15 @@ impl Settings {
         self.recent.retain(|p| p != path);
         self.recent.insert(0, path.to_owned());
         self.recent.truncate(RECENT);
+    }
+
+    /// Keep answers for files of this shape in place of those before; none forgets them.
+    pub fn remember_answers(&mut self, shape: &str, answers: BTreeMap<String, String>) {
+        if answers.is_empty() {
+            self.answers.remove(shape);
+        } else if self.answers.len() < SHAPES || self.answers.contains_key(shape) {
+            self.answers.insert(shape.to_owned(), answers);
+        }
     }
 
     /// Write settings whole or not at all: temporary sibling, flush to disk, rename.
@@ -262,6 +285,17 @@ mod tests {
         assert_eq!(settings.recent.len(), RECENT);
         assert_eq!(settings.recent.first().unwrap(), Path::new("/7"));
         assert_eq!(settings.recent.iter().collect::<std::collections::BTreeSet<_>>().len(), RECENT);
+    }
+
+    #[test]
+    fn answers_are_kept_by_shape_and_forgotten() {
+        let mut settings = Settings::default();
+        let answers = BTreeMap::from([("time_unit".to_owned(), "ms".to_owned())]);
+        settings.remember_answers("Spike list: unit,time", answers.clone());
+        let back: Settings = serde_json::from_str(&serde_json::to_string(&settings).unwrap()).unwrap();
+        assert_eq!(back.answers.get("Spike list: unit,time"), Some(&answers));
+        settings.remember_answers("Spike list: unit,time", BTreeMap::new());
+        assert_eq!(settings, Settings::default());
     }
 
     #[test]

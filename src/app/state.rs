@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 use eframe::egui;
 use egui_tiles::Tree;
 
+use super::import_flow::Import;
 use super::layout::{self, Pane};
 use super::meter::Meter;
-use super::open::{Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
+use super::open::{Ask, Change, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
 use super::palette::Palette;
-use super::report::{self, ReportWindow};
+use super::report::ReportWindow;
 use super::run::{Run, run_folder};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
 use super::toasts::{ToastKind, Toasts};
@@ -41,6 +42,7 @@ pub struct SpikescopeApp {
     pub(super) recipe: Recipe,
     pub(super) opening: Option<Opening>,
     pub(super) dialog: Option<Dialog>,
+    pub(super) import: Import,
     pub(super) toasts: Toasts,
     pub(super) palette: Palette,
     pub(super) report: ReportWindow,
@@ -126,6 +128,7 @@ impl SpikescopeApp {
             selection: Selection::default(),
             opening: None,
             dialog: None,
+            import: Import::default(),
             toasts: Toasts::default(),
             palette: Palette::default(),
             report: ReportWindow::default(),
@@ -172,7 +175,10 @@ impl SpikescopeApp {
 
     /// True while something is being read or computed for the window (training not counted): a picture would not be complete.
     pub fn is_busy(&self, ctx: &egui::Context) -> bool {
-        self.opening.is_some() || work::pending(ctx) > 0 || (self.frames < 2 && (self.options.demo || !self.options.files.is_empty()))
+        self.opening.is_some()
+            || self.import.is_busy()
+            || work::pending(ctx) > 0
+            || (self.frames < 2 && (self.options.demo || !self.options.files.is_empty()))
     }
 
     /// Theme to use: the option, else the settings; `None` leaves what the context has (tests).
@@ -220,10 +226,10 @@ impl SpikescopeApp {
         }
         match self.dialog.as_ref().map(Dialog::poll) {
             None | Some(Picked::NotYet) => {}
-            Some(Picked::File(path)) => {
-                self.dialog = None;
-                self.open(ctx, Request::File(path));
-            }
+            Some(Picked::File(path)) => match self.dialog.take().map(|dialog| dialog.asks) {
+                Some(Ask::Save(_)) => self.import.export.path = path.display().to_string(),
+                _ => self.open(ctx, Request::File(path)),
+            },
             Some(Picked::Nothing) => self.dialog = None,
             Some(Picked::NoDialog) => {
                 self.dialog = None;
@@ -281,7 +287,7 @@ impl SpikescopeApp {
         if let Some(before) = self.opening.take() {
             before.cancel();
         }
-        match Opening::start(ctx, request) {
+        match Opening::start(ctx, request, self.how()) {
             Ok(opening) => self.opening = Some(opening),
             Err(failure) => self.failed_to_open(failure),
         }
@@ -300,20 +306,31 @@ impl SpikescopeApp {
                 self.opening = None;
                 self.failed_to_open(failure);
             }
-            Opened::Recording(recording) => {
-                let request = self.opening.take().map(|opening| opening.request);
-                let recipe = match request {
-                    Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
-                    // The demo's small encoder is not for other recordings.
-                    _ if self.recipe.model == Recipe::demo().model => Recipe::default(),
-                    _ => recipe_for(&self.recipe),
-                };
-                if let Some(Request::File(path)) = request {
-                    self.settings.remember(&path);
+            Opened::Question(choice) => {
+                if let Some(opening) = self.opening.take() {
+                    self.asked(&opening, *choice);
                 }
-                self.take_over(ctx, recording, recipe);
+            }
+            Opened::Recording(recording) => {
+                let opening = self.opening.take();
+                self.import.shape = opening.as_ref().and_then(Opening::shape).map(|shape| shape.to_string());
+                self.show_opened(ctx, opening.map(|opening| opening.request), recording);
             }
         }
+    }
+
+    /// Show a recording that was read.
+    pub(super) fn show_opened(&mut self, ctx: &egui::Context, request: Option<Request>, recording: Arc<Recording>) {
+        let recipe = match request {
+            Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
+            // The demo's small encoder is not for other recordings.
+            _ if self.recipe.model == Recipe::demo().model => Recipe::default(),
+            _ => recipe_for(&self.recipe),
+        };
+        if let Some(Request::File(path)) = request {
+            self.settings.remember(&path);
+        }
+        self.take_over(ctx, recording, recipe);
     }
 
     fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe) {
@@ -322,7 +339,8 @@ impl SpikescopeApp {
         self.recipe = recipe;
         self.run = None;
         self.report = ReportWindow::default();
-        self.report.open = self.settings.show_report && report::matters(&recording) && !self.train_when_open;
+        self.take_notice(&recording);
+        self.with_areas = Background::default();
         self.recording = Some(recording);
         if std::mem::take(&mut self.train_when_open) {
             self.train(ctx, self.recipe.clone());
@@ -410,7 +428,8 @@ impl SpikescopeApp {
         let active = self.run.as_ref().is_some_and(Run::is_active);
         match command {
             Command::OpenRecent(index) => index < self.settings.recent.len(),
-            Command::ShowReport | Command::CloseRecording => self.recording.is_some(),
+            Command::ShowReport | Command::CloseRecording | Command::Export => self.recording.is_some(),
+            Command::ImportOptions => self.can_reconsider(),
             Command::Train => self.recording.is_some() && !active,
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::LayoutExplore | Command::LayoutCouplings | Command::ResetLayout => {
@@ -442,7 +461,10 @@ impl SpikescopeApp {
             }
         };
         match command {
-            Command::Open => self.ask_for_file(ctx),
+            Command::Open => self.ask(ctx, Ask::File),
+            Command::OpenFolder => self.ask(ctx, Ask::Folder),
+            Command::ImportOptions => self.reconsider(ctx),
+            Command::Export => self.import.export.open = true,
             Command::OpenPath => self.windows.path = true,
             Command::OpenDemo => self.open(ctx, Request::Demo),
             Command::OpenRecent(index) => {
@@ -493,12 +515,12 @@ impl SpikescopeApp {
         }
     }
 
-    fn ask_for_file(&mut self, ctx: &egui::Context) {
+    pub(super) fn ask(&mut self, ctx: &egui::Context, asks: Ask) {
         if self.dialog.is_some() {
             self.toasts.tell(ToastKind::Info, "The file dialog is open already");
             return;
         }
-        self.dialog = Dialog::open(ctx);
+        self.dialog = Dialog::open(ctx, asks);
         if self.dialog.is_none() {
             self.toasts.offer("The file dialog could not be opened", "Type a path", Command::OpenPath);
         }
@@ -520,7 +542,11 @@ impl SpikescopeApp {
                     }
                 }
                 Action::Tell(text) => self.toasts.tell(ToastKind::Info, text),
-                Action::OpenDialog => self.ask_for_file(ctx),
+                Action::OpenDialog => self.ask(ctx, Ask::File),
+                Action::ImportOptions => self.execute(ctx, Command::ImportOptions),
+                Action::Export => self.execute(ctx, Command::Export),
+                Action::Decide(sidecar) => self.change_recording(ctx, Change::Sidecar(sidecar)),
+                Action::AreaList(path) => self.change_recording(ctx, Change::AreaList(path)),
                 Action::OpenDemo => self.open(ctx, Request::Demo),
             }
         }

@@ -14,6 +14,8 @@ impl SpikescopeApp {
             let tokens = theme::of(ui);
             if let Some(opening) = self.opening.as_ref().filter(|_| self.recording.is_some() || self.run.is_some()) {
                 welcome::progress(ui, opening);
+            } else if let Some(changing) = &self.import.changing {
+                welcome::progress(ui, changing);
             } else if let Some(run) = self.run() {
                 run_line(ui, run);
                 if self.then.is_some() {

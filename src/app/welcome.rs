@@ -16,8 +16,8 @@ pub enum Wish {
     Open(Request),
 }
 
-/// Draw the page.
-pub fn ui(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut String) -> Option<Wish> {
+/// Draw the page; `missing` tells for every recent file whether it is gone.
+pub fn ui(ui: &mut Ui, settings: &Settings, missing: &[bool], opening: Option<&Opening>, path: &mut String) -> Option<Wish> {
     let mut wish = None;
     let width = 560.0_f32.min(ui.available_width() - 24.0).max(150.0);
     egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -26,7 +26,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mu
             ui.allocate_ui(vec2(width, 10.0), |ui| {
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    wish = page(ui, settings, opening, path, width);
+                    wish = page(ui, settings, missing, opening, path, width);
                 });
             });
         });
@@ -34,7 +34,7 @@ pub fn ui(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mu
     wish
 }
 
-fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut String, width: f32) -> Option<Wish> {
+fn page(ui: &mut Ui, settings: &Settings, missing: &[bool], opening: Option<&Opening>, path: &mut String, width: f32) -> Option<Wish> {
     let tokens = theme::of(ui);
     let mut wish = None;
     emblem(ui, width);
@@ -68,7 +68,8 @@ fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut 
         .inner
     };
     let mut layout = |ui: &mut Ui| {
-        if choice(ui, "Open a recording…", "NWB, CSV, TSV or NPZ. You can also drop a file anywhere on this window.", true) {
+        if choice(ui, "Open a recording…", "A file with spike times. You can also drop files or a folder anywhere on this window.", true)
+        {
             wish = Some(Wish::Command(Command::Open));
         }
         if choice(
@@ -88,7 +89,11 @@ fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut 
             layout(ui);
         });
     }
-    ui.add_space(10.0);
+    ui.add_space(6.0);
+    if ui.link("Open a folder…").on_hover_text(Command::OpenFolder.tooltip()).clicked() {
+        wish = Some(Wish::Command(Command::OpenFolder));
+    }
+    ui.add_space(6.0);
     if let Some(request) = path_field(ui, path) {
         wish = Some(Wish::Open(request));
     }
@@ -99,7 +104,9 @@ fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut 
             let name = recent.file_name().map_or_else(|| recent.display().to_string(), |n| n.to_string_lossy().into_owned());
             let folder = recent.parent().map(|p| p.display().to_string()).unwrap_or_default();
             ui.horizontal(|ui| {
-                if ui.link(&name).on_hover_text(recent.display().to_string()).clicked() {
+                if missing.get(index).copied().unwrap_or(false) {
+                    ui.add_enabled(false, egui::Label::new(&name)).on_disabled_hover_text("This file is not there any more");
+                } else if ui.link(&name).on_hover_text(recent.display().to_string()).clicked() {
                     wish = Some(Wish::Command(Command::OpenRecent(index)));
                 }
                 ui.add(egui::Label::new(RichText::new(folder).small().color(tokens.weak)).truncate());
@@ -115,9 +122,10 @@ fn page(ui: &mut Ui, settings: &Settings, opening: Option<&Opening>, path: &mut 
 pub fn progress(ui: &mut Ui, opening: &Opening) {
     let tokens = theme::of(ui);
     let doing = opening.doing();
+    let size = opening.size().map(|size| format!(" ({size})")).unwrap_or_default();
     let text = match doing.is_empty() {
-        true => format!("Opening {}", opening.request.name()),
-        false => format!("Opening {}: {doing}", opening.request.name()),
+        true => format!("Opening {}{size}", opening.request.name()),
+        false => format!("Opening {}{size}: {doing}", opening.request.name()),
     };
     ui.horizontal_wrapped(|ui| {
         ui.label(&text);

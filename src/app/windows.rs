@@ -65,7 +65,8 @@ impl Windows {
             let choices = ThemeChoice::ALL.map(|choice| (choice, choice.name(), "Colours of the window"));
             widgets::segmented(ui, &mut settings.theme, &choices);
             widgets::section(ui, "After opening");
-            ui.checkbox(&mut settings.show_report, "Show the import report when something was assumed, repaired or left out");
+            ui.checkbox(&mut settings.show_report, "Say in a line what was assumed, repaired or left out");
+            answers(ui, settings);
             widgets::section(ui, "Runs");
             let label = ui.label("Folder for training runs");
             let text = self.runs_text.get_or_insert_with(|| settings.runs.as_ref().map(|p| p.display().to_string()).unwrap_or_default());
@@ -82,6 +83,27 @@ impl Windows {
         if !open {
             self.runs_text = None;
         }
+    }
+}
+
+/// Answers remembered for kinds of files, each with a way to forget it.
+fn answers(ui: &mut egui::Ui, settings: &mut Settings) {
+    if settings.answers.is_empty() {
+        return;
+    }
+    let mut forget = None;
+    ui.label("Answers remembered for imports");
+    for (shape, answers) in &settings.answers {
+        ui.horizontal(|ui| {
+            let told: Vec<String> = answers.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            if ui.small_button("Forget").on_hover_text(format!("Forget the answers for {shape}")).clicked() {
+                forget = Some(shape.clone());
+            }
+            ui.add(egui::Label::new(format!("{shape}: {}", told.join(", "))).truncate()).on_hover_text(told.join("\n"));
+        });
+    }
+    if let Some(shape) = forget {
+        settings.answers.remove(&shape);
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::sources::ImportOptions;
 use super::{Usage, output, sources};
+use crate::formats::OpenOptions;
 use crate::recording::{Recording, Trials};
-use crate::runs::{self, LoadedRun, MANIFEST, RecordingSource};
+use crate::runs::{self, LoadedRun, MANIFEST, RecordingEntry, RecordingSource};
 use crate::training::Recipe;
 use crate::views::RunState;
 
@@ -21,12 +23,12 @@ pub(super) struct Scene {
 impl Scene {
     /// From a recording, a run folder, or one of each in any order. A run brings its recording with it where that can still be
     /// had.
-    pub(super) fn from_paths(paths: &[PathBuf]) -> anyhow::Result<Self> {
+    pub(super) fn from_paths(paths: &[PathBuf], import: &ImportOptions) -> anyhow::Result<Self> {
         let (runs, files): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| path.join(MANIFEST).is_file());
         if runs.len() > 1 || files.len() > 1 {
             return Err(Usage("name one recording, one run folder, or one of each".to_owned()).into());
         }
-        let recording = files.first().map(|file| sources::open(file)).transpose()?.map(Arc::new);
+        let recording = files.first().map(|file| import.open(file)).transpose()?;
         match runs.first() {
             None => Ok(Self { recording, run: None }),
             Some(folder) => {
@@ -74,8 +76,8 @@ fn as_the_run_sees_it(recording: &Recording, recipe: &Recipe) -> Option<(Arc<Rec
 fn recording_of(run: &LoadedRun) -> Option<Arc<Recording>> {
     let entry = &run.manifest.recording;
     let found = match &entry.source {
-        RecordingSource::File { path } if Path::new(path).exists() => sources::open(Path::new(path)).ok(),
-        RecordingSource::Simulator { name, .. } if name == "demo" => sources::demo().ok(),
+        RecordingSource::File { path } if Path::new(path).exists() => opened_as_then(Path::new(path), entry),
+        RecordingSource::Simulator { name, .. } if name == "demo" => sources::demo().ok().map(Arc::new),
         _ => None,
     };
     let same = found.filter(|recording| recording.fingerprint == entry.fingerprint);
@@ -85,5 +87,15 @@ fn recording_of(run: &LoadedRun) -> Option<Arc<Recording>> {
             entry.name
         ));
     }
-    same.map(Arc::new)
+    same
+}
+
+/// The file read with the answers of that time, and with what the user made of it then.
+fn opened_as_then(path: &Path, entry: &RecordingEntry) -> Option<Arc<Recording>> {
+    let options = OpenOptions { answers: entry.report.answers(), ..OpenOptions::for_this_machine() };
+    let read = Arc::new(sources::read(path, &options).ok()?);
+    match &entry.prepared {
+        None => Some(read),
+        Some(sidecar) => sidecar.apply(&read).ok(),
+    }
 }

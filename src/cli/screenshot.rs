@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use eframe::egui;
 
 use super::scene::Scene;
+use super::sources::ImportOptions;
 use super::stage::{Look, Stage};
 use super::{Usage, output, sources};
 use crate::export::write_png;
@@ -23,6 +24,8 @@ pub(super) struct Screenshot {
     /// The built-in demo recording
     #[arg(long)]
     demo: bool,
+    #[command(flatten)]
+    import: ImportOptions,
     /// View to draw; `window` is the whole window
     #[arg(long, value_name = "VIEW", help = format!("View to draw: {}", view_names()))]
     view: String,
@@ -55,7 +58,7 @@ impl Screenshot {
             None if self.view == WINDOW => None,
             None => return Err(Usage(format!("there is no view '{}'; the views are: {}", self.view, view_names())).into()),
         };
-        let scene = if self.demo { Scene::of_recording(sources::demo()?) } else { Scene::from_paths(&self.inputs)? };
+        let scene = if self.demo { Scene::of_recording(sources::demo()?) } else { Scene::from_paths(&self.inputs, &self.import)? };
         let look = Look {
             size: egui::vec2(f32::from(self.size.0), f32::from(self.size.1)),
             scale: self.scale,

@@ -2,15 +2,83 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Usage;
-use crate::formats::{self, OpenOptions};
-use crate::recording::Recording;
+use clap::Args;
+
+use super::{Usage, output};
+use crate::analysis::synchrony::{SynchronyCheck, synchrony};
+use crate::formats::shelf::Shelf;
+use crate::formats::{self, OpenOptions, TimeRange};
+use crate::recording::quality::QualityFilter;
+use crate::recording::{Recording, Sidecar};
 use crate::simulate::{self, SimulateError};
 
+/// How a recording is opened: the answers of the import dialog, and what is taken of the recording.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ImportOptions {
+    /// Answer to a choice of the import, for example time_unit=ms; `spikescope info FILE` lists the choices. May be given more than once
+    #[arg(long = "import", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) answers: Vec<(String, String)>,
+    /// Only this stretch, in seconds, for example 0..600
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true)]
+    pub(super) time_range: Option<TimeRange>,
+    /// Only units for which this holds, for example "rate > 1 and isi_violations < 0.01 and area == 'V1'"
+    #[arg(long, value_name = "EXPR")]
+    pub(super) units: Option<String>,
+    /// Leave out spikes in milliseconds in which far more units are active than in jittered data
+    #[arg(long)]
+    pub(super) mask_artefacts: bool,
+    /// The recording as it is in the file, without the areas and filters kept beside it
+    #[arg(long)]
+    pub(super) as_read: bool,
+}
+
+impl ImportOptions {
+    /// Open a recording as these options say.
+    pub(super) fn open(&self, path: &Path) -> anyhow::Result<Arc<Recording>> {
+        let answers = self.answers.iter().cloned().collect();
+        let options = OpenOptions { answers, time_range: self.time_range, ..OpenOptions::for_this_machine() };
+        let recording = read(path, &options)?;
+        for (key, _) in &self.answers {
+            if !recording.report.choices.iter().any(|c| &c.key == key) {
+                let have: Vec<&str> = recording.report.choices.iter().map(|c| c.key.as_str()).collect();
+                let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
+                output::tell(&format!("note: opening {} left no choice '{key}' (choices: {have})", path.display()));
+            }
+        }
+        let shelf = Shelf::of_user().filter(|_| !self.as_read);
+        self.prepare(match shelf {
+            Some(shelf) => shelf.apply(recording),
+            None => Arc::new(recording),
+        })
+    }
+
+    /// Units and artefacts, on top of what is kept beside the recording.
+    fn prepare(&self, recording: Arc<Recording>) -> anyhow::Result<Arc<Recording>> {
+        let mut sidecar = recording.sidecar();
+        if let Some(expression) = &self.units {
+            let before = std::mem::take(&mut sidecar.keep.expression);
+            let both = if before.trim().is_empty() { expression.clone() } else { format!("({before}) and ({expression})") };
+            sidecar.keep = QualityFilter { expression: both, ..sidecar.keep };
+        }
+        if self.mask_artefacts {
+            let found = synchrony(&recording.original().spikes, &SynchronyCheck::default())?;
+            output::tell(&format!("artefacts: {}", found.sentence()));
+            sidecar.mask = found.mask();
+        }
+        apply(&sidecar, &recording)
+    }
+}
+
+/// A recording with other decisions.
+pub(super) fn apply(sidecar: &Sidecar, recording: &Arc<Recording>) -> anyhow::Result<Arc<Recording>> {
+    sidecar.apply(&recording.original()).map_err(|e| Usage(e.to_string()).into())
+}
+
 /// Open a file; when it takes long, a terminal is told how far it is.
-pub(super) fn open(path: &Path) -> anyhow::Result<Recording> {
+pub(super) fn read(path: &Path, options: &OpenOptions) -> anyhow::Result<Recording> {
     let (begun, shows) = (Instant::now(), stderr().is_terminal());
     let told = std::cell::Cell::new(false);
     let progress = |fraction: f32, doing: &str| {
@@ -21,7 +89,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Recording> {
         }
         true
     };
-    let opened = formats::open(path, &OpenOptions::default(), &progress);
+    let opened = formats::open(path, options, &progress);
     if told.get() {
         let _ = write!(stderr(), "\r\x1b[K");
     }

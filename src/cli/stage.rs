@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use eframe::egui;
+use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, HarnessBuilder};
 use image::RgbaImage;
 
@@ -75,6 +76,22 @@ impl Stage {
         let begun = Instant::now();
         self.draw()?;
         Ok(begun.elapsed())
+    }
+
+    /// Run one frame without drawing it.
+    pub(super) fn step(&mut self) {
+        self.harness.step();
+    }
+
+    /// Open a file as a drop onto the window does.
+    pub(super) fn open(&mut self, path: &std::path::Path) {
+        let ctx = self.harness.ctx.clone();
+        self.harness.state_mut().open_path(&ctx, path);
+    }
+
+    /// True when something whose name has this in it is in the last frame.
+    pub(super) fn shows(&self, part: &str) -> bool {
+        self.harness.query_all_by_label_contains(part).next().is_some()
     }
 
     fn draw(&mut self) -> anyhow::Result<RgbaImage> {

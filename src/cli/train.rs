@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::progress::{Bell, follow};
 use super::recipe::RecipeOptions;
+use super::sources::ImportOptions;
 use super::{output, sources};
 use crate::recording::Recording;
 use crate::runs;
@@ -25,6 +26,8 @@ pub(super) struct Train {
     /// A setting of the simulator, for example trials=1000; may be given more than once
     #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, conflicts_with = "file")]
     simulator_settings: Vec<(String, String)>,
+    #[command(flatten)]
+    import: ImportOptions,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// Run folder to write; a run that is already there is replaced
@@ -44,12 +47,12 @@ impl Train {
         // Before the work, not after it.
         runs::check_target(&self.out)?;
         let recording = match (&self.file, &self.simulate) {
-            (Some(file), _) => sources::open(file)?,
-            (None, Some(name)) => sources::simulate(name, &self.simulator_settings)?,
-            (None, None) => sources::demo()?,
+            (Some(file), _) => self.import.open(file)?,
+            (None, Some(name)) => Arc::new(sources::simulate(name, &self.simulator_settings)?),
+            (None, None) => Arc::new(sources::demo()?),
         };
         self.recipe.choose_areas(&mut recipe, &recording)?;
-        let summary = train(Arc::new(recording), recipe, self.out, self.quiet)?;
+        let summary = train(recording, recipe, self.out, self.quiet)?;
         output::print(&if self.json { summary.to_string() } else { summary_text(&summary) })
     }
 }

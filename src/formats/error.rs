@@ -86,6 +86,14 @@ pub enum FormatError {
         /// The question; its `value` is empty or a proposal.
         choice: Box<Choice>,
     },
+    /// A stretch of time without spikes, or that is none.
+    #[error("{}: {problem}; write the stretch in seconds as 0..60", path.display())]
+    TimeRange {
+        /// File.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The user stopped the import.
     #[error("{}: opening was cancelled", path.display())]
     Cancelled {

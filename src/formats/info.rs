@@ -6,7 +6,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::clean::{counted, spikes};
-use crate::recording::{AreaRule, Column, NoteKind, Recording, Source};
+use crate::recording::quality::UnitQuality;
+use crate::recording::{AreaRule, Choice, Column, NoteKind, Recording, Source};
 
 /// Everything about a recording that can be counted: units, spikes, areas, tables, area rules, import report. Times in seconds.
 pub fn info_json(recording: &Recording) -> Value {
@@ -68,8 +69,37 @@ pub fn info_json(recording: &Recording) -> Value {
         ),
     );
     put("report", json!(recording.report.notes));
+    put("choices", json!(recording.report.choices));
+    let quality = UnitQuality::of(recording);
+    put("rate_hz", json!(quality.rate_hz));
+    put("presence", json!(quality.presence));
+    put("isi_violations", json!(quality.isi_violations));
+    if let Some(prepared) = &recording.prepared {
+        put("prepared", json!(prepared.sidecar));
+        put("fingerprint_as_read", json!(prepared.original.fingerprint));
+    }
     put("fingerprint", json!(recording.fingerprint));
     Value::Object(info)
+}
+
+/// A recording in one line: "24 units, 61.2 min, 8.1 Hz mean".
+pub fn info_line(recording: &Recording) -> String {
+    let n = recording.n_units();
+    let Some((first, last)) = recording.time_range() else { return format!("{}, no spikes", counted(n, "unit")) };
+    let seconds = last - first;
+    let length = match seconds {
+        _ if seconds < 120.0 => format!("{seconds:.1} s"),
+        _ if seconds < 48.0 * 3600.0 => format!("{:.1} min", seconds / 60.0),
+        _ => format!("{:.1} days", seconds / 86_400.0),
+    };
+    let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * seconds.max(f64::MIN_POSITIVE));
+    let rate = match rate {
+        _ if seconds <= 0.0 => String::new(),
+        _ if (1.0..1e4).contains(&rate) => format!(", {rate:.1} Hz mean"),
+        _ if (0.01..1.0).contains(&rate) => format!(", {rate:.2} Hz mean"),
+        _ => format!(", {rate:.1e} Hz mean"),
+    };
+    format!("{}, {length}{rate}", counted(n, "unit"))
 }
 
 /// The same for people, as lines of text.
@@ -143,10 +173,28 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
             NoteKind::Repaired => "repaired",
             NoteKind::LeftOut => "left out",
             NoteKind::Advice => "please check",
+            NoteKind::Chosen => "your choice",
         };
         writeln!(text, "  {kind}, {}: {}", note.place, note.message)?;
     }
+    if !recording.report.choices.is_empty() {
+        writeln!(text, "\nChoices (change one with --import KEY=VALUE)")?;
+    }
+    for choice in &recording.report.choices {
+        write_choice(choice, text)?;
+    }
     writeln!(text, "\nFingerprint {}", recording.fingerprint)
+}
+
+fn write_choice(choice: &Choice, text: &mut String) -> std::fmt::Result {
+    let assumed = if choice.assumed { " (assumed)" } else { "" };
+    let label = match choice.shown() {
+        shown if shown == choice.value => String::new(),
+        shown => format!(", {shown}"),
+    };
+    writeln!(text, "  {}={}{assumed}: {}{label}; {}", choice.key, choice.value, choice.label, choice.why)?;
+    let values: Vec<&str> = choice.options.iter().map(|o| o.value.as_str()).collect();
+    if values.is_empty() { Ok(()) } else { writeln!(text, "    one of {}", values.join(", ")) }
 }
 
 /// Number of units per area name, as the file has the names.

@@ -2,6 +2,7 @@
 //! and leaves in [`Recording::report`] what was assumed, repaired and left out. A new format is one file and one line in `TABLE`.
 
 mod alf;
+pub mod area_list;
 mod arrays;
 mod ask;
 mod binned_h5;
@@ -12,15 +13,19 @@ mod guard;
 mod hdf5_bytes;
 pub mod info;
 mod mat;
+pub mod memory;
 mod nex;
 mod npz;
 mod nwb;
 mod nwb_write;
 mod phy;
 mod save;
+mod shape;
+pub mod shelf;
 mod sonata;
 mod spikeinterface;
 mod text;
+mod time_range;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,11 +35,13 @@ use crate::recording::{Recording, RecordingParts, Source};
 
 pub use binned_h5::{BinnedKind, BinnedLayout, save_binned};
 pub use error::FormatError;
-pub use save::save;
+pub use save::{WRITES, save};
+pub use shape::shape;
 pub use text::preview::{TextEffect, TextPreview, preview, preview_with, shape_key};
+pub use time_range::{TIME_RANGE, TimeRange};
 
 /// How to open a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OpenOptions {
     /// Answers to the [`crate::recording::Choice`]s of an import, by key; what is not answered is decided by the reader.
     pub answers: BTreeMap<String, String>,
@@ -42,11 +49,13 @@ pub struct OpenOptions {
     pub max_bytes: u64,
     /// Longest time series kept as a covariate, samples.
     pub max_covariate_samples: u64,
+    /// Keep this stretch only; also understood as the answer [`TIME_RANGE`].
+    pub time_range: Option<TimeRange>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { answers: BTreeMap::new(), max_bytes: 16 << 30, max_covariate_samples: 4_000_000 }
+        Self { answers: BTreeMap::new(), max_bytes: 16 << 30, max_covariate_samples: 4_000_000, time_range: None }
     }
 }
 
@@ -92,6 +101,9 @@ impl From<RecordingParts> for Loaded {
     }
 }
 
+/// Name of the format of text files.
+pub const SPIKE_LIST: &str = "Spike list";
+
 /// All formats; the first whose `sniff` agrees reads the file.
 const TABLE: &[Format] = &[
     Format { known: Known { name: "NWB 2.x", extensions: &["nwb"], writes: true }, sniff: nwb::is_nwb, read: nwb::read },
@@ -121,7 +133,7 @@ const TABLE: &[Format] = &[
     },
     Format { known: Known { name: "Kilosort/Phy folder", extensions: &["py"], writes: false }, sniff: phy::sniff, read: phy::read },
     Format {
-        known: Known { name: "Spike list", extensions: &["csv", "tsv", "txt", "gz"], writes: true },
+        known: Known { name: SPIKE_LIST, extensions: &["csv", "tsv", "txt", "gz"], writes: true },
         sniff: |p| p.names.is_none() && text::sniff(p.head),
         read: text::read,
     },
@@ -170,6 +182,10 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let source = source.unwrap_or(Source::File(absolute));
     let recording = Recording::new(parts, source).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
+    let recording = match time_range::wanted(path, options)? {
+        Some(range) => time_range::cut(path, recording, range)?,
+        None => recording,
+    };
     progress.at(1.0, "done")?;
     Ok(recording)
 }

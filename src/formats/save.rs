@@ -7,6 +7,14 @@ use std::path::Path;
 use super::{FormatError, npz, nwb_write, text};
 use crate::recording::{Recording, Source};
 
+/// Endings that can be written, with what the format is and keeps.
+pub const WRITES: &[(&str, &str)] = &[
+    ("nwb", "NWB 2.x: spikes, units, areas, interval tables and time series, for other programs"),
+    ("npz", "Everything this program knows of the recording, readable with numpy.load"),
+    ("csv", "A list of spikes: unit,time_s,area"),
+    ("tsv", "A list of spikes, separated by tabs"),
+];
+
 /// Write `recording` in the format that the extension of `path` names (nwb, npz, csv, tsv). Returns what that format cannot hold,
 /// one sentence each; an NPZ file holds everything.
 ///
@@ -15,9 +23,17 @@ use crate::recording::{Recording, Source};
 pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let failed = |e: std::io::Error| FormatError::not_writable(path, e);
-    if !["nwb", "npz", "csv", "tsv"].contains(&extension.as_str()) {
+    if !WRITES.iter().any(|(known, _)| *known == extension) {
         return Err(FormatError::UnknownExtension { path: path.to_owned() });
     }
+    // The copy cannot be read again with other answers: it tells the decisions it was made with.
+    let told;
+    let recording = if recording.report.choices.is_empty() {
+        recording
+    } else {
+        told = Recording { report: recording.report.for_a_copy(), ..recording.clone() };
+        &told
+    };
     whole(path, |to| match extension.as_str() {
         "nwb" => {
             nwb_write::write(recording, to).map_err(|problem| FormatError::not_writable(path, problem))?;

@@ -32,7 +32,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     select(&mut populations, &mut choices)?;
     progress.at(0.4, "looking for the network")?;
     let network = Network::find(path, options, progress, &mut report);
-    let per_second = unit_of_time(&populations, options, &mut choices, &mut report)?;
+    let per_second = unit_of_time(&populations, &mut choices, &mut report)?;
     let several = populations.len() > 1;
     let mut nodes: Vec<Node> = Vec::new();
     let (mut times, mut offsets) = (Vec::new(), vec![0]);
@@ -80,12 +80,7 @@ fn select(populations: &mut Vec<Population>, choices: &mut Choices) -> Result<()
     Ok(())
 }
 
-fn unit_of_time(
-    populations: &[Population],
-    options: &OpenOptions,
-    choices: &mut Choices,
-    report: &mut ImportReport,
-) -> Result<f64, FormatError> {
+fn unit_of_time(populations: &[Population], choices: &mut Choices, report: &mut ImportReport) -> Result<f64, FormatError> {
     let said = populations.iter().find_map(|p| p.unit.clone());
     let named = match said.as_deref() {
         Some(unit) => Unit::named(unit.trim()).map(|u| (u, format!("the attribute units ('{unit}')"))),

@@ -4,20 +4,29 @@
 //! never changes: the window, the training thread and the command line share it behind an `Arc`. Times are f64 seconds on one
 //! clock per recording.
 
+mod area_edit;
 mod areas;
+mod artefact;
 mod binning;
+pub mod filter;
 mod fingerprint;
+pub mod quality;
 mod report;
+mod sidecar;
 mod spikes;
 mod split;
+mod subset;
 mod table;
 mod trials;
 mod truth;
 
+pub use area_edit::{AreaEdit, AreaEditError, DepthRange};
 pub use areas::{AreaError, AreaRule, AreaSplit};
+pub use artefact::ArtefactMask;
 pub use binning::{BinnedTrials, BinningError};
 pub use fingerprint::fingerprint;
 pub use report::{Choice, ChoiceOption, ImportReport, Note, NoteKind};
+pub use sidecar::{Prepared, SIDECAR_VERSION, Sidecar, SidecarError};
 pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
@@ -25,6 +34,7 @@ pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
 pub use truth::{GlmTruth, TrueEdge, TrueRates, Truth, UnitEdge};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Units of a recording: one row per spike train, in the order of the spike trains.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -91,6 +101,8 @@ pub struct Recording {
     pub fingerprint: String,
     /// What the import assumed, repaired and left out.
     pub report: ImportReport,
+    /// What the user made of the recording as read (areas by hand, units left out, …); `None` when it is as read.
+    pub prepared: Option<Arc<Prepared>>,
 }
 
 /// Everything a reader hands to [`Recording::new`].
@@ -119,7 +131,7 @@ pub struct RecordingParts {
 }
 
 /// Why parts do not make a recording.
-#[derive(Debug, thiserror::Error, PartialEq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq)]
 pub enum RecordingError {
     /// A per-unit list does not have one entry per spike train.
     #[error("{what} has {found} entries but there are {expected} spike trains")]
@@ -158,6 +170,11 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`] when lengths disagree or times are not ascending and finite.
     pub fn new(parts: RecordingParts, source: Source) -> Result<Self, RecordingError> {
+        Self::build(parts, source, None)
+    }
+
+    /// As [`Self::new`]; a fingerprint that is known is not computed again.
+    fn build(parts: RecordingParts, source: Source, known: Option<String>) -> Result<Self, RecordingError> {
         let n = parts.spikes.n_units();
         let check = |what: &str, found: usize| {
             if found == n { Ok(()) } else { Err(RecordingError::Length { what: what.to_owned(), found, expected: n }) }
@@ -187,7 +204,7 @@ impl Recording {
                 })
             })
             .collect();
-        let fingerprint = fingerprint(&parts.spikes, &parts.unit_ids);
+        let fingerprint = known.unwrap_or_else(|| fingerprint(&parts.spikes, &parts.unit_ids));
         Ok(Self {
             name: parts.name,
             spikes: parts.spikes,
@@ -200,6 +217,7 @@ impl Recording {
             source,
             fingerprint,
             report: parts.report,
+            prepared: None,
         })
     }
 
@@ -221,33 +239,5 @@ impl Recording {
     /// The interval table called `name`.
     pub fn table(&self, name: &str) -> Option<&IntervalTable> {
         self.tables.iter().find(|t| t.name == name)
-    }
-
-    /// The same recording with its units assigned to other areas (`names[unit]`), for example read off the unit ids.
-    /// The truth is dropped when it no longer lines up with the areas.
-    ///
-    /// # Errors
-    /// [`RecordingError::Length`] when `names` does not have one entry per unit.
-    pub fn with_areas(&self, names: &[String]) -> Result<Self, RecordingError> {
-        let parts = RecordingParts {
-            name: self.name.clone(),
-            spikes: self.spikes.clone(),
-            unit_ids: self.units.ids.clone(),
-            unit_areas: names.to_vec(),
-            unit_columns: self.units.columns.clone(),
-            tables: self.tables.clone(),
-            covariates: self.covariates.clone(),
-            observed: self.observed.clone(),
-            truth: None,
-            report: self.report.clone(),
-        };
-        let mut changed = Self::new(parts, self.source.clone())?;
-        changed.truth = match &self.truth {
-            Some(truth) if changed.units.area == self.units.area => Some(truth.clone()),
-            // Rates are of units, not of areas.
-            Some(Truth { rates: Some(rates), .. }) => Some(Truth { rates: Some(rates.clone()), ..Truth::default() }),
-            _ => None,
-        };
-        Ok(changed)
     }
 }

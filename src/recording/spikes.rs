@@ -1,34 +1,37 @@
 //! Spike trains of all units in one block: times end to end, with one offset per unit (compressed sparse rows).
 
-/// Spike times of every unit, f64 seconds, ascending within a unit. Cloning shares nothing: wrap the recording in an `Arc`.
+use std::sync::Arc;
+
+/// Spike times of every unit, f64 seconds, ascending within a unit. Clones share the times: the same recording with other areas
+/// costs no second copy of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpikeTrains {
-    times: Vec<f64>,
+    times: Arc<Vec<f64>>,
     offsets: Vec<usize>,
 }
 
 impl Default for SpikeTrains {
     fn default() -> Self {
-        Self { times: Vec::new(), offsets: vec![0] }
+        Self { times: Arc::default(), offsets: vec![0] }
     }
 }
 
 impl SpikeTrains {
     /// From one list of times per unit, taken as they are (see [`super::Recording::new`] for what is checked).
     pub fn from_units(units: impl IntoIterator<Item = Vec<f64>>) -> Self {
-        let mut trains = Self::default();
+        let (mut block, mut offsets) = (Vec::new(), vec![0]);
         for times in units {
-            trains.times.extend_from_slice(&times);
-            trains.offsets.push(trains.times.len());
+            block.extend_from_slice(&times);
+            offsets.push(block.len());
         }
-        trains
+        Self { times: Arc::new(block), offsets }
     }
 
     /// From a flat block and its offsets (`n_units + 1` entries, first 0, ascending, last `times.len()`).
     /// `None` when the offsets are not of that form.
     pub fn from_block(times: Vec<f64>, offsets: Vec<usize>) -> Option<Self> {
         let good = offsets.first() == Some(&0) && offsets.is_sorted() && offsets.last() == Some(&times.len());
-        good.then_some(Self { times, offsets })
+        good.then(|| Self { times: Arc::new(times), offsets })
     }
 
     /// Number of units.

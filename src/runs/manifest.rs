@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::RunError;
-use crate::recording::{Recording, Source};
+use crate::recording::{ImportReport, Recording, Sidecar, Source};
 
 /// Name of the manifest inside the run folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -47,7 +47,7 @@ pub enum RecordingSource {
 }
 
 /// The recording behind a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordingEntry {
     /// Short name.
     pub name: String,
@@ -55,6 +55,12 @@ pub struct RecordingEntry {
     pub source: RecordingSource,
     /// SHA-256 of the data, see [`Recording::fingerprint`]: says whether an open recording is the same.
     pub fingerprint: String,
+    /// What the import assumed, repaired and left out, with the answers that open the file in the same way again.
+    #[serde(default)]
+    pub report: ImportReport,
+    /// What the user made of the recording as read; `None` when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<Sidecar>,
 }
 
 impl From<&Recording> for RecordingEntry {
@@ -65,7 +71,9 @@ impl From<&Recording> for RecordingEntry {
                 RecordingSource::Simulator { name: simulator.clone(), parameters: parameters.clone(), seed: *seed }
             }
         };
-        Self { name: recording.name.clone(), source, fingerprint: recording.fingerprint.clone() }
+        let prepared = recording.prepared.as_ref().map(|p| p.sidecar.clone());
+        let (name, fingerprint) = (recording.name.clone(), recording.fingerprint.clone());
+        Self { name, source, fingerprint, report: recording.report.clone(), prepared }
     }
 }
 

@@ -20,11 +20,12 @@ pub mod widgets;
 pub mod work;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui;
 
-use crate::recording::{Recording, Trials};
+use crate::recording::{Recording, Sidecar, Trials};
 use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
 
 /// What a view shows and how it explains itself.
@@ -129,6 +130,14 @@ pub enum Action {
     OpenDialog,
     /// Open the demo recording.
     OpenDemo,
+    /// Ask how the file is read (the import dialog).
+    ImportOptions,
+    /// Write the recording to a file.
+    Export,
+    /// Decide otherwise about the recording: areas by hand, units to keep, artefacts.
+    Decide(Box<Sidecar>),
+    /// Areas from a list with a unit id and an area on every line.
+    AreaList(PathBuf),
 }
 
 /// What a view may read and change in one frame.

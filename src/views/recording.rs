@@ -1,7 +1,9 @@
 //! What was opened: the file in numbers, units by area, what the import did to it, and what training will use.
 
+mod areas;
 mod parts;
 mod plan;
+mod quality;
 
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ const LARGE: usize = 20_000;
 pub struct RecordingView {
     facts: Option<Facts>,
     plan: Option<(DataRecipe, PlanState)>,
+    areas: areas::AreaForm,
+    quality: quality::QualityForm,
 }
 
 /// A plan, or the thread that makes it.
@@ -58,6 +62,7 @@ impl View for RecordingView {
             (self.facts, self.plan) = (None, None);
             return nothing_open(ui, context);
         };
+        let context = &mut *context;
         if !self.facts.as_ref().is_some_and(|f| Arc::ptr_eq(&f.recording, recording)) {
             self.facts = Some(Facts::new(recording));
             self.plan = None;
@@ -67,7 +72,14 @@ impl View for RecordingView {
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             facts.show(ui);
             section(ui, "For training", |ui| training(ui, self.plan.as_ref().map(|p| &p.1), &mut context.recipe.data));
-            section(ui, "Import report", |ui| report(ui, recording));
+            section(ui, "Import report", |ui| report(ui, recording, context.actions));
+            folded(ui, "Areas by hand", |ui| self.areas.ui(ui, recording, context.selection, context.actions));
+            folded(ui, "Units to keep", |ui| self.quality.filters(ui, recording, context.actions));
+            folded(ui, "Artefacts", |ui| self.quality.artefacts(ui, recording, context.actions));
+            ui.add_space(6.0);
+            if ui.button("Export recording…").clicked() {
+                context.actions.push(Action::Export);
+            }
             if !recording.tables.is_empty() {
                 section(ui, "Interval tables", |ui| recording.tables.iter().for_each(|t| table(ui, t)));
             }
@@ -86,7 +98,7 @@ fn nothing_open(ui: &mut Ui, context: &mut ViewContext<'_>) {
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.3);
         ui.heading("No recording is open");
-        ui.label("NWB files and CSV tables of spike times can be opened, or dropped anywhere on this window");
+        ui.label("Files and folders with spike times can be opened, or dropped anywhere on this window");
         ui.add_space(8.0);
         if ui.button("Open a recording…").clicked() {
             context.actions.push(Action::OpenDialog);
@@ -220,8 +232,17 @@ fn fact(ui: &mut Ui, value: &str, what: &str) {
 }
 
 fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
+    headed(ui, title, true, add);
+}
+
+/// A section that is closed at first: something to do, not something to read.
+fn folded(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
+    headed(ui, title, false, add);
+}
+
+fn headed(ui: &mut Ui, title: &str, open: bool, add: impl FnOnce(&mut Ui)) {
     ui.add_space(10.0);
-    egui::CollapsingHeader::new(RichText::new(title).strong()).id_salt(title).default_open(true).show(ui, |ui| {
+    egui::CollapsingHeader::new(RichText::new(title).strong()).id_salt(title).default_open(open).show(ui, |ui| {
         ui.add_space(2.0);
         add(ui);
     });
@@ -291,21 +312,28 @@ pub fn first_upper(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-fn report(ui: &mut Ui, recording: &Recording) {
+fn report(ui: &mut Ui, recording: &Recording, actions: &mut Vec<Action>) {
     if recording.report.is_empty() {
         ui.label("Nothing had to be assumed, repaired or left out");
-        return;
     }
-    for (kind, title) in
-        [(NoteKind::Advice, "To check"), (NoteKind::LeftOut, "Left out"), (NoteKind::Repaired, "Repaired"), (NoteKind::Assumed, "Assumed")]
+    for choice in &recording.report.choices {
+        let assumed = if choice.assumed { " (assumed)" } else { "" };
+        ui.label(format!("{}: {}{assumed}", choice.label, choice.shown()));
+        ui.label(RichText::new(&choice.why).weak().small());
+    }
+    if matches!(recording.source, Source::File(_))
+        && ui.button("Import options…").on_hover_text("Read the file with other answers").clicked()
     {
+        actions.push(Action::ImportOptions);
+    }
+    for (kind, title) in NoteKind::LISTED {
         let notes: Vec<_> = recording.report.notes.iter().filter(|n| n.kind == kind).collect();
         if notes.is_empty() {
             continue;
         }
         let color = match kind {
             NoteKind::Advice | NoteKind::LeftOut => ui.visuals().warn_fg_color,
-            NoteKind::Repaired | NoteKind::Assumed => ui.visuals().text_color(),
+            NoteKind::Repaired | NoteKind::Assumed | NoteKind::Chosen => ui.visuals().text_color(),
         };
         ui.label(RichText::new(format!("{title} ({})", notes.len())).color(color).strong());
         for note in notes {

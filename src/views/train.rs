@@ -68,7 +68,7 @@ impl View for TrainView {
 
 impl TrainView {
     fn summarise(&mut self, ui: &Ui, recording: &Arc<Recording>, data: &DataRecipe) -> Option<Result<DataSummary, String>> {
-        let key = (recording.fingerprint.clone(), data.clone());
+        let key = (recording.key(), data.clone());
         let (theirs, data) = (Arc::clone(recording), data.clone());
         self.summary.get(ui.ctx(), "data summary", &key, move || summarise(&theirs, &data)).cloned()
     }
@@ -156,7 +156,7 @@ impl TrainView {
 
     fn areas(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Arc<Recording>) {
         let theirs = Arc::clone(recording);
-        let offered = self.offered.get(ui.ctx(), "area rules", &recording.fingerprint, move || AreaRule::offered(&theirs)).cloned();
+        let offered = self.offered.get(ui.ctx(), "area rules", &recording.key(), move || AreaRule::offered(&theirs)).cloned();
         let now = context.recipe.data.areas.clone();
         widgets::combo(ui, "areas", "Areas", &now.label(), f32::INFINITY, |ui| {
             for split in offered.unwrap_or_default() {

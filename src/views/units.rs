@@ -1,6 +1,5 @@
 //! The unit table: every unit with its columns; sort by any of them, filter by an expression, select for all views.
 
-mod filter;
 mod rows;
 
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use eframe::egui::{self, Align, Key, Layout, Modifiers, Sense, Ui, Vec2};
 use egui_extras::{Column, TableBuilder};
 
 use super::{Action, Selection, View, ViewContext};
-use crate::recording::Recording;
+use crate::recording::{Recording, filter};
 use crate::render::RasterStyle;
 use crate::render::axis::grouped;
 use rows::{Sorting, UnitRows};

@@ -1,4 +1,4 @@
-//! Filter expressions of the unit table, for example `rate > 5 and area == "PMd"`.
+//! Filter expressions over units, for example `rate > 5 and area == "PMd"`.
 //!
 //! ```text
 //! filter     = and { "or" and }

@@ -1,14 +1,18 @@
 //! Pure functions from arrays to arrays: bases, losses of reference models, the jitter-corrected edge score, comparison with
-//! the truth, contribution of coupling, PCA and PSTH. Nothing here knows threads, files, tensors or the window.
+//! the truth, contribution of coupling, PCA, PSTH, correlograms, rates and unit metrics. Nothing here knows threads, files, tensors or the window.
 
+pub mod aligned;
 pub mod bases;
 pub mod compare;
 pub mod contribution;
+pub mod correlogram;
 pub mod edge_score;
 pub mod loss;
 pub mod pca;
 pub mod psth;
+pub mod rates;
 pub mod true_rates;
+pub mod unit_metrics;
 
 use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
 

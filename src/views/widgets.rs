@@ -370,6 +370,32 @@ pub fn bar(ui: &mut Ui, fraction: f32, width: f32, color: Color32, name: &str) {
     response.widget_info(|| info.clone());
 }
 
+/// `n` panels of equal size, as square as the space allows and at least `least` points high; scrolls when there are more.
+pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&mut Ui, usize, Vec2)) {
+    let n = n.max(1);
+    let (size, gap) = (ui.available_size(), ui.spacing().item_spacing);
+    let columns = ((n as f32 * size.x / size.y.max(1.0)).sqrt().round() as usize).clamp(1, n);
+    let rows = n.div_ceil(columns);
+    let share = |whole: f32, gap: f32, parts: usize| (whole - gap * (parts - 1) as f32) / parts as f32;
+    let cell = vec2(share(size.x, gap.x, columns).max(20.0), share(size.y, gap.y, rows).max(least));
+    egui::ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
+        for row in 0..rows {
+            ui.horizontal_top(|ui| {
+                for index in (row * columns)..((row + 1) * columns).min(n) {
+                    ui.allocate_ui(cell, |ui| ui.vertical(|ui| panel(ui, index, cell)));
+                }
+            });
+        }
+    });
+}
+
+/// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
+pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
+    let label = ui.label(name);
+    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(format!(" {unit}"));
+    ui.add(field).labelled_by(label.id).changed()
+}
+
 /// Height of one line of small text.
 pub fn small_height(ui: &Ui) -> f32 {
     ui.text_style_height(&TextStyle::Small)

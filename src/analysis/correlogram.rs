@@ -177,12 +177,7 @@ pub struct JitterBand {
 ///
 /// # Errors
 /// As for [`correlograms`].
-pub fn jitter_bands(
-    trains: &[&[f64]],
-    pairs: &[(usize, usize)],
-    lags: Lags,
-    jitter: Jitter,
-) -> Result<Vec<JitterBand>, CorrelogramError> {
+pub fn jitter_bands(trains: &[&[f64]], pairs: &[(usize, usize)], lags: Lags, jitter: Jitter) -> Result<Vec<JitterBand>, CorrelogramError> {
     let copies = jitter.copies.max(1) as usize;
     let mut drawn: Vec<Vec<Vec<u32>>> = pairs.iter().map(|_| Vec::with_capacity(copies)).collect();
     for copy in 0..copies {
@@ -217,8 +212,7 @@ fn jittered(trains: &[&[f64]], jitter: Jitter, copy: u64) -> Vec<Vec<f64>> {
     let one = |(unit, times): (usize, &&[f64])| {
         let mut random = ChaCha8Rng::seed_from_u64(jitter.seed);
         random.set_stream(copy * trains.len() as u64 + unit as u64);
-        let mut moved: Vec<f64> =
-            times.iter().map(|t| (((t - phase) / width).floor() + random.random::<f64>()) * width + phase).collect();
+        let mut moved: Vec<f64> = times.iter().map(|t| (((t - phase) / width).floor() + random.random::<f64>()) * width + phase).collect();
         moved.sort_by(f64::total_cmp);
         moved
     };

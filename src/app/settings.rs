@@ -69,11 +69,24 @@ pub struct Settings {
     pub runs: Option<PathBuf>,
     /// Arrangement of the views, see `layout`; checked before it is used.
     pub layout: Option<serde_json::Value>,
+    /// Arrangements by recording (fingerprint), newest first.
+    pub layouts: Vec<(String, serde_json::Value)>,
 }
+
+/// How many recordings' arrangements are kept.
+pub const LAYOUTS: usize = 40;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { version: VERSION, theme: ThemeChoice::System, recent: Vec::new(), show_report: true, runs: None, layout: None }
+        Self {
+            version: VERSION,
+            theme: ThemeChoice::System,
+            recent: Vec::new(),
+            show_report: true,
+            runs: None,
+            layout: None,
+            layouts: Vec::new(),
+        }
     }
 }
 
@@ -123,6 +136,23 @@ impl Settings {
         self.recent.retain(|p| p != path);
         self.recent.insert(0, path.to_owned());
         self.recent.truncate(RECENT);
+    }
+
+    /// The arrangement kept for the recording with this fingerprint.
+    pub fn layout_of(&self, fingerprint: &str) -> Option<&serde_json::Value> {
+        self.layouts.iter().find(|(recording, _)| recording == fingerprint).map(|(_, layout)| layout)
+    }
+
+    /// Keep an arrangement for a recording, or forget it.
+    pub fn keep_layout(&mut self, fingerprint: &str, layout: Option<serde_json::Value>) {
+        if self.layout_of(fingerprint) == layout.as_ref() {
+            return;
+        }
+        self.layouts.retain(|(recording, _)| recording != fingerprint);
+        if let Some(layout) = layout {
+            self.layouts.insert(0, (fingerprint.to_owned(), layout));
+            self.layouts.truncate(LAYOUTS);
+        }
     }
 
     /// Write settings whole or not at all: temporary sibling, flush to disk, rename.
@@ -262,6 +292,18 @@ mod tests {
         assert_eq!(settings.recent.len(), RECENT);
         assert_eq!(settings.recent.first().unwrap(), Path::new("/7"));
         assert_eq!(settings.recent.iter().collect::<std::collections::BTreeSet<_>>().len(), RECENT);
+    }
+
+    #[test]
+    fn layouts_are_kept_by_recording_up_to_a_number() {
+        let mut settings = Settings::default();
+        for k in 0..60 {
+            settings.keep_layout(&format!("recording {k}"), Some(k.into()));
+        }
+        assert_eq!((settings.layouts.len(), settings.layout_of("recording 59")), (LAYOUTS, Some(&59.into())));
+        assert_eq!(settings.layout_of("recording 3"), None);
+        settings.keep_layout("recording 59", None);
+        assert_eq!(settings.layout_of("recording 59"), None);
     }
 
     #[test]

@@ -208,7 +208,10 @@ pub fn event_of_trials(recording: &Recording, run: &RunState, to: &AlignTo) -> V
     match to {
         AlignTo::RunTrials => data.1.starts.clone(),
         AlignTo::Column(column) => {
-            let times = recording.table(&column.table).filter(|t| data.1.table.as_ref() == Some(&t.name)).and_then(|t| t.event_times(&column.column));
+            let times = recording
+                .table(&column.table)
+                .filter(|t| data.1.table.as_ref() == Some(&t.name))
+                .and_then(|t| t.event_times(&column.column));
             let times = times.unwrap_or_default();
             data.1.rows.iter().map(|&row| times.get(row).copied().unwrap_or(f64::NAN)).collect()
         }
@@ -218,8 +221,7 @@ pub fn event_of_trials(recording: &Recording, run: &RunState, to: &AlignTo) -> V
 /// Median time from event to the end of its trial.
 fn length(table: Option<&IntervalTable>, times: &[f64], rows: &[usize], run_s: Option<f64>) -> f64 {
     let stop = |row: usize| table.and_then(|t| t.stop.get(row)).copied().unwrap_or(f64::NAN);
-    let mut lengths: Vec<f64> =
-        times.iter().zip(rows).map(|(t, &row)| stop(row) - t).filter(|l| l.is_finite() && *l > 0.0).collect();
+    let mut lengths: Vec<f64> = times.iter().zip(rows).map(|(t, &row)| stop(row) - t).filter(|l| l.is_finite() && *l > 0.0).collect();
     lengths.sort_by(f64::total_cmp);
     lengths.get(lengths.len() / 2).copied().or(run_s).unwrap_or(1.0)
 }
@@ -283,8 +285,12 @@ mod tests {
             column("contrast", Column::Float((0..n).map(|k| f64::from(k) / 40.0).collect())),
             column("word", Column::Text((0..n).map(|k| if k < 20 { format!("w{}", k % 5) } else { format!("x{k}") }).collect())),
         ];
-        let table =
-            IntervalTable { name: "trials".into(), start: (0..n).map(f64::from).collect(), stop: (0..n).map(|k| f64::from(k) + 0.75).collect(), columns };
+        let table = IntervalTable {
+            name: "trials".into(),
+            start: (0..n).map(f64::from).collect(),
+            stop: (0..n).map(|k| f64::from(k) + 0.75).collect(),
+            columns,
+        };
         let parts = RecordingParts {
             spikes: SpikeTrains::from_units([vec![1.0]]),
             unit_ids: vec!["0".into()],

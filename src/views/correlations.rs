@@ -126,8 +126,8 @@ impl View for CorrelationsView {
         let (units, all) = units(recording, context.selection);
         let job = Job { recording: Arc::clone(recording), units, stretches };
         let version = self.versions + 1;
-        let work = { let job = job.clone(); move || correlate(job, version) };
-        self.work.get(ui.ctx(), "count correlations", &job, work);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "count correlations", &job, move || correlate(theirs, version));
         let Some(found) = self.work.latest().filter(|f| Arc::ptr_eq(&f.job.recording, recording)) else {
             ui.spinner();
             return;
@@ -135,7 +135,12 @@ impl View for CorrelationsView {
         self.versions = self.versions.max(found.version);
         notes(ui, found, all, self.limit as f32);
         if found.samples < 3 {
-            widgets::empty(ui, "Too few samples", "Correlations need at least three bins or trials: use narrower bins or more trials.", None);
+            widgets::empty(
+                ui,
+                "Too few samples",
+                "Correlations need at least three bins or trials: use narrower bins or more trials.",
+                None,
+            );
             return;
         }
         let (values, sizes) = match self.cells {
@@ -246,7 +251,8 @@ fn correlate(job: Job, version: u64) -> Found {
             (events.len(), job.units.iter().map(count).collect())
         }
     };
-    let mut counts = Array2::from_shape_fn((samples, columns.len()), |(s, u)| columns.get(u).and_then(|c| c.get(s)).copied().unwrap_or(0.0));
+    let mut counts =
+        Array2::from_shape_fn((samples, columns.len()), |(s, u)| columns.get(u).and_then(|c| c.get(s)).copied().unwrap_or(0.0));
     if let Stretches::Trials { groups, .. } = &job.stretches {
         let condition: Vec<usize> =
             groups.groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k, g.events.len())).take(samples).collect();
@@ -343,7 +349,11 @@ fn matrix(
     let r = values.get((row, column)).copied().unwrap_or(f32::NAN);
     egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
         ui.strong(format!("{} and {}", name_of(found, cells, row), name_of(found, cells, column)));
-        ui.label(if r.is_nan() { "a count never changes: no correlation".to_owned() } else { format!("correlation {}", widgets::number(f64::from(r), 3)) });
+        ui.label(if r.is_nan() {
+            "a count never changes: no correlation".to_owned()
+        } else {
+            format!("correlation {}", widgets::number(f64::from(r), 3))
+        });
     });
     response.clicked().then_some((row, column))
 }
@@ -379,14 +389,15 @@ fn summary(found: &Found) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::raster::events::EventColumn;
     use super::super::alignment::{AlignTo, Group};
+    use super::super::raster::events::EventColumn;
     use super::*;
     use crate::recording::{RecordingParts, Source, SpikeTrains};
 
     /// Units 0 and 2 fire together in every other second, unit 1 in the others.
     fn recording() -> Arc<Recording> {
-        let train = |odd: bool| (0..100).filter(|k| (k % 2 == 1) == odd).flat_map(|k| [f64::from(k) + 0.2, f64::from(k) + 0.4]).collect::<Vec<_>>();
+        let train =
+            |odd: bool| (0..100).filter(|k| (k % 2 == 1) == odd).flat_map(|k| [f64::from(k) + 0.2, f64::from(k) + 0.4]).collect::<Vec<_>>();
         let parts = RecordingParts {
             spikes: SpikeTrains::from_units([train(false), train(true), train(false)]),
             unit_ids: ["0", "1", "2"].map(String::from).to_vec(),
@@ -421,7 +432,8 @@ mod tests {
         let found = correlate(Job { recording: Arc::clone(&recording), units: vec![0, 1, 2], stretches }, 1);
         assert!(found.units.iter().all(|r| r.is_nan()), "within a condition no count changes");
         let together = Group { name: String::new(), events: (0..100).map(f64::from).collect(), rows: (0..100).collect() };
-        let stretches = Stretches::Trials { groups: Groups { groups: vec![together], ..groups }, window: EventWindow::around(0.0, 0.9, 0.9) };
+        let stretches =
+            Stretches::Trials { groups: Groups { groups: vec![together], ..groups }, window: EventWindow::around(0.0, 0.9, 0.9) };
         let found = correlate(Job { recording, units: vec![0, 1, 2], stretches }, 2);
         assert!((found.units[[0, 2]] - 1.0).abs() < 1e-5);
     }

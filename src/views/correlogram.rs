@@ -75,7 +75,8 @@ impl View for CorrelogramView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
-            if widgets::empty(ui, "No recording is open", "Open a recording to see how its units fire together.", Some("Open a recording…")) {
+            if widgets::empty(ui, "No recording is open", "Open a recording to see how its units fire together.", Some("Open a recording…"))
+            {
                 context.actions.push(Action::OpenDialog);
             }
             return;
@@ -87,8 +88,8 @@ impl View for CorrelogramView {
         self.controls(ui, recording, context.selection);
         let units = units(recording, context.selection);
         let job = self.job(recording, context, &units);
-        let work = { let job = job.clone(); move || compute::correlate(&job) };
-        self.work.get(ui.ctx(), "correlograms", &job, work);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "correlograms", &job, move || compute::correlate(&theirs));
         let found = match self.work.latest() {
             Some(Ok(found)) if Arc::ptr_eq(&found.recording, recording) => found,
             Some(Err(problem)) => {
@@ -139,13 +140,19 @@ impl CorrelogramView {
             if pair.is_some_and(|(a, b)| a != b) && ui.button("Swap").on_hover_text("Exchange reference and target").clicked() {
                 selection.unit_pair = pair.map(|(a, b)| (b, a));
             }
-            if selection.unit_pair.is_some() && ui.button("All selected units").on_hover_text("Back to all pairs of the selected units").clicked() {
+            if selection.unit_pair.is_some()
+                && ui.button("All selected units").on_hover_text("Back to all pairs of the selected units").clicked()
+            {
                 selection.unit_pair = None;
             }
             ui.separator();
-            let scales = [(Scale::Rate, "Rate", "Spikes of the target per second around a spike of the reference"), (Scale::Counts, "Counts", "Pairs of spikes")];
+            let scales = [
+                (Scale::Rate, "Rate", "Spikes of the target per second around a spike of the reference"),
+                (Scale::Counts, "Counts", "Pairs of spikes"),
+            ];
             widgets::segmented(ui, &mut self.scale, &scales);
-            let extents = [(Extent::Whole, "Whole recording", "All spikes"), (Extent::Window, "Visible time", "Spikes in the visible time window")];
+            let extents =
+                [(Extent::Whole, "Whole recording", "All spikes"), (Extent::Window, "Visible time", "Spikes in the visible time window")];
             widgets::segmented(ui, &mut self.extent, &extents);
             widgets::amount(ui, "Lags up to", &mut self.max_ms, 1.0..=2000.0, "ms", 0.5);
             widgets::amount(ui, "Bin", &mut self.bin_ms, 0.1..=100.0, "ms", 0.05);
@@ -181,7 +188,11 @@ impl CorrelogramView {
             text.push(format!("showing {MOST_UNITS} of {} selected units", widgets::count(selection.units.len())));
         }
         if let Some(jitter) = found.jitter {
-            text.push(format!("band: 95 % of {} copies jittered in windows of {} ms", jitter.copies, widgets::number(jitter.window_s * 1e3, 3)));
+            text.push(format!(
+                "band: 95 % of {} copies jittered in windows of {} ms",
+                jitter.copies,
+                widgets::number(jitter.window_s * 1e3, 3)
+            ));
         }
         if self.work.is_running() {
             text.push("computing…".to_owned());
@@ -195,7 +206,8 @@ impl CorrelogramView {
     fn plot(&self, ui: &mut Ui, found: &Found, pair: &PairResult, height: f32) {
         let tokens = theme::of(ui);
         let (reference, target) = (unit_name(&found.recording, pair.reference), unit_name(&found.recording, pair.target));
-        let title = if pair.reference == pair.target { format!("Autocorrelogram of {reference}") } else { format!("{reference} → {target}") };
+        let title =
+            if pair.reference == pair.target { format!("Autocorrelogram of {reference}") } else { format!("{reference} → {target}") };
         ui.strong(&title);
         let factor = self.factor(pair);
         let what = if self.scale == Scale::Rate { "Rate of the target (Hz)" } else { "Pairs of spikes" };
@@ -239,7 +251,11 @@ impl CorrelogramView {
     fn summary(&self, title: &str, pair: &PairResult) -> String {
         let total: u64 = pair.counts.iter().map(|&n| u64::from(n)).sum();
         let peak = match pair.peak {
-            Some((lag, excess)) => format!("largest deviation from jitter at {} ms, {} times the band", widgets::number(lag * 1e3, 3), widgets::number(excess, 2)),
+            Some((lag, excess)) => format!(
+                "largest deviation from jitter at {} ms, {} times the band",
+                widgets::number(lag * 1e3, 3),
+                widgets::number(excess, 2)
+            ),
             None => "no jitter band".to_owned(),
         };
         format!("Correlogram {title}: {total} pairs of spikes; {peak}")
@@ -265,7 +281,14 @@ impl CorrelogramView {
             }
             let foot = Rect::from_min_size(origin + vec2(0.0, n as f32 * cell.y), vec2(cell.x * n as f32, 16.0));
             let (from, to) = (found.lags.side as f64 * found.lags.bin_s * 1e3, "target across, reference down");
-            widgets::text_in(ui, foot, egui::Align2::CENTER_CENTER, &format!("{to}; lags −{from} to {from} ms; each panel from 0 to its own largest value"), 11.0, tokens.weak);
+            widgets::text_in(
+                ui,
+                foot,
+                egui::Align2::CENTER_CENTER,
+                &format!("{to}; lags −{from} to {from} ms; each panel from 0 to its own largest value"),
+                11.0,
+                tokens.weak,
+            );
             for pair in &found.pairs {
                 let place = |unit: usize| found.units.iter().position(|u| *u == unit).unwrap_or(0) as f32;
                 let corner = origin + vec2(place(pair.target) * cell.x, place(pair.reference) * cell.y);
@@ -292,10 +315,16 @@ impl CorrelogramView {
         let y = |value: f32| inner.bottom() - value / top * inner.height();
         for (k, &count) in pair.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
             let left = inner.left() + k as f32 * width;
-            ui.painter().rect_filled(Rect::from_min_max(pos2(left, y(count as f32)), pos2(left + width.max(1.0), inner.bottom())), 0.0, tokens.area(pair.area));
+            ui.painter().rect_filled(
+                Rect::from_min_max(pos2(left, y(count as f32)), pos2(left + width.max(1.0), inner.bottom())),
+                0.0,
+                tokens.area(pair.area),
+            );
         }
         if let Some(band) = &pair.band {
-            let line = |values: &[f64]| values.iter().enumerate().map(|(k, v)| pos2(inner.left() + (k as f32 + 0.5) * width, y(*v as f32))).collect();
+            let line = |values: &[f64]| {
+                values.iter().enumerate().map(|(k, v)| pos2(inner.left() + (k as f32 + 0.5) * width, y(*v as f32))).collect()
+            };
             for values in [&band.low, &band.high] {
                 ui.painter().add(egui::Shape::line(line(values), Stroke::new(1.0, tokens.text)));
             }

@@ -66,7 +66,14 @@ impl View for PopulationView {
             for (area, name) in recording.areas.iter().enumerate() {
                 let name = shown_area(name);
                 let response = widgets::area_label(ui, area, name).interact(egui::Sense::click());
-                response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, context.selection.areas.contains(&area), format!("Select area {name}")));
+                response.widget_info(|| {
+                    egui::WidgetInfo::selected(
+                        egui::Role::Button,
+                        true,
+                        context.selection.areas.contains(&area),
+                        format!("Select area {name}"),
+                    )
+                });
                 if response.clicked() {
                     context.selection.choose_area(recording, area, ui.input(|i| i.modifiers.command));
                 }
@@ -81,8 +88,8 @@ impl View for PopulationView {
             bins: self.smoothing.bins(plot.rect.width(), width),
             sd_s: self.smoothing.sd_s(width),
         };
-        let work = { let job = job.clone(); move || curves(job) };
-        self.work.get(ui.ctx(), "population rate", &job, work);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "population rate", &job, move || curves(theirs));
         let Some(shown) = self.work.latest().filter(|c| Arc::ptr_eq(&c.job.recording, recording)) else {
             ui.put(plot.rect, egui::Spinner::new());
             return;
@@ -119,7 +126,8 @@ fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
     let painter = ui.painter().with_clip_rect(plot.rect.intersect(ui.clip_rect()));
     let (start, stop) = shown.job.window;
     for &area in areas {
-        let point = |(bin, rate): (usize, &f32)| pos2(plot.x(start + (stop - start) * (bin as f64 + 0.5) / shown.job.bins as f64), y(*rate));
+        let point =
+            |(bin, rate): (usize, &f32)| pos2(plot.x(start + (stop - start) * (bin as f64 + 0.5) / shown.job.bins as f64), y(*rate));
         painter.add(Shape::line(shown.rates.row(area).iter().enumerate().map(point).collect(), Stroke::new(1.7, tokens.area(area))));
     }
 }

@@ -95,7 +95,8 @@ impl View for PsthView {
             *context.looks_at_run |= run.data.is_some();
         }
         let Some(groups) = self.alignment.resolve(recording, context.run, &context.selection.trials) else {
-            let text = "A PSTH needs events: a table of trials or stimuli in the file, or the trials of a run. Train a model once to have trials.";
+            let text =
+                "A PSTH needs events: a table of trials or stimuli in the file, or the trials of a run. Train a model once to have trials.";
             widgets::empty(ui, "The recording has no events", text, None);
             return;
         };
@@ -105,8 +106,8 @@ impl View for PsthView {
         }
         let (subjects, all) = self.subjects(recording, context.selection);
         let job = self.job(recording, context, groups, subjects);
-        let work = { let job = job.clone(); move || compute::psth(&job) };
-        self.work.get(ui.ctx(), "psth", &job, work);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "psth", &job, move || compute::psth(&theirs));
         let Some(psth) = self.work.latest().filter(|p| Arc::ptr_eq(&p.recording, recording)) else {
             ui.spinner();
             return;
@@ -133,7 +134,8 @@ impl PsthView {
 
     fn controls(&mut self, ui: &mut Ui, recording: &Recording, context: &mut ViewContext<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let shows = [(Show::Units, "Units", "One panel per selected unit"), (Show::Areas, "Areas", "One panel per area: mean over its units")];
+            let shows =
+                [(Show::Units, "Units", "One panel per selected unit"), (Show::Areas, "Areas", "One panel per area: mean over its units")];
             widgets::segmented(ui, &mut self.show, &shows);
             self.alignment.controls(ui, recording, context.run);
             widgets::amount(ui, "Before", &mut self.before_s, 0.0..=60.0, "s", 0.01);
@@ -198,7 +200,12 @@ fn notes(ui: &mut Ui, psth: &Psth, groups: &Groups, band: BandKind, all: usize) 
             }
         }
         if psth.predicted > 0 {
-            widgets::line_label(ui, tokens.text, true, &format!("model, mean of {} trials", psth.predicted));
+            widgets::line_label(
+                ui,
+                tokens.text,
+                true,
+                &format!("model, mean of {} {}", psth.predicted, if psth.predicted == 1 { "trial" } else { "trials" }),
+            );
         }
         let mut text = match band {
             BandKind::Hidden => Vec::new(),
@@ -224,7 +231,9 @@ fn panels(ui: &mut Ui, psth: &Psth, groups: &Groups, context: &mut ViewContext<'
         && ui.available_height() > 230.0
     {
         let height = ui.available_height() * 0.55;
-        ui.allocate_ui(vec2(ui.available_width(), height), |ui| ui.vertical(|ui| draw(ui, psth, panel, groups, selection, recording, height)));
+        ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
+            ui.vertical(|ui| draw(ui, psth, panel, groups, selection, recording, height))
+        });
         let of_run = context.run.and_then(|run| run.data.as_deref()).filter(|data| data.1.table == groups.table);
         let marked = of_run.and_then(|data| data.1.rows.get(selection.trial)).copied();
         if let Some((row, event)) = trials::rows(ui, psth, panel, groups, marked) {
@@ -308,7 +317,12 @@ fn summary(psth: &Psth, panel: &Panel, groups: &Groups, name: &str) -> String {
         let (bin, rate) = curve.mean.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
         let group = groups.groups.get(index).map(|g| g.name.as_str()).filter(|n| !n.is_empty());
         let group = group.map(|n| format!("{n}: ")).unwrap_or_default();
-        Some(format!("{group}peak {} Hz at {} s, {} trials", widgets::number(*rate, 3), widgets::number(*centres.get(bin)?, 3), curve.trials))
+        Some(format!(
+            "{group}peak {} Hz at {} s, {} trials",
+            widgets::number(*rate, 3),
+            widgets::number(*centres.get(bin)?, 3),
+            curve.trials
+        ))
     };
     let peaks: Vec<String> = panel.curves.iter().enumerate().filter_map(peak).collect();
     let (before, after) = (duration_text(-psth.window.start_s.min(0.0)), duration_text(psth.window.stop_s().max(0.0)));

@@ -154,8 +154,8 @@ impl View for RateMapView {
             share: self.colour == Colour::Share,
         };
         let versions = self.versions + 1;
-        let work = { let job = job.clone(); move || map(job, versions) };
-        self.work.get(ui.ctx(), "rate map", &job, work);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "rate map", &job, move || map(theirs, versions));
         let Some(shown) = self.work.latest().filter(|m| Arc::ptr_eq(&m.job.recording, recording) && m.job.units == job.units) else {
             ui.put(plot.rect, egui::Spinner::new());
             return;
@@ -197,7 +197,10 @@ impl RateMapView {
             });
             self.smoothing.control(ui);
             ui.label("Colour");
-            let colours = [(Colour::Share, "Share of own peak", "Every unit from 0 to its largest rate in view"), (Colour::Rate, "Rate", "The same scale for all units, Hz")];
+            let colours = [
+                (Colour::Share, "Share of own peak", "Every unit from 0 to its largest rate in view"),
+                (Colour::Rate, "Rate", "The same scale for all units, Hz"),
+            ];
             widgets::segmented(ui, &mut self.colour, &colours);
             ui.add_enabled(!selection.units.is_empty(), egui::Checkbox::new(&mut self.selected_only, "Selected units only"));
         });

@@ -159,6 +159,14 @@ impl Selection {
         }
     }
 
+    /// Areas stay selected only as long as all their units are.
+    pub fn settle(&mut self, recording: &Recording) {
+        if !self.areas.is_empty() {
+            let whole = |area: usize| recording.units_of_area(area).iter().all(|u| self.units.contains(u));
+            self.areas = self.areas.iter().copied().filter(|&area| whole(area)).collect();
+        }
+    }
+
     /// Stretches of time of the chosen trials, seconds; without a choice, that of the one selected trial of the run.
     pub fn trial_spans(&self, recording: &Recording, run: Option<&RunState>) -> Vec<(f64, f64)> {
         let data = run.and_then(|run| run.data.as_ref()).filter(|data| data.0.fingerprint == recording.fingerprint);
@@ -271,6 +279,12 @@ mod tests {
         assert_eq!((selection.units.clone(), selection.areas.clone()), ([1].into(), [1].into()));
         selection.choose_area(&recording, 1, false);
         assert!(selection.units.is_empty() && selection.areas.is_empty());
+        selection.choose_area(&recording, 0, false);
+        selection.settle(&recording);
+        assert_eq!(selection.areas, [0].into());
+        selection.units.remove(&2);
+        selection.settle(&recording);
+        assert!(selection.areas.is_empty(), "an area of which a unit is missing is not selected");
     }
 
     #[test]

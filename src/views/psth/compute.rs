@@ -57,7 +57,8 @@ impl Model {
 
     /// Mean rate per unit of these units in published trials among `rows`.
     fn curve(&self, units: &[usize], rows: &[usize], window: &EventWindow) -> Vec<f64> {
-        let columns: Vec<usize> = (0..self.snapshot.units.len()).filter(|&c| self.snapshot.units.get(c).is_some_and(|u| units.contains(u))).collect();
+        let columns: Vec<usize> =
+            (0..self.snapshot.units.len()).filter(|&c| self.snapshot.units.get(c).is_some_and(|u| units.contains(u))).collect();
         if columns.is_empty() {
             return Vec::new();
         }

@@ -4,8 +4,8 @@ use eframe::egui::{self, Response, Ui};
 
 use super::data::RasterData;
 use super::events::EventColumn;
-use crate::views::SPEEDS;
 use crate::render::{Colouring, RowOrder, parse_time};
+use crate::views::SPEEDS;
 
 /// What the controls hold.
 #[derive(Debug)]

@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 use data::{TRIALS, recording};
 use eframe::egui::{self, Key, Modifiers, PointerButton, Pos2, Theme, Vec2, pos2};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::{Harness, SnapshotResults};
 use spikescope::app::{AppOptions, Command, Named, SpikescopeApp, Stride};
 use spikescope::formats;
 use spikescope::recording::Recording;
-use spikescope::training::TrialSnapshot;
+use spikescope::training::{Recipe, TrialSnapshot};
 use spikescope::views::{RunState, Selection, VIEWS};
 use support::{Window, settle, wait, window};
 
@@ -65,7 +65,9 @@ fn press(harness: &mut Window<'_>, modifiers: Modifiers, key: Key) {
 
 fn open(harness: &mut Window<'_>, path: &Path) {
     let before = harness.state().recording().map(Arc::as_ptr);
-    press(harness, Modifiers::COMMAND | Modifiers::SHIFT, Key::O);
+    if before.is_some() {
+        press(harness, Modifiers::COMMAND | Modifiers::SHIFT, Key::O);
+    }
     harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Path").focus();
     harness.step();
     press(harness, Modifiers::COMMAND, Key::A);
@@ -89,7 +91,7 @@ fn from_opening_to_undo_by_label_and_keyboard() {
 
     // Group by area and choose one.
     click(&mut harness, "PSTH");
-    click(&mut harness, "Areas");
+    click(&mut harness, "By area");
     assert!(says(&harness, "PSTH of V1, 12 units") && says(&harness, "PSTH of AL, 6 units"));
     click(&mut harness, "Select V1, 12 units");
     let selection = harness.state().selection().clone();
@@ -403,7 +405,7 @@ fn areas_and_pairs_are_chosen_in_the_population_rate_and_the_correlations() {
     drag(&mut harness, at, at);
     let (a, b) = harness.state().selection().unit_pair.unwrap();
     assert!(a == b && a < 12);
-    click(&mut harness, "Areas");
+    click(&mut harness, "By area");
     let plot = harness.get_by_label_contains("Count correlations of 27 units").rect();
     let at = pos2(plot.left() + plot.width() * 0.9, plot.top() + 3.0);
     drag(&mut harness, at, at);
@@ -442,6 +444,7 @@ fn every_view_of_a_recording_survives_any_size_and_almost_no_data() {
 
 #[test]
 fn pictures_of_the_views() {
+    let mut results = SnapshotResults::new();
     for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
         for view in ["psth", "correlogram", "rate_map", "population", "correlations"] {
             let mut harness = show([720.0, 480.0], theme, recording(), None, Some(view));
@@ -450,9 +453,29 @@ fn pictures_of_the_views() {
                 s.window = (view != "psth" && view != "correlations").then_some((20.0, 40.0));
                 s.cursor = Some(30.0);
             });
-            harness.snapshot(format!("{view}_{name}"));
+            results.add(harness.try_snapshot(format!("{view}_{name}")));
         }
     }
+}
+
+#[test]
+fn an_edited_recipe_of_the_demo_is_not_taken_to_another_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cue.nwb");
+    formats::save(&recording(), &path).unwrap();
+    let mut harness = window([1320.0, 840.0], AppOptions { demo: true, ..AppOptions::default() });
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    click(&mut harness, "Train");
+    harness.get_by_label("Coupling factors").focus();
+    settle(&mut harness);
+    harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
+    harness.get_by_label("Coupling factors").type_text("2");
+    settle(&mut harness);
+    let edited = harness.state().recipe().model.clone();
+    assert!(edited != Recipe::demo().model && edited != Recipe::default().model);
+    open(&mut harness, &path);
+    assert_eq!(harness.state().recipe().model, Recipe::default().model);
 }
 
 #[test]

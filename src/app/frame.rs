@@ -285,7 +285,7 @@ impl Panes<'_> {
         } else {
             "Pin: keep this selection while the other views go on"
         };
-        let response = ui.add(egui::Button::selectable(pinned, "📌").small()).on_hover_text(tip);
+        let response = ui.add(egui::Button::selectable(pinned, RichText::new("Pin").small()).small()).on_hover_text(tip);
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, pinned, format!("Pin: {title}")));
         if response.clicked() {
             *pin = if pinned { None } else { Some(self.selection.without_playback()) };

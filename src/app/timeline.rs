@@ -150,12 +150,12 @@ impl Timeline {
                     chosen = Some(command);
                 }
             };
-            let (sign, name) = if selection.playback.playing { ("⏸", "Pause time") } else { ("▶", "Play time") };
-            button(ui, true, "⏮", "Start of the recording", Command::TimeStart);
-            button(ui, true, "◀", "Step back", Command::StepTime { forward: false, stride: Stride::Quarter });
+            let (sign, name) = if selection.playback.playing { ("‖", "Pause time") } else { ("▶", "Play time") };
+            button(ui, true, "⇤", "Start of the recording", Command::TimeStart);
+            button(ui, true, "←", "Step back", Command::StepTime { forward: false, stride: Stride::Quarter });
             button(ui, true, sign, name, Command::Play);
-            button(ui, true, "▶▶", "Step forward", Command::StepTime { forward: true, stride: Stride::Quarter });
-            button(ui, true, "⏭", "End of the recording", Command::TimeEnd);
+            button(ui, true, "→", "Step forward", Command::StepTime { forward: true, stride: Stride::Quarter });
+            button(ui, true, "⇥", "End of the recording", Command::TimeEnd);
             let events = self.has_events();
             button(ui, events, "<", "Previous event", Command::NextEvent { forward: false });
             button(ui, events, ">", "Next event", Command::NextEvent { forward: true });

@@ -9,7 +9,7 @@ use super::alignment::{Alignment, Groups};
 use super::raster::navigation::time_bounds;
 use super::work::Background;
 use super::{Action, Selection, View, ViewContext, shown_area, widgets};
-use crate::analysis::aligned::{EventWindow, count_into};
+use crate::analysis::aligned::{EventWindow, count_into, quantile};
 use crate::analysis::rates::{binned, count_correlations, group_means, without_condition_means};
 use crate::app::theme;
 use crate::recording::Recording;
@@ -18,7 +18,7 @@ use crate::render::heatmap::{HeatScale, Heatmap, Matrix, colour_bar};
 use crate::render::{RasterStyle, RowOrder, Rows};
 
 /// Samples (bins or trials) at most.
-const MOST_SAMPLES: usize = 20_000;
+const MOST_SAMPLES: usize = 10_000;
 /// Units at most: a matrix of more does not fit a screen and takes long.
 const MOST_UNITS: usize = 2000;
 
@@ -69,6 +69,8 @@ struct Found {
     areas: Vec<(usize, usize)>,
     /// Means within and between those areas.
     means: Array2<f32>,
+    /// A round number that few correlations of different units exceed.
+    limit: f64,
 }
 
 /// The Count correlations view.
@@ -78,7 +80,8 @@ pub struct CorrelationsView {
     alignment: Alignment,
     bin_ms: f64,
     after_s: f64,
-    limit: f64,
+    /// End of the colour scale; `None` follows the values.
+    limit: Option<f64>,
     work: Background<Job, Found>,
     versions: u64,
     picture: Heatmap,
@@ -92,7 +95,7 @@ impl Default for CorrelationsView {
             alignment: Alignment::default(),
             bin_ms: 100.0,
             after_s: 0.5,
-            limit: 0.2,
+            limit: None,
             work: Background::default(),
             versions: 0,
             picture: Heatmap::default(),
@@ -133,7 +136,8 @@ impl View for CorrelationsView {
             return;
         };
         self.versions = self.versions.max(found.version);
-        notes(ui, found, all, self.limit as f32);
+        let limit = self.limit.unwrap_or(found.limit) as f32;
+        notes(ui, found, all, limit);
         if found.samples < 3 {
             widgets::empty(
                 ui,
@@ -149,7 +153,7 @@ impl View for CorrelationsView {
         };
         // The picture keeps a number of its own: units and areas are two matrices of one version.
         let number = 2 * found.version + u64::from(self.cells == Cells::Areas);
-        let scale = HeatScale::Diverging { limit: self.limit as f32 };
+        let scale = HeatScale::Diverging { limit };
         let chosen = matrix(ui, &mut self.picture, number, values, &sizes, found, scale, self.cells);
         match (chosen, self.cells) {
             (Some((row, column)), Cells::Units) => {
@@ -201,9 +205,13 @@ impl CorrelationsView {
                     widgets::amount(ui, "Window", &mut self.after_s, 0.005..=60.0, "s", 0.01);
                 }
             }
-            let cells = [(Cells::Units, "Units", "One cell per pair of units"), (Cells::Areas, "Areas", "Means within and between areas")];
+            let cells =
+                [(Cells::Units, "By unit", "One cell per pair of units"), (Cells::Areas, "By area", "Means within and between areas")];
             widgets::segmented(ui, &mut self.cells, &cells);
-            widgets::amount(ui, "Colours to", &mut self.limit, 0.01..=1.0, "", 0.005);
+            let mut limit = self.limit.or(self.work.latest().map(|found| found.limit)).unwrap_or(1.0);
+            if widgets::amount(ui, "Colours to", &mut limit, 0.01..=1.0, "", 0.005) {
+                self.limit = Some(limit);
+            }
         });
     }
 
@@ -211,9 +219,11 @@ impl CorrelationsView {
         match self.samples {
             Samples::Bins => {
                 let window = context.selection.window.unwrap_or_else(|| time_bounds(recording));
-                let bins = ((window.1 - window.0) / (self.bin_ms / 1e3)).floor().clamp(1.0, MOST_SAMPLES as f64) as usize;
+                // Wider bins rather than only the beginning, where there would be too many.
+                let bin_s = (self.bin_ms / 1e3).max((window.1 - window.0) / MOST_SAMPLES as f64);
                 // Whole bins from the start of the window.
-                let stop = window.0 + (bins as f64 * self.bin_ms / 1e3).min(window.1 - window.0);
+                let bins = ((window.1 - window.0) / bin_s + 1e-9).floor().max(1.0) as usize;
+                let stop = window.0 + (bins as f64 * bin_s).min(window.1 - window.0);
                 Some(Stretches::Bins { window: (window.0, stop), bins })
             }
             Samples::Trials => {
@@ -269,7 +279,16 @@ fn correlate(job: Job, version: u64) -> Found {
     }
     let units = count_correlations(counts.view());
     let means = group_means(&units, &place, areas.len());
-    Found { version, samples, means, units, areas, job }
+    Found { version, samples, limit: limit(&units), means, units, areas, job }
+}
+
+/// The 98 % quantile of magnitudes off the diagonal, rounded up.
+fn limit(correlations: &Array2<f32>) -> f64 {
+    let mut sizes: Vec<f64> =
+        correlations.indexed_iter().filter(|((a, b), r)| a < b && r.is_finite()).map(|(_, r)| f64::from(r.abs())).collect();
+    sizes.sort_by(f64::total_cmp);
+    let most = quantile(&sizes, 0.98);
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|end| most <= *end).unwrap_or(1.0)
 }
 
 fn notes(ui: &mut Ui, found: &Found, all: usize, limit: f32) {
@@ -414,7 +433,7 @@ mod tests {
         assert_eq!((all, units.len()), (3, 3));
         let found = correlate(Job { recording, units: vec![0, 2, 1], stretches: Stretches::Bins { window: (0.0, 100.0), bins: 100 } }, 1);
         assert!((found.units[[0, 1]] - 1.0).abs() < 1e-5 && (found.units[[0, 2]] + 1.0).abs() < 1e-5);
-        assert_eq!(found.areas, [(0, 2), (1, 1)]);
+        assert_eq!((found.areas.clone(), found.limit), (vec![(0, 2), (1, 1)], 1.0));
         assert_eq!(summary(&found), "Count correlations of 3 units, mean within a 1, a with b −1");
     }
 

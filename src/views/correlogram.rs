@@ -217,29 +217,27 @@ impl CorrelogramView {
         let scaled = |values: &[f64]| values.iter().map(|v| v * factor).collect::<Vec<f64>>();
         let bars: Vec<Bar> = centres.iter().zip(&pair.counts).map(|(x, n)| Bar::new(*x, f64::from(*n) * factor).width(width)).collect();
         let color = tokens.area(pair.area);
+        let tips = tips(found, pair, self.scale, factor);
         let drawn = widgets::plot(ui, "correlogram", "Lag (ms)")
             .height((height - 60.0).max(90.0))
             .include_y(0.0)
             .allow_drag(false)
             .allow_zoom(false)
             .label_formatter(move |at| match at {
-                HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
-                    Some(format!("{}: {} at {} ms", plot_name, widgets::number(position.y, 4), widgets::number(position.x, 3)))
+                HoverPosition::NearDataPoint { position, .. } | HoverPosition::Elsewhere { position } => {
+                    let place = (position.x / width).round() + (tips.len() / 2) as f64;
+                    (place >= 0.0).then(|| tips.get(place as usize).cloned()).flatten()
                 }
-                _ => None,
             })
             .show(ui, |plot| {
-                let outline = |bar: Bar| bar.fill(color.gamma_multiply(0.75)).stroke(Stroke::NONE);
-                let chart = BarChart::new("", bars.into_iter().map(outline).collect()).color(color).allow_hover(false);
-                plot.bar_chart(chart);
+                let filled = |bar: Bar| bar.fill(color).stroke(Stroke::new(0.6, color));
+                plot.bar_chart(BarChart::new("", bars.into_iter().map(filled).collect()).color(color).allow_hover(false));
                 if let Some(band) = &pair.band {
                     let (low, high) = (scaled(&band.low), scaled(&band.high));
                     plot.add(FilledArea::new("", &centres, &low, &high).fill_color(tokens.text.gamma_multiply(0.28)).allow_hover(false));
                     let mean: PlotPoints<'_> = centres.iter().zip(scaled(&band.mean)).map(|(x, y)| [*x, y]).collect();
-                    plot.line(Line::new("mean under jitter", mean).color(tokens.text).width(1.2));
+                    plot.line(Line::new("", mean).color(tokens.text).width(1.2).allow_hover(false));
                 }
-                let tops: PlotPoints<'_> = centres.iter().zip(&pair.counts).map(|(x, n)| [*x, f64::from(*n) * factor]).collect();
-                plot.line(Line::new(if self.scale == Scale::Rate { "rate (Hz)" } else { "pairs" }, tops).color(color).width(1.0));
             });
         widgets::describe(&drawn.response, self.summary(&title, pair));
     }
@@ -339,13 +337,28 @@ impl CorrelogramView {
     }
 }
 
+/// What hovering over every lag says.
+fn tips(found: &Found, pair: &PairResult, scale: Scale, factor: f64) -> Vec<String> {
+    let unit = if scale == Scale::Rate { " Hz" } else { "" };
+    let scaled = |value: f64| widgets::number(value * factor, 4);
+    let tip = |(k, (lag, &count)): (usize, (f64, &u32))| {
+        let mut text = format!("lag {} ms\n{}{unit}, {count} pairs of spikes", widgets::number(lag * 1e3, 4), scaled(f64::from(count)));
+        let band = pair.band.as_ref().and_then(|b| Some((b.low.get(k)?, b.mean.get(k)?, b.high.get(k)?)));
+        if let Some((low, mean, high)) = band {
+            text.push_str(&format!("\njitter: {}{unit} ({} to {})", scaled(*mean), scaled(*low), scaled(*high)));
+        }
+        text
+    };
+    found.lags.centres().into_iter().zip(&pair.counts).enumerate().map(tip).collect()
+}
+
 fn unit_name(recording: &Recording, unit: usize) -> String {
     let area = recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).map_or("", String::as_str);
     format!("unit {} ({})", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area))
 }
 
 fn unit_menu(ui: &mut Ui, recording: &Recording, name: &str, now: Option<usize>, mut choose: impl FnMut(usize)) {
-    ui.label(name);
+    widgets::caption(ui, name);
     let value = now.and_then(|u| recording.units.ids.get(u)).map_or("several", String::as_str);
     widgets::combo(ui, name, name, value, 90.0, |ui| {
         let height = ui.text_style_height(&egui::TextStyle::Button) + 2.0 * ui.spacing().button_padding.y;

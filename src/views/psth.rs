@@ -19,6 +19,8 @@ use compute::{Job, Panel, Psth, Subject};
 
 /// Panels drawn at most; a view with more says so.
 const MOST_PANELS: usize = 16;
+/// Bins at most: more than pixels shows nothing more.
+const MOST_BINS: f64 = 1000.0;
 /// Resamplings of a bootstrap band.
 const BOOTSTRAP: u32 = 500;
 
@@ -108,12 +110,12 @@ impl View for PsthView {
         let job = self.job(recording, context, groups, subjects);
         let theirs = job.clone();
         self.work.get(ui.ctx(), "psth", &job, move || compute::psth(&theirs));
-        let Some(psth) = self.work.latest().filter(|p| Arc::ptr_eq(&p.recording, recording)) else {
+        let Some(psth) = self.work.latest().filter(|p| Arc::ptr_eq(&p.job.recording, recording)) else {
             ui.spinner();
             return;
         };
-        notes(ui, psth, &job.groups, self.band, all);
-        panels(ui, psth, &job.groups, context);
+        notes(ui, psth, self.band, all);
+        panels(ui, psth, context);
     }
 }
 
@@ -134,15 +136,17 @@ impl PsthView {
 
     fn controls(&mut self, ui: &mut Ui, recording: &Recording, context: &mut ViewContext<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let shows =
-                [(Show::Units, "Units", "One panel per selected unit"), (Show::Areas, "Areas", "One panel per area: mean over its units")];
+            let shows = [
+                (Show::Units, "By unit", "One panel per selected unit"),
+                (Show::Areas, "By area", "One panel per area: mean over its units"),
+            ];
             widgets::segmented(ui, &mut self.show, &shows);
             self.alignment.controls(ui, recording, context.run);
             widgets::amount(ui, "Before", &mut self.before_s, 0.0..=60.0, "s", 0.01);
             widgets::amount(ui, "After", &mut self.after_s, 0.01..=60.0, "s", 0.01);
             widgets::amount(ui, "Bin", &mut self.bin_ms, 0.5..=1000.0, "ms", 0.2);
             widgets::amount(ui, "Smoothing SD", &mut self.sd_ms, 0.0..=1000.0, "ms", 0.2);
-            ui.label("Band");
+            widgets::caption(ui, "Band");
             let bands = [
                 (BandKind::Hidden, "None", "No band"),
                 (BandKind::StandardError, "SEM", "One standard error of the mean on either side"),
@@ -153,6 +157,11 @@ impl PsthView {
                 context.selection.trials = super::TrialSet::default();
             }
         });
+    }
+
+    /// Bin width, seconds: as asked for, but not so narrow that a wide window has too many bins.
+    fn bin_s(&self) -> f64 {
+        (self.bin_ms / 1e3).max((self.before_s + self.after_s) / MOST_BINS)
     }
 
     /// What gets a panel, and how many there would be without a limit.
@@ -183,7 +192,7 @@ impl PsthView {
             recording: Arc::clone(recording),
             groups,
             subjects,
-            window: EventWindow::around(self.before_s, self.after_s, self.bin_ms / 1e3),
+            window: EventWindow::around(self.before_s, self.after_s, self.bin_s()),
             sd_s: self.sd_ms / 1e3,
             band,
         }
@@ -191,7 +200,8 @@ impl PsthView {
 }
 
 /// Legend and what is left out.
-fn notes(ui: &mut Ui, psth: &Psth, groups: &Groups, band: BandKind, all: usize) {
+fn notes(ui: &mut Ui, psth: &Psth, band: BandKind, all: usize) {
+    let groups = &psth.job.groups;
     let tokens = theme::of(ui);
     ui.horizontal_wrapped(|ui| {
         if groups.groups.len() > 1 {
@@ -216,6 +226,7 @@ fn notes(ui: &mut Ui, psth: &Psth, groups: &Groups, band: BandKind, all: usize) 
             true => format!("{} selected of {} trials", widgets::count(groups.shown()), widgets::count(groups.all)),
             false => format!("{} trials", widgets::count(groups.shown())),
         });
+        text.push(format!("bins of {}", duration_text(psth.job.window.bin_s)));
         if all > psth.panels.len() {
             text.push(format!("showing {} of {all} panels", psth.panels.len()));
         }
@@ -223,20 +234,18 @@ fn notes(ui: &mut Ui, psth: &Psth, groups: &Groups, band: BandKind, all: usize) 
     });
 }
 
-fn panels(ui: &mut Ui, psth: &Psth, groups: &Groups, context: &mut ViewContext<'_>) {
-    let recording = &psth.recording;
+fn panels(ui: &mut Ui, psth: &Psth, context: &mut ViewContext<'_>) {
+    let groups = &psth.job.groups;
     let selection = &mut *context.selection;
     if let [panel] = psth.panels.as_slice()
         && !panel.trials.is_empty()
         && ui.available_height() > 230.0
     {
         let height = ui.available_height() * 0.55;
-        ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
-            ui.vertical(|ui| draw(ui, psth, panel, groups, selection, recording, height))
-        });
+        ui.allocate_ui(vec2(ui.available_width(), height), |ui| ui.vertical(|ui| draw(ui, psth, panel, selection, height)));
         let of_run = context.run.and_then(|run| run.data.as_deref()).filter(|data| data.1.table == groups.table);
         let marked = of_run.and_then(|data| data.1.rows.get(selection.trial)).copied();
-        if let Some((row, event)) = trials::rows(ui, psth, panel, groups, marked) {
+        if let Some((row, event)) = trials::rows(ui, psth, panel, marked) {
             selection.cursor = Some(event);
             if let Some(trial) = of_run.and_then(|data| data.1.rows.iter().position(|r| *r == row)) {
                 selection.trial = trial;
@@ -246,13 +255,14 @@ fn panels(ui: &mut Ui, psth: &Psth, groups: &Groups, context: &mut ViewContext<'
     }
     widgets::grid(ui, "psth", psth.panels.len(), 150.0, |ui, index, size| {
         if let Some(panel) = psth.panels.get(index) {
-            draw(ui, psth, panel, groups, selection, recording, size.y);
+            draw(ui, psth, panel, selection, size.y);
         }
     });
 }
 
 /// One panel: name, axes, curves.
-fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, groups: &Groups, selection: &mut Selection, recording: &Recording, height: f32) {
+fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, height: f32) {
+    let (recording, groups) = (&psth.job.recording, &psth.job.groups);
     let tokens = theme::of(ui);
     let name = panel_name(panel, recording);
     let heading = widgets::area_label(ui, panel.subject.area, &name).interact(egui::Sense::click());
@@ -264,7 +274,7 @@ fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, groups: &Groups, selection: &mu
         }
     }
     widgets::y_title(ui, if panel.subject.unit.is_some() { "Rate (Hz)" } else { "Mean rate per unit (Hz)" });
-    let centres = psth.window.centres();
+    let centres = psth.job.window.centres();
     let single = groups.groups.len() < 2;
     let color = |index: usize| if single { tokens.area(panel.subject.area) } else { tokens.category(index) };
     let id = format!("psth {name}");
@@ -298,7 +308,7 @@ fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, groups: &Groups, selection: &mu
                 plot.line(Line::new("model", points).color(color).width(1.5).style(LineStyle::dashed_loose()));
             }
         });
-    widgets::describe(&drawn.response, summary(psth, panel, groups, &name));
+    widgets::describe(&drawn.response, summary(psth, panel, &name));
 }
 
 /// Name of a panel: unit with its area, or the area with its number of units.
@@ -311,8 +321,9 @@ fn panel_name(panel: &Panel, recording: &Recording) -> String {
 }
 
 /// The panel in words: where every group peaks.
-fn summary(psth: &Psth, panel: &Panel, groups: &Groups, name: &str) -> String {
-    let centres = psth.window.centres();
+fn summary(psth: &Psth, panel: &Panel, name: &str) -> String {
+    let groups = &psth.job.groups;
+    let centres = psth.job.window.centres();
     let peak = |(index, curve): (usize, &crate::analysis::aligned::RateCurve)| {
         let (bin, rate) = curve.mean.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
         let group = groups.groups.get(index).map(|g| g.name.as_str()).filter(|n| !n.is_empty());
@@ -325,6 +336,6 @@ fn summary(psth: &Psth, panel: &Panel, groups: &Groups, name: &str) -> String {
         ))
     };
     let peaks: Vec<String> = panel.curves.iter().enumerate().filter_map(peak).collect();
-    let (before, after) = (duration_text(-psth.window.start_s.min(0.0)), duration_text(psth.window.stop_s().max(0.0)));
+    let (before, after) = (duration_text(-psth.job.window.start_s.min(0.0)), duration_text(psth.job.window.stop_s().max(0.0)));
     format!("PSTH of {name} around {}, {before} before to {after} after: {}", groups.to.event(), peaks.join("; "))
 }

@@ -110,9 +110,8 @@ pub fn left_text(ui: &mut Ui, width: f32, text: RichText) -> Response {
 
 /// A row of small buttons of which one is on. True when the choice changed.
 pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str, &str)]) -> bool {
-    let mut changed = false;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 3.0;
+    let mut buttons = |ui: &mut Ui| {
+        let mut changed = false;
         for (choice, name, help) in choices {
             let response = ui.selectable_label(value == choice, *name).on_hover_text(*help);
             if response.clicked() && value != choice {
@@ -120,8 +119,24 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T,
                 changed = true;
             }
         }
+        changed
+    };
+    // In a row that wraps the buttons wrap with the rest of it.
+    if ui.layout().main_wrap() {
+        return buttons(ui);
+    }
+    let row = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        buttons(ui)
     });
-    changed
+    row.inner
+}
+
+/// Text before a field in a row that may wrap: as high as the field, so that both stand on one line in every row.
+pub fn caption(ui: &mut Ui, text: &str) -> Response {
+    let font = TextStyle::Body.resolve(ui.style());
+    let width = ui.painter().layout_no_wrap(text.to_owned(), font, ui.visuals().text_color()).size().x;
+    ui.add_sized(vec2(width, ui.spacing().interact_size.y), egui::Label::new(text))
 }
 
 /// A drop-down that takes the available width (at most `width`), named for screen readers and tests as `name: value`.
@@ -391,8 +406,12 @@ pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&
 
 /// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
 pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
-    let label = ui.label(name);
-    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(format!(" {unit}"));
+    let label = caption(ui, name);
+    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    });
     ui.add(field).labelled_by(label.id).changed()
 }
 

@@ -5,6 +5,11 @@ use std::sync::Arc;
 use crate::analysis::correlogram::{Jitter, JitterBand, Lags, correlograms, jitter_bands, peak_excess};
 use crate::recording::Recording;
 
+/// Spikes of all jittered copies together, at most: some seconds of work.
+const MOST_JITTERED: usize = 200_000_000;
+/// Copies that a band needs at least.
+const LEAST_COPIES: u32 = 20;
+
 /// Everything a correlogram depends on.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -70,7 +75,11 @@ pub fn correlate(job: &Job) -> Result<Found, String> {
     };
     let told = |e: crate::analysis::correlogram::CorrelogramError| e.to_string();
     let found = correlograms(&trains, job.lags).map_err(told)?;
-    let mut bands = match job.jitter {
+    // Fewer copies of very many spikes: the band says how many it has.
+    let spikes = trains.iter().map(|t| t.len()).sum::<usize>().max(1);
+    let affordable = u32::try_from(MOST_JITTERED / spikes).unwrap_or(u32::MAX).max(LEAST_COPIES);
+    let jitter = job.jitter.map(|jitter| Jitter { copies: jitter.copies.min(affordable), ..jitter });
+    let mut bands = match jitter {
         Some(jitter) => jitter_bands(&trains, &places, job.lags, jitter).map_err(told)?.into_iter().map(Some).collect(),
         None => vec![None; places.len()],
     };
@@ -88,5 +97,5 @@ pub fn correlate(job: &Job) -> Result<Found, String> {
         })
     };
     let pairs = places.iter().zip(bands.drain(..)).filter_map(pair).collect();
-    Ok(Found { recording: Arc::clone(&job.recording), units, lags: job.lags, jitter: job.jitter, pairs })
+    Ok(Found { recording: Arc::clone(&job.recording), units, lags: job.lags, jitter, pairs })
 }

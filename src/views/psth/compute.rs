@@ -116,8 +116,8 @@ pub struct Panel {
 /// All panels.
 #[derive(Debug, Clone)]
 pub struct Psth {
-    pub recording: Arc<Recording>,
-    pub window: EventWindow,
+    /// What was asked for: while something newer is computed, what is shown still fits together.
+    pub job: Job,
     pub panels: Vec<Panel>,
     /// Trials behind the predictions.
     pub predicted: usize,
@@ -129,7 +129,7 @@ pub fn psth(job: &Job) -> Psth {
     let shown = |row: &usize| job.groups.groups.iter().any(|g| g.rows.contains(row));
     let drawn = panels.iter().any(|p| p.model.iter().any(|m| !m.is_empty()));
     let predicted = if drawn { job.model.as_ref().map_or(0, |m| m.trials.iter().filter(|t| shown(&t.row)).count()) } else { 0 };
-    Psth { recording: Arc::clone(&job.recording), window: job.window, panels, predicted }
+    Psth { job: job.clone(), panels, predicted }
 }
 
 fn panel(job: &Job, subject: &Subject) -> Panel {

@@ -2,7 +2,6 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, Sense, Stroke, Ui, pos2, vec2};
 
-use super::super::alignment::Groups;
 use super::super::widgets;
 use super::compute::{Panel, Psth};
 use crate::app::theme;
@@ -11,8 +10,9 @@ use crate::app::theme;
 const MOST_TICKS: usize = 30_000;
 
 /// Draw; returns the row of the table and the event (seconds) of a trial that was clicked. `marked` is the selected trial's row.
-pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, groups: &Groups, marked: Option<usize>) -> Option<(usize, f64)> {
+pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> Option<(usize, f64)> {
     let tokens = theme::of(ui);
+    let (groups, window) = (&psth.job.groups, &psth.job.window);
     let trials: usize = panel.trials.iter().map(Vec::len).sum();
     let spikes: usize = panel.trials.iter().flatten().map(Vec::len).sum();
     // Whole trials are left out evenly, so that what is shown stays exact.
@@ -31,7 +31,7 @@ pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, groups: &Groups, marked: Op
         .step_by(step)
         .collect();
     let height = rect.height() / drawn.len().max(1) as f32;
-    let share = |t: f64| ((t - psth.window.start_s) / (psth.window.stop_s() - psth.window.start_s)) as f32;
+    let share = |t: f64| ((t - window.start_s) / (window.stop_s() - window.start_s)) as f32;
     let single = groups.groups.len() < 2;
     for (line, &(group, trial)) in drawn.iter().enumerate() {
         let top = rect.top() + line as f32 * height;

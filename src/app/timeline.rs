@@ -190,7 +190,7 @@ impl Timeline {
 
     fn time_field(&mut self, ui: &mut Ui, selection: &mut Selection) {
         let Some(bounds) = self.bounds() else { return };
-        let field = ui.add(egui::TextEdit::singleline(&mut self.text).hint_text("12.5 s or 2:30").desired_width(92.0));
+        let field = ui.add(egui::TextEdit::singleline(&mut self.text).hint_text("12.5 s or 2:30").desired_width(106.0));
         field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Time to go to"));
         if std::mem::take(&mut self.focus) {
             field.request_focus();
@@ -250,7 +250,9 @@ impl Timeline {
         if let Some(cursor) = selection.cursor {
             painter.vline(x(cursor), rect.y_range(), Stroke::new(1.5, tokens.text));
         }
-        let end = |at: f64| time_text(at, (bounds.1 - bounds.0) / 100.0);
+        // A little margin before time 0 is not worth a minus.
+        let step = (bounds.1 - bounds.0) / 100.0;
+        let end = |at: f64| time_text(if at.abs() < step { 0.0 } else { at }, step);
         let small = FontId::proportional(10.0);
         if width > 260.0 {
             painter.text(rect.left_top() + vec2(3.0, 1.0), Align2::LEFT_TOP, end(bounds.0), small.clone(), tokens.weak);

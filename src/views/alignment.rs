@@ -121,7 +121,7 @@ impl Alignment {
     /// The two menus.
     pub fn controls(&mut self, ui: &mut Ui, recording: &Recording, run: Option<&RunState>) {
         let now = self.to(recording, run);
-        widgets::caption(ui, "Align to");
+        widgets::caption(ui, "Align to", 190.0);
         widgets::combo(ui, "align", "Align to", &now.as_ref().map_or("no events".to_owned(), AlignTo::label), 190.0, |ui| {
             for choice in AlignTo::offered(recording, run) {
                 if ui.selectable_label(now.as_ref() == Some(&choice), choice.label()).clicked() {
@@ -129,7 +129,7 @@ impl Alignment {
                 }
             }
         });
-        widgets::caption(ui, "Split by");
+        widgets::caption(ui, "Split by", 140.0);
         let table = now.as_ref().and_then(|to| table_of(recording, run, to));
         widgets::combo(ui, "split", "Split by", &self.split.label(), 140.0, |ui| {
             let columns = table.map(|t| t.columns.as_slice()).unwrap_or_default().iter().map(|c| SplitBy::Column(c.name.clone()));

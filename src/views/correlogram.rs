@@ -358,7 +358,7 @@ fn unit_name(recording: &Recording, unit: usize) -> String {
 }
 
 fn unit_menu(ui: &mut Ui, recording: &Recording, name: &str, now: Option<usize>, mut choose: impl FnMut(usize)) {
-    widgets::caption(ui, name);
+    widgets::caption(ui, name, 90.0);
     let value = now.and_then(|u| recording.units.ids.get(u)).map_or("several", String::as_str);
     widgets::combo(ui, name, name, value, 90.0, |ui| {
         let height = ui.text_style_height(&egui::TextStyle::Button) + 2.0 * ui.spacing().button_padding.y;

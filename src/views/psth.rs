@@ -146,7 +146,7 @@ impl PsthView {
             widgets::amount(ui, "After", &mut self.after_s, 0.01..=60.0, "s", 0.01);
             widgets::amount(ui, "Bin", &mut self.bin_ms, 0.5..=1000.0, "ms", 0.2);
             widgets::amount(ui, "Smoothing SD", &mut self.sd_ms, 0.0..=1000.0, "ms", 0.2);
-            widgets::caption(ui, "Band");
+            widgets::caption(ui, "Band", 190.0);
             let bands = [
                 (BandKind::Hidden, "None", "No band"),
                 (BandKind::StandardError, "SEM", "One standard error of the mean on either side"),

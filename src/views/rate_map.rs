@@ -55,7 +55,7 @@ impl Smoothing {
 
     /// The menu.
     pub(super) fn control(&mut self, ui: &mut Ui) {
-        widgets::caption(ui, "Smoothing SD");
+        widgets::caption(ui, "Smoothing SD", 90.0);
         widgets::combo(ui, "smoothing", "Smoothing SD", &self.label(), 90.0, |ui| {
             let fixed = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 60.0].map(Self::Fixed);
             for choice in [Self::Automatic].into_iter().chain(fixed) {
@@ -188,7 +188,7 @@ impl View for RateMapView {
 impl RateMapView {
     fn controls(&mut self, ui: &mut Ui, recording: &Recording, selection: &Selection) {
         ui.horizontal_wrapped(|ui| {
-            widgets::caption(ui, "Sort by");
+            widgets::caption(ui, "Sort by", 90.0);
             widgets::combo(ui, "map order", "Sort by", &self.order.label(), 90.0, |ui| {
                 for order in RowOrder::offered(recording) {
                     let label = order.label();
@@ -196,7 +196,7 @@ impl RateMapView {
                 }
             });
             self.smoothing.control(ui);
-            widgets::caption(ui, "Colour");
+            widgets::caption(ui, "Colour", 190.0);
             let colours = [
                 (Colour::Share, "Share of own peak", "Every unit from 0 to its largest rate in view"),
                 (Colour::Rate, "Rate", "The same scale for all units, Hz"),

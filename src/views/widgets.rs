@@ -132,10 +132,14 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T,
     row.inner
 }
 
-/// Text before a field in a row that may wrap: as high as the field, so that both stand on one line in every row.
-pub fn caption(ui: &mut Ui, text: &str) -> Response {
+/// Text before a field of `field` points in a row that may wrap: as high as the field, so that both stand on one line, and in
+/// the same row as the field.
+pub fn caption(ui: &mut Ui, text: &str, field: f32) -> Response {
     let font = TextStyle::Body.resolve(ui.style());
     let width = ui.painter().layout_no_wrap(text.to_owned(), font, ui.visuals().text_color()).size().x;
+    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < width + ui.spacing().item_spacing.x + field {
+        ui.end_row();
+    }
     ui.add_sized(vec2(width, ui.spacing().interact_size.y), egui::Label::new(text))
 }
 
@@ -406,7 +410,7 @@ pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&
 
 /// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
 pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
-    let label = caption(ui, name);
+    let label = caption(ui, name, 76.0);
     let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(if unit.is_empty() {
         String::new()
     } else {

@@ -424,7 +424,7 @@ fn the_unit_table_sorts_filters_and_selects() {
             _ => None,
         });
         let copied = copied.unwrap();
-        assert!(copied.starts_with("id,area,spikes,rate_hz,depth\n"), "{copied}");
+        assert!(copied.starts_with("id,area,spikes,rate_hz,cv_isi,presence,depth\n"), "{copied}");
         assert_eq!(copied.lines().count(), expected.len() + 1);
         harness.get_by_label("Filter").focus();
         harness.event(egui::Event::Text(" and rat".to_owned()));

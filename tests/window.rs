@@ -10,7 +10,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use spikescope::app::{AppOptions, Command, SpikescopeApp};
+use spikescope::app::{AppOptions, Command, Named, SpikescopeApp};
 use spikescope::recording::Recording;
 use spikescope::training::Phase;
 use spikescope::views::{RunState, VIEWS};
@@ -147,7 +147,7 @@ fn closed_views_come_back_and_layouts_are_kept() {
         wait(&mut harness, "open", |h| h.state().recording().is_some());
         settle(&mut harness);
         let ctx = harness.ctx.clone();
-        harness.state_mut().execute(&ctx, Command::LayoutCouplings);
+        harness.state_mut().execute(&ctx, Command::Layout(Named::Couplings));
         harness.run_ok();
         harness.get_by_label("View").click();
         settle(&mut harness);
@@ -339,7 +339,7 @@ fn look() {
                 let mut harness = picture(size, theme, scale, state, show);
                 if ["couplings", "early"].contains(&shot) {
                     let ctx = harness.ctx.clone();
-                    harness.state_mut().execute(&ctx, Command::LayoutCouplings);
+                    harness.state_mut().execute(&ctx, Command::Layout(Named::Couplings));
                     settle(&mut harness);
                 }
                 if shot == "report" {

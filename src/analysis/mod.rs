@@ -1,15 +1,20 @@
 //! Pure functions from arrays to arrays: bases, losses of reference models, the jitter-corrected edge score, comparison with
-//! the truth, contribution of coupling, PCA, PSTH and population synchrony. Nothing here knows threads, files, tensors or the window.
+//! the truth, contribution of coupling, PCA, PSTH, correlograms, rates, unit metrics and population synchrony. Nothing here knows threads,
+//! files, tensors or the window.
 
+pub mod aligned;
 pub mod bases;
 pub mod compare;
 pub mod contribution;
+pub mod correlogram;
 pub mod edge_score;
 pub mod loss;
 pub mod pca;
 pub mod psth;
+pub mod rates;
 pub mod synchrony;
 pub mod true_rates;
+pub mod unit_metrics;
 
 use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
 

@@ -22,8 +22,10 @@ pub struct Pca {
 /// The first `components` principal components of `rows` `[rows, dimensions]`. Components that do not exist (more components
 /// than dimensions) have direction, coordinates and share 0. `None` without two rows or when a value is not finite.
 ///
-/// The same points always give the same picture: the sign of a direction is that which makes its largest entry positive.
-pub fn pca(rows: ArrayView2<'_, f64>, components: usize) -> Option<Pca> {
+/// The same points always give the same picture: the sign of a direction is that which makes its largest entry positive. With
+/// directions from `before` `[components, dimensions]` it is that which lies closer to them, so that a live picture does not
+/// flip over.
+pub fn pca(rows: ArrayView2<'_, f64>, components: usize, before: Option<ArrayView2<'_, f64>>) -> Option<Pca> {
     let (n, dimensions) = rows.dim();
     if n < 2 || rows.iter().any(|x| !x.is_finite()) {
         return None;
@@ -37,9 +39,11 @@ pub fn pca(rows: ArrayView2<'_, f64>, components: usize) -> Option<Pca> {
     let total: f64 = eigen.eigenvalues.iter().map(|v| v.max(0.0)).sum();
     let mut directions = Array2::zeros((components, dimensions));
     let mut explained = vec![0.0; components];
-    for ((mut direction, share), &index) in directions.axis_iter_mut(Axis(0)).zip(&mut explained).zip(&order) {
+    let before = before.filter(|b| b.ncols() == dimensions);
+    for (component, ((mut direction, share), &index)) in directions.axis_iter_mut(Axis(0)).zip(&mut explained).zip(&order).enumerate() {
         let vector = eigen.eigenvectors.column(index);
-        let sign = if largest(vector.iter().copied()) < 0.0 { -1.0 } else { 1.0 };
+        let same = before.filter(|b| component < b.nrows()).map(|b| b.row(component).iter().zip(vector.iter()).map(|(a, b)| a * b).sum());
+        let sign = if same.filter(|s| *s != 0.0).unwrap_or_else(|| largest(vector.iter().copied())) < 0.0 { -1.0 } else { 1.0 };
         direction.iter_mut().zip(vector.iter()).for_each(|(to, x)| *to = sign * x);
         *share = if total > 0.0 { eigen.eigenvalues[index].max(0.0) / total } else { 0.0 };
     }
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn directions_shares_and_mean_are_found() {
         let (rows, directions) = cloud();
-        let found = pca(rows.view(), 2).unwrap();
+        let found = pca(rows.view(), 2, None).unwrap();
         assert!((found.directions.row(0).dot(&directions.row(0)) + 1.0).abs() < 1e-3, "largest entry made positive");
         assert!((found.directions.row(1).dot(&directions.row(1)) - 1.0).abs() < 1e-3);
         assert!((found.explained[0] - 9.0 / 10.01).abs() < 0.01 && (found.explained[1] - 1.0 / 10.01).abs() < 0.01);
@@ -83,20 +87,30 @@ mod tests {
     #[test]
     fn mirrored_axes_of_the_solver_do_not_flip_the_picture() {
         let (rows, _) = cloud();
-        let found = pca(rows.view(), 3).unwrap();
+        let found = pca(rows.view(), 3, None).unwrap();
         for direction in found.directions.axis_iter(Axis(0)) {
             assert!(largest(direction.iter().copied()) > 0.0);
         }
-        assert_eq!(found, pca(rows.view(), 3).unwrap());
+        assert_eq!(found, pca(rows.view(), 3, None).unwrap());
+    }
+
+    #[test]
+    fn signs_follow_the_directions_before() {
+        let (rows, _) = cloud();
+        let first = pca(rows.view(), 2, None).unwrap();
+        let turned = pca(rows.view(), 2, Some(first.directions.mapv(|x| -x).view())).unwrap();
+        assert!(turned.points.iter().zip(&first.points).all(|(a, b)| (a + b).abs() < 1e-9));
+        let others = Array2::ones((2, 7));
+        assert_eq!(pca(rows.view(), 2, Some(others.view())).unwrap(), first, "directions of another model say nothing");
     }
 
     #[test]
     fn too_little_to_work_with_is_none_and_missing_components_are_zero() {
-        assert_eq!(pca(Array2::zeros((1, 3)).view(), 2), None);
-        assert_eq!(pca(ndarray::arr2(&[[1.0], [f64::NAN]]).view(), 2), None);
-        let line = pca(ndarray::arr2(&[[1.0], [3.0]]).view(), 2).unwrap();
+        assert_eq!(pca(Array2::zeros((1, 3)).view(), 2, None), None);
+        assert_eq!(pca(ndarray::arr2(&[[1.0], [f64::NAN]]).view(), 2, None), None);
+        let line = pca(ndarray::arr2(&[[1.0], [3.0]]).view(), 2, None).unwrap();
         assert_eq!((line.points.column(1).to_vec(), line.explained.clone()), (vec![0.0, 0.0], vec![1.0, 0.0]));
-        let point = pca(Array2::ones((5, 2)).view(), 2).unwrap();
+        let point = pca(Array2::ones((5, 2)).view(), 2, None).unwrap();
         assert_eq!((point.explained, point.points), (vec![0.0, 0.0], Array2::zeros((5, 2))));
     }
 }

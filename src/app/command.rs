@@ -2,7 +2,9 @@
 
 use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
+use super::layout::Named;
 use super::settings::{RECENT, ThemeChoice};
+use super::timeline::Stride;
 use crate::views::VIEWS;
 
 /// One thing the window can do.
@@ -30,10 +32,38 @@ pub enum Command {
     Quit,
     /// Show a view, by its place in [`VIEWS`].
     Show(usize),
-    /// The layout for looking at a recording.
-    LayoutExplore,
-    /// The layout for watching couplings.
-    LayoutCouplings,
+    /// Take the last change of selection, layout or order back.
+    Undo,
+    /// Do again what was taken back.
+    Redo,
+    /// Play or pause time.
+    Play,
+    /// Move the visible time.
+    StepTime {
+        /// Later.
+        forward: bool,
+        /// How far.
+        stride: Stride,
+    },
+    /// To the start of the recording.
+    TimeStart,
+    /// To the end of the recording.
+    TimeEnd,
+    /// To a time that is typed.
+    GoToTime,
+    /// To the next event (or the previous one).
+    NextEvent {
+        /// Later.
+        forward: bool,
+    },
+    /// Show the whole recording.
+    AllTime,
+    /// Play the visible time again and again, or no longer.
+    Loop,
+    /// Select nothing.
+    ClearSelection,
+    /// Arrange the views for a purpose.
+    Layout(Named),
     /// Back to the first layout.
     ResetLayout,
     /// Choose the theme.
@@ -73,7 +103,12 @@ impl Command {
         all.extend((0..RECENT).map(Self::OpenRecent));
         all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::Settings, Self::Quit]);
         all.extend((0..VIEWS.len()).map(Self::Show));
-        all.extend([Self::LayoutExplore, Self::LayoutCouplings, Self::ResetLayout]);
+        all.extend(Named::ALL.map(Self::Layout));
+        all.extend([Self::ResetLayout, Self::Undo, Self::Redo, Self::ClearSelection]);
+        all.push(Self::Play);
+        all.extend(Stride::ALL.into_iter().flat_map(|stride| [false, true].map(|forward| Self::StepTime { forward, stride })));
+        all.extend([Self::TimeStart, Self::TimeEnd, Self::GoToTime, Self::AllTime, Self::Loop]);
+        all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
         all.extend([Self::Train, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
@@ -95,8 +130,26 @@ impl Command {
             Self::CloseRecording => "Close recording".to_owned(),
             Self::Quit => "Quit".to_owned(),
             Self::Show(index) => titles.get(index).map_or_else(|| "Show view".to_owned(), |title| format!("Show {title}")),
-            Self::LayoutExplore => "Layout: Explore".to_owned(),
-            Self::LayoutCouplings => "Layout: Couplings".to_owned(),
+            Self::Undo => "Undo".to_owned(),
+            Self::Redo => "Redo".to_owned(),
+            Self::Play => "Play or pause time".to_owned(),
+            Self::StepTime { forward, stride } => {
+                let way = if forward { "forward" } else { "back" };
+                match stride {
+                    Stride::Quarter => format!("Step {way}"),
+                    Stride::Full => format!("Step {way} a whole window"),
+                    Stride::Fine => format!("Step {way} a little"),
+                }
+            }
+            Self::TimeStart => "Go to the start".to_owned(),
+            Self::TimeEnd => "Go to the end".to_owned(),
+            Self::GoToTime => "Go to a time…".to_owned(),
+            Self::NextEvent { forward: true } => "Next event".to_owned(),
+            Self::NextEvent { forward: false } => "Previous event".to_owned(),
+            Self::AllTime => "Show the whole recording".to_owned(),
+            Self::Loop => "Loop the visible time".to_owned(),
+            Self::ClearSelection => "Clear selection".to_owned(),
+            Self::Layout(named) => format!("Layout: {}", named.name()),
             Self::ResetLayout => "Reset layout".to_owned(),
             Self::Theme(theme) => format!("Theme: {}", theme.name()),
             Self::ZoomIn => "Zoom in".to_owned(),
@@ -129,8 +182,20 @@ impl Command {
             Self::CloseRecording => "Back to the welcome page",
             Self::Quit => "Close the window; a running training is asked about",
             Self::Show(_) => "Open this view, or bring it to the front",
-            Self::LayoutExplore => "Arrange the views for looking at a recording",
-            Self::LayoutCouplings => "Arrange the views for watching what a model learns",
+            Self::Undo => "Take back the last change of selection, layout or order",
+            Self::Redo => "Do again what was taken back",
+            Self::Play => "Move through the recording at the chosen speed, or stop",
+            Self::StepTime { stride: Stride::Quarter, .. } => "Move the visible time by a quarter of its width",
+            Self::StepTime { stride: Stride::Full, .. } => "Move the visible time by its whole width",
+            Self::StepTime { stride: Stride::Fine, .. } => "Move the visible time by a fiftieth of its width",
+            Self::TimeStart => "Show the first part of the recording",
+            Self::TimeEnd => "Show the last part of the recording",
+            Self::GoToTime => "Type a time to show, such as 12.5 s or 2:30",
+            Self::NextEvent { .. } => "Put the cursor at the next or previous marked event",
+            Self::AllTime => "Show all of the recording's time",
+            Self::Loop => "Playing repeats the visible time, or goes on to the end again",
+            Self::ClearSelection => "Select no unit, area, trial or pair",
+            Self::Layout(named) => named.purpose(),
             Self::ResetLayout => "Bring back all views in their first places",
             Self::Theme(_) => "Colours of the window",
             Self::ZoomIn => "Make everything larger",
@@ -168,6 +233,23 @@ impl Command {
             Self::ZoomIn => ctrl(Key::Plus),
             Self::ZoomOut => ctrl(Key::Minus),
             Self::ZoomReset => ctrl(Key::Num0),
+            Self::Undo => ctrl(Key::Z),
+            Self::Redo => ctrl_shift(Key::Z),
+            Self::Play => plain(Key::Space),
+            Self::StepTime { forward, stride } => {
+                let key = if forward { Key::ArrowRight } else { Key::ArrowLeft };
+                let modifiers = match stride {
+                    Stride::Quarter => Modifiers::NONE,
+                    Stride::Full => Modifiers::SHIFT,
+                    Stride::Fine => Modifiers::ALT,
+                };
+                Some(KeyboardShortcut::new(modifiers, key))
+            }
+            Self::TimeStart => plain(Key::Home),
+            Self::TimeEnd => plain(Key::End),
+            Self::GoToTime => plain(Key::G),
+            Self::NextEvent { forward } => plain(if forward { Key::Period } else { Key::Comma }),
+            Self::AllTime => plain(Key::R),
             Self::OpenFolder
             | Self::OpenDemo
             | Self::ShowReport
@@ -175,8 +257,9 @@ impl Command {
             | Self::Export
             | Self::CloseRecording
             | Self::Show(_)
-            | Self::LayoutExplore
-            | Self::LayoutCouplings
+            | Self::Layout(_)
+            | Self::Loop
+            | Self::ClearSelection
             | Self::ResetLayout
             | Self::Theme(_)
             | Self::Step
@@ -195,13 +278,36 @@ impl Command {
         signs.into_iter().find_map(|(word, sign)| text.strip_suffix(word).map(|rest| format!("{rest}{sign}"))).unwrap_or(text)
     }
 
-    /// The command whose shortcut was pressed in this frame; its key press is used up.
+    /// A key that means something else inside a text field, on a button or in a plot: it is looked at after them.
+    fn is_plain(self) -> bool {
+        let function = |key: Key| key.name().starts_with('F') && key.name().len() > 1;
+        self.shortcut().is_some_and(|s| !s.modifiers.command && !function(s.logical_key))
+    }
+
+    /// The command whose shortcut was pressed in this frame; its key press is used up. Asked before the views are drawn.
     pub fn pressed(ctx: &egui::Context) -> Option<Self> {
+        // Text fields undo by themselves.
+        let typing = ctx.text_edit_focused();
         let mut commands = Self::all();
         // egui zooms by itself; asking for those keys here would take them away from it.
-        commands.retain(|c| !matches!(c, Self::ZoomIn | Self::ZoomOut | Self::ZoomReset));
-        // Extra Shift is ignored when keys are matched, so the longer shortcut must be asked first.
-        commands.sort_by_key(|c| !c.shortcut().is_some_and(|s| s.modifiers.shift));
+        commands.retain(|c| !matches!(c, Self::ZoomIn | Self::ZoomOut | Self::ZoomReset) && !c.is_plain());
+        commands.retain(|c| !(typing && matches!(c, Self::Undo | Self::Redo)));
+        Self::first_pressed(ctx, commands)
+    }
+
+    /// The command of a plain key (Space, arrows, letters) that no view and no widget used. Asked after the views are drawn.
+    pub fn pressed_plain(ctx: &egui::Context) -> Option<Self> {
+        if ctx.memory(|m| m.focused()).is_some() || ctx.any_popup_open() {
+            return None;
+        }
+        let mut commands = Self::all();
+        commands.retain(|c| c.is_plain());
+        Self::first_pressed(ctx, commands)
+    }
+
+    fn first_pressed(ctx: &egui::Context, mut commands: Vec<Self>) -> Option<Self> {
+        // Extra Shift and Alt are ignored when keys are matched, so the longer shortcut must be asked first.
+        commands.sort_by_key(|c| !c.shortcut().is_some_and(|s| s.modifiers.shift || s.modifiers.alt));
         ctx.input_mut(|input| commands.into_iter().find(|c| c.shortcut().is_some_and(|s| input.consume_shortcut(&s))))
     }
 }
@@ -251,5 +357,27 @@ mod tests {
         assert_eq!(press(Modifiers::COMMAND | Modifiers::CTRL), Some(Command::Open));
         assert_eq!(press(Modifiers::COMMAND | Modifiers::CTRL | Modifiers::SHIFT), Some(Command::OpenPath));
         assert_eq!(press(Modifiers::NONE), None);
+    }
+
+    #[test]
+    fn plain_keys_step_through_time_and_wait_for_views() {
+        let press = |key: Key, modifiers: Modifiers, plain: bool| {
+            let ctx = egui::Context::default();
+            let event = egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+            let mut found = None;
+            let input = egui::RawInput { events: vec![event], ..egui::RawInput::default() };
+            let _ = ctx.run_ui(input, |ui| {
+                found = found.or(if plain { Command::pressed_plain(ui.ctx()) } else { Command::pressed(ui.ctx()) });
+            });
+            found
+        };
+        assert_eq!(press(Key::Space, Modifiers::NONE, false), None);
+        assert_eq!(press(Key::Space, Modifiers::NONE, true), Some(Command::Play));
+        let step = |forward, stride| Some(Command::StepTime { forward, stride });
+        assert_eq!(press(Key::ArrowRight, Modifiers::NONE, true), step(true, Stride::Quarter));
+        assert_eq!(press(Key::ArrowLeft, Modifiers::SHIFT, true), step(false, Stride::Full));
+        assert_eq!(press(Key::ArrowLeft, Modifiers::ALT, true), step(false, Stride::Fine));
+        assert_eq!(press(Key::F11, Modifiers::NONE, false), Some(Command::FullScreen));
+        assert_eq!(press(Key::Z, Modifiers::COMMAND | Modifiers::CTRL | Modifiers::SHIFT, false), Some(Command::Redo));
     }
 }

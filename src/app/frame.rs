@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::{self, CornerRadius, Margin, Popup, RichText, Stroke, Ui, Visuals, WidgetText};
-use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, UiResponse};
+use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse};
 
 use super::layout::{self, Pane};
 use super::report::ReportWish;
@@ -30,10 +30,11 @@ impl eframe::App for SpikescopeApp {
                 command = self.floating(&ctx).or(command);
             }
         }
-        if let Some(command) = command {
+        if let Some(command) = command.or_else(|| self.only.is_none().then(|| Command::pressed_plain(&ctx)).flatten()) {
             self.execute(&ctx, command);
         }
         self.act(&ctx, actions);
+        self.remember_step(&ctx);
         self.remember();
         if self.frames == 0 {
             // What the options ask for begins once this frame is on the screen.
@@ -55,6 +56,7 @@ impl SpikescopeApp {
         let menu = egui::Panel::top("menu").frame(bar(8, 3)).show_separator_line(false).show(ui, |ui| self.menu_bar(ui)).inner;
         let status = egui::Panel::bottom("status").frame(bar(10, 4)).show_separator_line(false).show(ui, |ui| self.status_bar(ui)).inner;
         let noticed = self.notice_bar(ui);
+        let time = self.time_bar(ui, bar(10, 2));
         let mut wish = None;
         let empty = self.recording.is_none() && self.run.is_none();
         let frame = if empty { egui::Frame::new().fill(tokens.pane) } else { bar(6, 0) };
@@ -74,7 +76,7 @@ impl SpikescopeApp {
             }
             None => None,
         };
-        menu.or(status).or(noticed).or(wished)
+        menu.or(status).or(noticed).or(time).or(wished)
     }
 
     fn tiles(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
@@ -85,27 +87,14 @@ impl SpikescopeApp {
             return;
         }
         let shown = self.shown(ui.ctx());
-        let mut looks = false;
-        let mut panes = Panes {
-            views: &mut self.views,
-            titles: &self.titles,
-            keys: &self.keys,
-            recorded: self.recording.as_ref(),
-            shown: shown.as_ref(),
-            run: self.run.as_ref().map(Run::state),
-            selection: &mut self.selection,
-            recipe: &mut self.recipe,
-            actions,
-            looks: &mut looks,
-            arranged: &mut self.arranged,
-        };
-        self.tree.ui(&mut panes, ui);
-        self.look(looks);
+        // Taken out and put back, so that the views can be borrowed while the tree is drawn.
+        let mut tree = std::mem::replace(&mut self.tree, Tree::empty(egui::Id::unique("views")));
+        self.with_panes(shown.as_ref(), actions, |panes| tree.ui(panes, ui));
+        self.tree = tree;
     }
 
     fn single_view(&mut self, ui: &mut Ui, index: usize, actions: &mut Vec<Action>) {
         let shown = self.shown(ui.ctx());
-        let mut looks = false;
         let tokens = theme::of(ui);
         let frame = egui::Frame::new().fill(tokens.pane).inner_margin(Margin::same(12));
         egui::CentralPanel::default().frame(frame).show(ui, |ui| {
@@ -115,27 +104,52 @@ impl SpikescopeApp {
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| help_button(ui, view.as_ref()));
                 }
             });
-            let mut panes = Panes {
-                views: &mut self.views,
-                titles: &self.titles,
-                keys: &self.keys,
-                recorded: self.recording.as_ref(),
-                shown: shown.as_ref(),
-                run: self.run.as_ref().map(Run::state),
-                selection: &mut self.selection,
-                recipe: &mut self.recipe,
-                actions,
-                looks: &mut looks,
-                arranged: &mut self.arranged,
-            };
-            panes.draw(ui, index);
+            self.with_panes(shown.as_ref(), actions, |panes| panes.draw(ui, index));
         });
-        self.look(looks);
     }
 
-    fn look(&self, looks: bool) {
-        if let (true, Some(run)) = (looks, &self.run) {
-            run.look(self.selection.trial);
+    /// Draw views, tell the run what was looked at, and keep the selection consistent.
+    fn with_panes(&mut self, shown: Option<&Arc<Recording>>, actions: &mut Vec<Action>, draw: impl FnOnce(&mut Panes<'_>)) {
+        let mut looks = Vec::new();
+        let mut panes = Panes {
+            views: &mut self.views,
+            titles: &self.titles,
+            keys: &self.keys,
+            recorded: self.recording.as_ref(),
+            shown,
+            run: self.run.as_ref().map(Run::state),
+            selection: &mut self.selection,
+            pins: &mut self.pins,
+            recipe: &mut self.recipe,
+            actions,
+            looks: &mut looks,
+            arranged: &mut self.arranged,
+        };
+        draw(&mut panes);
+        if let Some(recording) = shown {
+            self.selection.settle(recording);
+        }
+        if let (false, Some(run)) = (looks.is_empty(), &self.run) {
+            run.look(&looks);
+        }
+    }
+
+    /// The bar that moves through time, and time that plays.
+    fn time_bar(&mut self, ui: &mut Ui, frame: egui::Frame) -> Option<Command> {
+        let recording = self.recording.as_ref()?;
+        self.timeline.follow(recording, &self.selection);
+        if let Some(bounds) = self.timeline.bounds() {
+            self.selection.advance(ui.ctx(), bounds);
+        }
+        let bar = egui::Panel::bottom("time").frame(frame).show_separator_line(false);
+        bar.show(ui, |ui| self.timeline.ui(ui, &mut self.selection)).inner
+    }
+
+    /// Count a change as a step to be undone once it stands still.
+    fn remember_step(&mut self, ctx: &egui::Context) {
+        let busy = self.selection.playback.playing || ctx.input(|i| i.pointer.any_down());
+        if self.recording.is_some() && self.history.observe(self.moment(), busy) {
+            ctx.request_repaint();
         }
     }
 
@@ -174,7 +188,11 @@ impl SpikescopeApp {
     /// Hand settings to their writer; it writes when something changed.
     fn remember(&mut self) {
         if self.options.settings_path.is_some() && self.recording.is_some() {
-            self.settings.layout = if self.arranged { layout::save(&self.tree) } else { None };
+            let layout = if self.arranged { layout::save(&self.tree) } else { None };
+            if let Some(recording) = &self.recording {
+                self.settings.keep_layout(&recording.fingerprint, layout.clone());
+            }
+            self.settings.layout = layout;
         }
         self.writer.write(&self.settings);
     }
@@ -206,6 +224,9 @@ fn help_button(ui: &mut Ui, view: &dyn View) {
     });
 }
 
+/// Trials of which a run is asked for details by one view.
+const MOST_TRIALS: usize = 8;
+
 /// Draws views into tiles.
 struct Panes<'a> {
     views: &'a mut [Box<dyn View>],
@@ -215,9 +236,12 @@ struct Panes<'a> {
     shown: Option<&'a Arc<Recording>>,
     run: Option<&'a RunState>,
     selection: &'a mut Selection,
+    /// Selections of pinned views.
+    pins: &'a mut [Option<Selection>],
     recipe: &'a mut Recipe,
     actions: &'a mut Vec<Action>,
-    looks: &'a mut bool,
+    /// Trials that views of the run's snapshot show; empty while none is drawn.
+    looks: &'a mut Vec<usize>,
     /// Set when the user moved, resized or closed a view.
     arranged: &'a mut bool,
 }
@@ -230,15 +254,43 @@ impl Panes<'_> {
     fn draw(&mut self, ui: &mut Ui, index: usize) {
         let as_recorded = VIEWS.get(index).is_some_and(|spec| spec.as_recorded);
         let Some(view) = self.views.get_mut(index) else { return };
+        // A pinned view keeps a selection of its own: it does not follow, and what is chosen in it stays in it.
+        let selection = self.pins.get_mut(index).and_then(Option::as_mut).unwrap_or(self.selection);
+        let mut looks = false;
         let mut context = ViewContext {
             recording: if as_recorded { self.recorded } else { self.shown },
             run: self.run,
-            selection: self.selection,
+            selection,
             recipe: self.recipe,
             actions: self.actions,
-            looks_at_run: self.looks,
+            looks_at_run: &mut looks,
         };
         view.ui(ui, &mut context);
+        let ViewContext { selection, looks_at_run, .. } = context;
+        if let (true, Some(run)) = (*looks_at_run, self.run) {
+            for trial in selection.trials_of_run(run).into_iter().take(MOST_TRIALS) {
+                if !self.looks.contains(&trial) {
+                    self.looks.push(trial);
+                }
+            }
+        }
+    }
+
+    /// Hold a view's selection, or let it follow the others again.
+    fn pin_button(&mut self, ui: &mut Ui, index: usize) {
+        let Some(pin) = self.pins.get_mut(index) else { return };
+        let pinned = pin.is_some();
+        let title = self.titles.get(index).copied().unwrap_or_default();
+        let tip = if pinned {
+            "Pinned: this view keeps its own selection. Click to follow the others again"
+        } else {
+            "Pin: keep this selection while the other views go on"
+        };
+        let response = ui.add(egui::Button::selectable(pinned, RichText::new("Pin").small()).small()).on_hover_text(tip);
+        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, true, pinned, format!("Pin: {title}")));
+        if response.clicked() {
+            *pin = if pinned { None } else { Some(self.selection.without_playback()) };
+        }
     }
 }
 
@@ -276,10 +328,12 @@ impl Behavior<Pane> for Panes<'_> {
 
     fn top_bar_right_ui(&mut self, tiles: &Tiles<Pane>, ui: &mut Ui, _tile: TileId, tabs: &egui_tiles::Tabs, _scroll: &mut f32) {
         let Some(Tile::Pane(pane)) = tabs.active.and_then(|id| tiles.get(id)) else { return };
-        if let Some(view) = self.index(pane).and_then(|index| self.views.get(index)) {
+        let Some(index) = self.index(pane) else { return };
+        if let Some(view) = self.views.get(index) {
             ui.add_space(4.0);
             help_button(ui, view.as_ref());
         }
+        self.pin_button(ui, index);
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -25,12 +25,86 @@ struct Saved {
 /// A group of tabs: keys of views, of which those that exist are shown.
 type Tabs = &'static [&'static str];
 
+/// A layout with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Look at a recording.
+    Explore,
+    /// Watch couplings between areas.
+    Couplings,
+    /// Watch attention.
+    Attention,
+    /// Look at latents beside what happened in the trials.
+    Latents,
+    /// Lessons: a text beside the views it drives.
+    Teach,
+}
+
+impl Named {
+    /// All, in the order of the menu.
+    pub const ALL: [Self; 5] = [Self::Explore, Self::Couplings, Self::Attention, Self::Latents, Self::Teach];
+
+    /// Name in menus.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explore => "Explore",
+            Self::Couplings => "Couplings",
+            Self::Attention => "Attention",
+            Self::Latents => "Latents",
+            Self::Teach => "Teach",
+        }
+    }
+
+    /// What it is for, in one sentence.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Explore => "Arrange the views for looking at a recording",
+            Self::Couplings => "Arrange the views for watching what a model learns about areas",
+            Self::Attention => "Arrange the views for watching attention and rates",
+            Self::Latents => "Arrange the views for latents beside trials and rates",
+            Self::Teach => "Arrange the views for lessons and classrooms: few, large, in order",
+        }
+    }
+
+    /// The arrangement of the views with these keys; the truth is in front where it is known.
+    pub fn tree(self, keys: &[&str], has_truth: bool) -> Tree<Pane> {
+        match self {
+            Self::Explore => explore(keys),
+            Self::Couplings => couplings(keys, has_truth),
+            Self::Attention => build(
+                keys,
+                &["train", "runs", "recording", "units"],
+                &[(&["attention", "matrix"], 0.6), (&["raster", "rates", "rate_map"], 0.4)],
+                0.31,
+                &[(&["lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
+            ),
+            Self::Latents => build(
+                keys,
+                &["train", "runs", "recording", "units"],
+                &[(&["latents"], 0.6), (&["raster", "rate_map"], 0.4)],
+                0.31,
+                &[(&["psth"], 0.5), (&["population", "loss"], 0.5)],
+            ),
+            Self::Teach => build(
+                keys,
+                &["lesson", "recording", "train"],
+                &[(&["raster"], 0.5), (&["kernels", "loss"], 0.5)],
+                0.31,
+                &[(&["matrix"], 0.5), (&["truth", "psth"], 0.5)],
+            ),
+        }
+    }
+}
+
 /// Look at a recording; train and kernels are one click away.
 pub fn explore(keys: &[&str]) -> Tree<Pane> {
     build(
         keys,
         &["recording", "train", "units"],
-        &[(&["raster"], 0.56), (&["kernels", "loss", "matrix", "latents", "truth"], 0.44)],
+        &[
+            (&["raster"], 0.56),
+            (&["psth", "correlogram", "rate_map", "population", "correlations", "kernels", "loss", "matrix", "latents", "truth"], 0.44),
+        ],
         0.34,
         &[],
     )
@@ -38,12 +112,12 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
 
 /// Watch what a model learns; the truth is in front where it is known.
 pub fn couplings(keys: &[&str], has_truth: bool) -> Tree<Pane> {
-    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster"], 0.38)];
+    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster", "psth", "correlogram"], 0.38)];
     let right: &[(Tabs, f32)] = match has_truth {
         true => &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)],
         false => &[(&["matrix"], 0.5), (&["latents", "truth"], 0.5)],
     };
-    build(keys, &["train", "recording", "units"], middle, 0.29, right)
+    build(keys, &["train", "recording", "units"], middle, 0.31, right)
 }
 
 /// Left column, middle column of stacked groups, right column of stacked groups; whatever views exist and are not named join
@@ -154,6 +228,46 @@ pub fn close(tree: &mut Tree<Pane>, key: &str) {
     }
 }
 
+/// The arrangement as text: containers, views in order, and shares to a hundredth. Which tab is in front, sizes on the screen and
+/// containers of one child do not count, so two trees that look alike to a user are the same.
+pub fn shape(tree: &Tree<Pane>) -> String {
+    fn of(tree: &Tree<Pane>, id: TileId, depth: usize, text: &mut String) {
+        match tree.tiles.get(id) {
+            Some(Tile::Pane(pane)) => text.push_str(&pane.view),
+            Some(Tile::Container(container)) if depth < 64 => {
+                let children: Vec<TileId> = container.children().copied().collect();
+                if let [only] = children.as_slice() {
+                    return of(tree, *only, depth + 1, text);
+                }
+                let whole: f32 = match container {
+                    Container::Linear(linear) => children.iter().map(|c| linear.shares[*c]).sum(),
+                    _ => 0.0,
+                };
+                text.push_str(match container {
+                    Container::Tabs(_) => "tabs(",
+                    Container::Linear(linear) if linear.dir == LinearDir::Horizontal => "row(",
+                    Container::Linear(_) => "column(",
+                    Container::Grid(_) => "grid(",
+                });
+                for child in children {
+                    of(tree, child, depth + 1, text);
+                    if let Container::Linear(linear) = container {
+                        text.push_str(&format!(":{:.2}", linear.shares[child] / whole.max(1e-6)));
+                    }
+                    text.push(' ');
+                }
+                text.push(')');
+            }
+            _ => {}
+        }
+    }
+    let mut text = String::new();
+    if let Some(root) = tree.root() {
+        of(tree, root, 0, &mut text);
+    }
+    text
+}
+
 /// The layout as it is saved in the settings.
 pub fn save(tree: &Tree<Pane>) -> Option<serde_json::Value> {
     serde_json::to_value(Saved { version: LAYOUT_VERSION, tree: tree.clone() }).ok()
@@ -189,13 +303,26 @@ mod tests {
 
     #[test]
     fn every_view_is_in_every_layout_once() {
-        for tree in [explore(KEYS), couplings(KEYS, true), couplings(KEYS, false)] {
+        for tree in Named::ALL.into_iter().flat_map(|named| [named.tree(KEYS, true), named.tree(KEYS, false)]) {
             assert_eq!(open_views(&tree), KEYS.iter().map(|k| (*k).to_owned()).collect());
             let panes = tree.tiles.tiles().filter(|t| t.is_pane()).count();
             assert_eq!(panes, KEYS.len());
         }
         assert_eq!(open_views(&explore(&["train"])).len(), 1);
         assert!(explore(&[]).root().is_none());
+    }
+
+    #[test]
+    fn the_shape_of_a_layout_leaves_out_tabs_in_front_and_single_containers() {
+        let tree = explore(KEYS);
+        let mut other = tree.clone();
+        show(&mut other, "units");
+        assert_eq!(shape(&other), shape(&tree));
+        close(&mut other, "units");
+        assert_ne!(shape(&other), shape(&tree));
+        let shapes: BTreeSet<String> = Named::ALL.into_iter().map(|named| shape(&named.tree(KEYS, true))).collect();
+        assert_eq!(shapes.len(), Named::ALL.len());
+        assert_eq!(shape(&Tree::empty(Id::unique("x"))), "");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use eframe::egui::{self, RichText, Ui};
 
-use super::layout::{self, open_views};
+use super::layout::{self, Named, open_views};
 use super::settings::ThemeChoice;
 use super::theme;
+use super::timeline::Stride;
 use super::{Command, SpikescopeApp};
 
 impl SpikescopeApp {
@@ -33,7 +34,21 @@ impl SpikescopeApp {
                     self.entry(ui, command, &mut chosen);
                 }
             });
+            ui.menu_button("Edit", |ui| {
+                for command in [Command::Undo, Command::Redo, Command::ClearSelection] {
+                    self.entry(ui, command, &mut chosen);
+                }
+            });
             ui.menu_button("View", |ui| self.view_menu(ui, &mut chosen));
+            ui.menu_button("Time", |ui| {
+                let step = |forward, stride| Command::StepTime { forward, stride };
+                let steps = Stride::ALL.into_iter().flat_map(|stride| [step(false, stride), step(true, stride)]);
+                let events = [Command::NextEvent { forward: false }, Command::NextEvent { forward: true }];
+                let rest = [Command::TimeStart, Command::TimeEnd, Command::GoToTime, Command::AllTime, Command::Loop];
+                for command in [Command::Play].into_iter().chain(steps).chain(events).chain(rest) {
+                    self.entry(ui, command, &mut chosen);
+                }
+            });
             ui.menu_button("Training", |ui| {
                 for command in [Command::Train, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard] {
                     self.entry(ui, command, &mut chosen);
@@ -65,7 +80,7 @@ impl SpikescopeApp {
             }
         }
         ui.separator();
-        for command in [Command::LayoutExplore, Command::LayoutCouplings, Command::ResetLayout] {
+        for command in Named::ALL.map(Command::Layout).into_iter().chain([Command::ResetLayout]) {
             self.entry(ui, command, chosen);
         }
         ui.separator();

@@ -1,9 +1,11 @@
 //! The window: an eframe app on wgpu. It holds the recording, the run, the selection and the views, turns commands into
 //! actions, and never waits: files are read, settings written and models trained on threads of their own.
 
+mod carry_out;
 mod command;
 mod export_window;
 mod frame;
+mod history;
 mod import;
 mod import_flow;
 mod import_preview;
@@ -18,16 +20,19 @@ mod settings;
 mod state;
 mod status;
 pub mod theme;
+mod timeline;
 mod toasts;
 mod welcome;
 mod windows;
 
 pub use command::Command;
 pub use import_preview::Preview;
+pub use layout::Named;
 pub use open::Request;
 pub use run::default_runs_dir;
 pub use settings::{Settings, ThemeChoice};
 pub use state::SpikescopeApp;
+pub use timeline::Stride;
 
 use std::path::PathBuf;
 

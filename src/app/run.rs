@@ -86,10 +86,10 @@ impl Run {
         }
     }
 
-    /// A view drew the snapshot in this frame.
-    pub fn look(&self, trial: usize) {
+    /// A view drew the snapshot in this frame, with these trials.
+    pub fn look(&self, trials: &[usize]) {
         if let Some(handle) = &self.handle {
-            handle.look(&[trial]);
+            handle.look(trials);
         }
     }
 }

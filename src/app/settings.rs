@@ -75,7 +75,12 @@ pub struct Settings {
     pub runs: Option<PathBuf>,
     /// Arrangement of the views, see `layout`; checked before it is used.
     pub layout: Option<serde_json::Value>,
+    /// Arrangements by recording (fingerprint), newest first.
+    pub layouts: Vec<(String, serde_json::Value)>,
 }
+
+/// How many recordings' arrangements are kept.
+pub const LAYOUTS: usize = 40;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -87,6 +92,7 @@ impl Default for Settings {
             answers: BTreeMap::new(),
             runs: None,
             layout: None,
+            layouts: Vec::new(),
         }
     }
 }
@@ -145,6 +151,23 @@ impl Settings {
             self.answers.remove(shape);
         } else if self.answers.len() < SHAPES || self.answers.contains_key(shape) {
             self.answers.insert(shape.to_owned(), answers);
+        }
+    }
+
+    /// The arrangement kept for the recording with this fingerprint.
+    pub fn layout_of(&self, fingerprint: &str) -> Option<&serde_json::Value> {
+        self.layouts.iter().find(|(recording, _)| recording == fingerprint).map(|(_, layout)| layout)
+    }
+
+    /// Keep an arrangement for a recording, or forget it.
+    pub fn keep_layout(&mut self, fingerprint: &str, layout: Option<serde_json::Value>) {
+        if self.layout_of(fingerprint) == layout.as_ref() {
+            return;
+        }
+        self.layouts.retain(|(recording, _)| recording != fingerprint);
+        if let Some(layout) = layout {
+            self.layouts.insert(0, (fingerprint.to_owned(), layout));
+            self.layouts.truncate(LAYOUTS);
         }
     }
 
@@ -296,6 +319,18 @@ mod tests {
         assert_eq!(back.answers.get("Spike list: unit,time"), Some(&answers));
         settings.remember_answers("Spike list: unit,time", BTreeMap::new());
         assert_eq!(settings, Settings::default());
+    }
+
+    #[test]
+    fn layouts_are_kept_by_recording_up_to_a_number() {
+        let mut settings = Settings::default();
+        for k in 0..60 {
+            settings.keep_layout(&format!("recording {k}"), Some(k.into()));
+        }
+        assert_eq!((settings.layouts.len(), settings.layout_of("recording 59")), (LAYOUTS, Some(&59.into())));
+        assert_eq!(settings.layout_of("recording 3"), None);
+        settings.keep_layout("recording 59", None);
+        assert_eq!(settings.layout_of("recording 59"), None);
     }
 
     #[test]

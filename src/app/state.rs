@@ -6,22 +6,24 @@ use std::time::{Duration, SystemTime};
 use eframe::egui;
 use egui_tiles::Tree;
 
+use super::history::History;
 use super::import_flow::Import;
-use super::layout::{self, Pane};
+use super::layout::{self, Named, Pane};
 use super::meter::Meter;
-use super::open::{Ask, Change, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
+use super::open::{Ask, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
 use super::palette::Palette;
 use super::report::ReportWindow;
 use super::run::{Run, run_folder};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
+use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};
 use super::windows::{Answer, Then, Windows};
 use super::{AppOptions, Command, theme};
-use crate::recording::{AreaRule, Recording, Truth};
+use crate::recording::{AreaRule, Recording};
 use crate::training::{Command as RunCommand, Phase, Recipe};
 use crate::views::train;
 use crate::views::work::{self, Background};
-use crate::views::{Action, RunState, Selection, VIEWS, View};
+use crate::views::{RunState, Selection, VIEWS, View};
 
 /// The app behind the window.
 pub struct SpikescopeApp {
@@ -39,6 +41,12 @@ pub struct SpikescopeApp {
     pub(super) with_areas: Background<(String, AreaRule), Option<Arc<Recording>>>,
     pub(super) run: Option<Run>,
     pub(super) selection: Selection,
+    /// Selections of views that are pinned; they do not follow the window.
+    pub(super) pins: Vec<Option<Selection>>,
+    pub(super) history: History,
+    pub(super) timeline: Timeline,
+    /// The demo is open: its recipe is not for other recordings.
+    is_demo: bool,
     pub(super) recipe: Recipe,
     pub(super) opening: Option<Opening>,
     pub(super) dialog: Option<Dialog>,
@@ -96,7 +104,7 @@ impl SpikescopeApp {
         app.recording = recording.or_else(|| run.as_ref().and_then(|r| r.data.as_ref()).map(|data| Arc::clone(&data.0)));
         if let Some(run) = run {
             app.recipe = run.recipe.clone();
-            app.tree = app.couplings();
+            app.tree = app.named(Named::Couplings);
             app.run = Some(Run::finished(run));
         }
         app
@@ -126,6 +134,10 @@ impl SpikescopeApp {
             with_areas: Background::default(),
             run: None,
             selection: Selection::default(),
+            pins: vec![None; VIEWS.len()],
+            history: History::default(),
+            timeline: Timeline::default(),
+            is_demo: false,
             opening: None,
             dialog: None,
             import: Import::default(),
@@ -163,6 +175,16 @@ impl SpikescopeApp {
         &self.recipe
     }
 
+    /// The arrangement of the views as text: containers, views in order, shares.
+    pub fn layout_shape(&self) -> String {
+        layout::shape(&self.tree)
+    }
+
+    /// The window's selection, to be changed from outside (tests, pictures).
+    pub fn selection_mut(&mut self) -> &mut Selection {
+        &mut self.selection
+    }
+
     /// The window's selection.
     pub fn selection(&self) -> &Selection {
         &self.selection
@@ -186,15 +208,8 @@ impl SpikescopeApp {
         self.options.theme.or(self.options.settings_path.as_ref().map(|_| self.settings.theme))
     }
 
-    fn find_view(&self, name: &str) -> Option<usize> {
+    pub(super) fn find_view(&self, name: &str) -> Option<usize> {
         (0..self.views.len()).find(|&i| self.keys.get(i) == Some(&name) || self.titles.get(i).is_some_and(|t| t.eq_ignore_ascii_case(name)))
-    }
-
-    fn couplings(&self) -> Tree<Pane> {
-        layout::couplings(
-            &self.keys,
-            self.recording.as_ref().is_some_and(|recording| recording.truth.as_ref().is_some_and(Truth::knows_edges)),
-        )
     }
 
     /// The recording with the areas of the recipe, as far as it is ready.
@@ -323,10 +338,11 @@ impl SpikescopeApp {
     pub(super) fn show_opened(&mut self, ctx: &egui::Context, request: Option<Request>, recording: Arc<Recording>) {
         let recipe = match request {
             Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
-            // The demo's small encoder is not for other recordings.
-            _ if self.recipe.model == Recipe::demo().model => Recipe::default(),
+            // The demo's small encoder is not for other recordings, edited or not.
+            _ if self.is_demo => Recipe::default(),
             _ => recipe_for(&self.recipe),
         };
+        self.is_demo = matches!(request, Some(Request::Demo));
         if let Some(Request::File(path)) = request {
             self.settings.remember(&path);
         }
@@ -334,10 +350,11 @@ impl SpikescopeApp {
     }
 
     fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe) {
-        self.selection = Selection::default();
+        self.forget_selection();
         train::forget_problem(ctx);
         self.recipe = recipe;
         self.run = None;
+        self.restore_layout(&recording.fingerprint);
         self.report = ReportWindow::default();
         self.take_notice(&recording);
         self.with_areas = Background::default();
@@ -363,7 +380,7 @@ impl SpikescopeApp {
             Ok(run) => {
                 self.run = Some(run);
                 if !self.arranged {
-                    self.tree = self.couplings();
+                    self.tree = self.named(Named::Couplings);
                 }
             }
             Err(e) => self.toasts.error("Training could not be started", e.to_string()),
@@ -412,7 +429,7 @@ impl SpikescopeApp {
         }
     }
 
-    fn close_recording(&mut self) {
+    pub(super) fn close_recording(&mut self) {
         if self.run.as_ref().is_some_and(Run::is_active) {
             self.question = Some(Then::Close);
             return;
@@ -420,134 +437,24 @@ impl SpikescopeApp {
         self.recording = None;
         self.run = None;
         self.report = ReportWindow::default();
+        self.forget_selection();
+    }
+
+    /// Nothing is selected, pinned or to be undone any more.
+    fn forget_selection(&mut self) {
         self.selection = Selection::default();
+        self.pins.fill(None);
+        self.history.clear();
     }
 
-    /// Whether a command makes sense now.
-    pub(super) fn enabled(&self, command: Command) -> bool {
-        let active = self.run.as_ref().is_some_and(Run::is_active);
-        match command {
-            Command::OpenRecent(index) => index < self.settings.recent.len(),
-            Command::ShowReport | Command::CloseRecording | Command::Export => self.recording.is_some(),
-            Command::ImportOptions => self.can_reconsider(),
-            Command::Train => self.recording.is_some() && !active,
-            Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
-            Command::Show(_) | Command::LayoutExplore | Command::LayoutCouplings | Command::ResetLayout => {
-                self.recording.is_some() || self.run.is_some()
-            }
-            _ => true,
-        }
-    }
-
-    /// Name of a command in menus; recent files by their names.
-    pub(super) fn name(&self, command: Command) -> String {
-        match command {
-            Command::OpenRecent(index) => match self.settings.recent.get(index) {
-                Some(path) => format!("Open {}", Request::File(path.clone()).name()),
-                None => command.name(&self.titles),
-            },
-            _ => command.name(&self.titles),
-        }
-    }
-
-    /// Carry out a command.
-    pub fn execute(&mut self, ctx: &egui::Context, command: Command) {
-        if !self.enabled(command) {
-            return;
-        }
-        let run = |app: &Self, command| {
-            if let Some(run) = &app.run {
-                run.send(command);
-            }
-        };
-        match command {
-            Command::Open => self.ask(ctx, Ask::File),
-            Command::OpenFolder => self.ask(ctx, Ask::Folder),
-            Command::ImportOptions => self.reconsider(ctx),
-            Command::Export => self.import.export.open = true,
-            Command::OpenPath => self.windows.path = true,
-            Command::OpenDemo => self.open(ctx, Request::Demo),
-            Command::OpenRecent(index) => {
-                if let Some(path) = self.settings.recent.get(index).cloned() {
-                    self.open(ctx, Request::File(path));
-                }
-            }
-            Command::ShowReport => self.report.open = true,
-            Command::CloseRecording => self.close_recording(),
-            Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
-            Command::Show(index) => self.show(index),
-            Command::LayoutExplore => (self.tree, self.arranged) = (layout::explore(&self.keys), true),
-            Command::LayoutCouplings => (self.tree, self.arranged) = (self.couplings(), true),
-            Command::ResetLayout => (self.tree, self.arranged) = (layout::explore(&self.keys), false),
-            Command::Theme(theme) => {
-                self.options.theme = None;
-                self.settings.theme = theme;
-                ctx.set_theme(theme);
-            }
-            Command::ZoomIn => egui::gui_zoom::zoom_in(ctx),
-            Command::ZoomOut => egui::gui_zoom::zoom_out(ctx),
-            Command::ZoomReset => ctx.set_zoom_factor(1.0),
-            Command::FullScreen => {
-                let full = ctx.input(|i| i.viewport().fullscreen.unwrap_or(false));
-                ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(!full));
-            }
-            Command::Settings => self.windows.settings = true,
-            Command::Train => match train::problem(ctx) {
-                Some(problem) => self.toasts.error("Training cannot start with these settings", problem),
-                None => self.train(ctx, self.recipe.clone()),
-            },
-            Command::PauseOrResume => {
-                run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
-            }
-            Command::Step => run(self, RunCommand::Step),
-            Command::StopAndKeep => run(self, RunCommand::StopAndKeep),
-            Command::Discard => run(self, RunCommand::Discard),
-            Command::Palette => self.palette.toggle(),
-            Command::Help => self.windows.help = !self.windows.help,
-            Command::About => self.windows.about = true,
-        }
-    }
-
-    fn show(&mut self, index: usize) {
-        if let Some(key) = self.keys.get(index) {
-            self.arranged |= !layout::open_views(&self.tree).contains(*key);
-            layout::show(&mut self.tree, key);
-        }
-    }
-
-    pub(super) fn ask(&mut self, ctx: &egui::Context, asks: Ask) {
-        if self.dialog.is_some() {
-            self.toasts.tell(ToastKind::Info, "The file dialog is open already");
-            return;
-        }
-        self.dialog = Dialog::open(ctx, asks);
-        if self.dialog.is_none() {
-            self.toasts.offer("The file dialog could not be opened", "Type a path", Command::OpenPath);
-        }
-    }
-
-    /// Carry out what views asked for.
-    pub(super) fn act(&mut self, ctx: &egui::Context, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Train(recipe) => self.train(ctx, *recipe),
-                Action::Run(command) => {
-                    if let Some(run) = &self.run {
-                        run.send(command);
-                    }
-                }
-                Action::Show(title) => {
-                    if let Some(index) = self.find_view(title) {
-                        self.show(index);
-                    }
-                }
-                Action::Tell(text) => self.toasts.tell(ToastKind::Info, text),
-                Action::OpenDialog => self.ask(ctx, Ask::File),
-                Action::ImportOptions => self.execute(ctx, Command::ImportOptions),
-                Action::Export => self.execute(ctx, Command::Export),
-                Action::Decide(sidecar) => self.change_recording(ctx, Change::Sidecar(sidecar)),
-                Action::AreaList(path) => self.change_recording(ctx, Change::AreaList(path)),
-                Action::OpenDemo => self.open(ctx, Request::Demo),
+    /// Arrange the views as they were when this recording was open last; one that was not keeps what is there.
+    fn restore_layout(&mut self, fingerprint: &str) {
+        let Some(saved) = self.settings.layout_of(fingerprint) else { return };
+        match layout::restore(saved, &self.keys) {
+            Some(tree) => (self.tree, self.arranged) = (tree, true),
+            None => {
+                self.settings.keep_layout(fingerprint, None);
+                self.toasts.tell(ToastKind::Info, "The layout saved for this recording does not fit this version; it is left as it is");
             }
         }
     }

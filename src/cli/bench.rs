@@ -1,5 +1,6 @@
 //! `spikescope bench`: timings, as text or as one JSON line each.
 
+mod correlogram;
 mod load;
 mod step;
 mod ui;
@@ -14,6 +15,8 @@ use super::output;
 pub(in crate::cli) enum Bench {
     /// Training steps (stage 3: forward, backward, optimiser)
     Step(step::Step),
+    /// Correlograms of all pairs of units of a made-up recording
+    Correlogram(correlogram::Correlogram),
     /// Opening a recording
     Load(load::Load),
     /// Frames of the window, idle and while the demo trains, drawn without a display
@@ -24,6 +27,7 @@ impl Bench {
     pub(in crate::cli) fn run(self, threads: Option<usize>) -> anyhow::Result<()> {
         let (result, json) = match self {
             Self::Step(step) => (step.run(threads)?, step.json),
+            Self::Correlogram(correlogram) => (correlogram.run()?, correlogram.json),
             Self::Load(load) => (load.run()?, load.json),
             Self::Ui(ui) => (ui.run()?, ui.json),
         };

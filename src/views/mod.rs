@@ -1,6 +1,9 @@
 //! One file per view. A view is a struct with its own small state; it reads the recording and the run through a
 //! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
 
+mod alignment;
+pub mod correlations;
+pub mod correlogram;
 pub mod data_summary;
 pub mod kernels;
 mod latent_colors;
@@ -9,9 +12,13 @@ pub mod loss;
 pub mod matrix;
 mod pair_detail;
 mod pair_truth;
-mod pca;
+pub mod population;
+pub mod psth;
 pub mod raster;
+pub mod rate_map;
 pub mod recording;
+pub mod selection;
+mod time_plot;
 pub mod train;
 mod train_form;
 pub mod truth;
@@ -19,11 +26,12 @@ pub mod units;
 pub mod widgets;
 pub mod work;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use eframe::egui;
+
+pub use selection::{Events, Playback, SPEEDS, Selection, TrialSet};
 
 use crate::recording::{Recording, Sidecar, Trials};
 use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
@@ -38,6 +46,14 @@ pub trait View {
 
     /// Draw. Never blocks, never reads a file.
     fn ui(&mut self, ui: &mut egui::Ui, context: &mut ViewContext<'_>);
+
+    /// How the view orders and sorts, for undo; `Null` when it has no order of its own.
+    fn ordering(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Order and sort as [`View::ordering`] said before.
+    fn restore_ordering(&mut self, _ordering: &serde_json::Value) {}
 }
 
 /// One line of the table of views.
@@ -54,6 +70,11 @@ pub struct ViewSpec {
 pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "recording", as_recorded: true, make: || Box::<recording::RecordingView>::default() },
     ViewSpec { key: "raster", as_recorded: false, make: || Box::<raster::RasterView>::default() },
+    ViewSpec { key: "psth", as_recorded: false, make: || Box::<psth::PsthView>::default() },
+    ViewSpec { key: "correlogram", as_recorded: false, make: || Box::<correlogram::CorrelogramView>::default() },
+    ViewSpec { key: "rate_map", as_recorded: false, make: || Box::<rate_map::RateMapView>::default() },
+    ViewSpec { key: "population", as_recorded: false, make: || Box::<population::PopulationView>::default() },
+    ViewSpec { key: "correlations", as_recorded: false, make: || Box::<correlations::CorrelationsView>::default() },
     ViewSpec { key: "units", as_recorded: false, make: || Box::<units::UnitTableView>::default() },
     ViewSpec { key: "train", as_recorded: true, make: || Box::<train::TrainView>::default() },
     ViewSpec { key: "loss", as_recorded: false, make: || Box::<loss::LossView>::default() },
@@ -98,21 +119,6 @@ impl RunState {
 /// Area name as shown: files may leave it empty.
 pub fn shown_area(name: &str) -> &str {
     if name.is_empty() { "(no area)" } else { name }
-}
-
-/// One selection for the whole window. Units and areas are indices into the open recording.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Selection {
-    /// Visible time window, seconds; `None` = all.
-    pub window: Option<(f64, f64)>,
-    /// Time cursor, seconds.
-    pub cursor: Option<f64>,
-    /// Trial, an index among the run's trials.
-    pub trial: usize,
-    /// Selected units.
-    pub units: BTreeSet<usize>,
-    /// Selected ordered pair of areas (source, target), indices into `Snapshot::areas`.
-    pub pair: Option<(usize, usize)>,
 }
 
 /// What a view asks the app to do.

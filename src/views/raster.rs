@@ -2,9 +2,9 @@
 
 mod data;
 mod drawing;
-mod events;
+pub mod events;
 mod input;
-mod navigation;
+pub mod navigation;
 mod picture;
 mod toolbar;
 mod words;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui};
 
-use super::{Action, Selection, View, ViewContext};
+use super::{Action, Events, Selection, View, ViewContext};
 use crate::render::axis::{duration_text, grouped, time_text};
 use crate::render::{Colouring, RasterStyle, RowOrder, SpikeIndex, Trouble, nearest_spike};
 use data::RasterData;
@@ -57,6 +57,18 @@ impl View for RasterView {
          Click a row to select its unit in all views (Ctrl adds, Shift extends), click an area's name to select the area."
     }
 
+    fn ordering(&self) -> serde_json::Value {
+        self.order.label().into()
+    }
+
+    fn restore_ordering(&mut self, ordering: &serde_json::Value) {
+        let Some(data) = &mut self.data else { return };
+        if let Some(order) = data.orders.iter().find(|o| Some(o.label().as_str()) == ordering.as_str()).cloned() {
+            self.order = order.clone();
+            data.sort(order);
+        }
+    }
+
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
             self.data = None;
@@ -98,10 +110,12 @@ impl RasterView {
         let id = ui.scope_id().with("raster plot");
         let mut time = Range::time(context.selection.window, data.bounds);
         let mut rows = Range::rows(self.rows, data.rows.len());
+        self.follow(context.selection, data);
         // Keys first: a focused widget would otherwise take Space and arrows.
         self.keys(ui, id, data, context.selection, &mut time, &mut rows);
         let asked = self.toolbar.ui(ui, data, id);
         self.obey(asked, data, context.selection, &mut time, &mut rows);
+        (context.selection.playback.playing, context.selection.playback.speed) = (self.toolbar.playing, self.toolbar.speed);
         ui.add_space(2.0);
         if data.recording.spikes.n_spikes() == 0 {
             ui.centered_and_justified(|ui| ui.label(format!("{} has no spikes to draw", data.recording.name)));
@@ -118,7 +132,9 @@ impl RasterView {
                 });
             }
             Ok(Some(index)) => {
-                self.play(ui, context.selection, data, &mut time);
+                context.selection.window = time.shown();
+                context.selection.advance(ui.ctx(), data.bounds);
+                time = Range::time(context.selection.window, data.bounds);
                 self.plot(ui, id, context, data, &index, &mut time, &mut rows);
             }
         }
@@ -166,7 +182,8 @@ impl RasterView {
             trouble: &self.trouble,
         };
         let drawn = self.shown.draw(&wanted);
-        drawing::backdrop(&pen, &layout, data, time, rows, context.selection.units.iter().copied(), chosen_trial(context));
+        let spans = context.selection.trial_spans(&data.recording, context.run);
+        drawing::backdrop(&pen, &layout, data, time, rows, context.selection.units.iter().copied(), &spans);
         painter.add(drawn.shape.clone());
         drawing::gutter(&pen, &layout, data, rows);
         let crowded = drawing::overlay(&pen, &layout, data, time, rows, context.selection.cursor);
@@ -209,7 +226,7 @@ impl RasterView {
             data.sort(order);
         }
         if let Some(events) = asked.events {
-            data.mark(events);
+            selection.events = events.map_or(Events::Hidden, Events::Column);
         }
         if let Some(seconds) = asked.go_to {
             go_to(selection, time, seconds);
@@ -222,24 +239,12 @@ impl RasterView {
         }
     }
 
-    /// Scroll while playing; with everything in view the cursor moves instead.
-    fn play(&mut self, ui: &Ui, selection: &mut Selection, data: &RasterData, time: &mut Range) {
-        if !self.toolbar.playing {
-            return;
-        }
-        let by = f64::from(ui.input(|i| i.stable_dt.min(0.1))) * self.toolbar.speed;
-        let ended = if time.shown().is_none() {
-            let cursor = selection.cursor.unwrap_or(data.bounds.0) + by;
-            selection.cursor = Some(cursor.min(data.bounds.1));
-            cursor >= data.bounds.1
-        } else {
-            *time = time.moved(by);
-            time.stop >= data.bounds.1
-        };
-        if ended {
-            self.toolbar.playing = false;
-        } else {
-            ui.ctx().request_repaint();
+    /// Take over what other views and the timeline chose: events, playing and its speed.
+    fn follow(&mut self, selection: &Selection, data: &mut RasterData) {
+        (self.toolbar.playing, self.toolbar.speed) = (selection.playback.playing, selection.playback.speed);
+        let events = selection.events.column(&data.recording).filter(|e| data.event_columns.contains(e));
+        if events != data.events {
+            data.mark(events);
         }
     }
 
@@ -264,10 +269,7 @@ impl RasterView {
         let area = gutter.hover_pos().and_then(|at| drawing::area_at(data, layout.row(rows, at.y)));
         if let Some((area, text)) = area {
             if gutter.clicked() {
-                if !modifiers.command {
-                    selection.units.clear();
-                }
-                selection.units.extend(data.recording.units_of_area(area));
+                selection.choose_area(&data.recording, area, modifiers.command);
             }
             egui::Tooltip::for_widget(gutter).at_pointer().show(|ui| ui.label(text));
         }
@@ -304,14 +306,6 @@ impl RasterView {
             }
         });
     }
-}
-
-/// Analysed window of the selected trial, when the open recording is being trained on.
-fn chosen_trial(context: &ViewContext<'_>) -> Option<(f64, f64)> {
-    let data = context.run?.data.as_ref()?;
-    let (recording, trials) = (&data.0, &data.1);
-    let start = *trials.starts.get(context.selection.trial)?;
-    (recording.fingerprint == context.recording?.fingerprint).then_some((start, start + trials.bins as f64 * trials.bin_s))
 }
 
 fn population_tip(ui: &Ui, id: egui::Id, layout: &Layout, strip: Rect, time: &Range, rate: &PopulationRate) {

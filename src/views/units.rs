@@ -7,16 +7,21 @@ use std::sync::Arc;
 use eframe::egui::{self, Align, Key, Layout, Modifiers, Sense, Ui, Vec2};
 use egui_extras::{Column, TableBuilder};
 
-use super::{Action, Selection, View, ViewContext};
+use super::work::Background;
+use super::{Action, RunState, Selection, View, ViewContext};
 use crate::recording::{Recording, filter};
 use crate::render::RasterStyle;
 use crate::render::axis::grouped;
-use rows::{Sorting, UnitRows};
+use crate::training::Snapshot;
+use rows::{ModelScores, Sorting, UnitMetrics, UnitRows};
 
 /// The unit table view. Selected units are those of the whole window.
 #[derive(Default)]
 pub struct UnitTableView {
     table: Option<(Arc<Recording>, UnitRows)>,
+    metrics: Background<String, Arc<UnitMetrics>>,
+    /// Version of the snapshot behind the model's columns.
+    scored: Option<u64>,
     filter: String,
     sorting: Sorting,
     /// Units shown, from the top.
@@ -41,6 +46,17 @@ impl View for UnitTableView {
          Click a row to select its unit in all views (Ctrl adds, Shift extends, arrow keys move, Ctrl+A selects all shown)."
     }
 
+    fn ordering(&self) -> serde_json::Value {
+        serde_json::json!([self.sorting.column, self.sorting.descending])
+    }
+
+    fn restore_ordering(&mut self, ordering: &serde_json::Value) {
+        if let Ok((column, descending)) = serde_json::from_value(ordering.clone()) {
+            self.sorting = Sorting { column, descending };
+            self.arrange();
+        }
+    }
+
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
             self.table = None;
@@ -55,14 +71,20 @@ impl View for UnitTableView {
             });
             return;
         };
-        if !self.table.as_ref().is_some_and(|(shown, _)| Arc::ptr_eq(shown, recording)) {
-            let table = UnitRows::new(recording);
+        let snapshot = context.run.filter(|run| of_this(run, recording)).and_then(|run| run.snapshot.as_ref());
+        *context.looks_at_run |= snapshot.is_some();
+        let fresh =
+            self.table.as_ref().is_some_and(|(shown, table)| Arc::ptr_eq(shown, recording) && table.has_model() == snapshot.is_some());
+        if !fresh {
+            let table = UnitRows::new(recording, snapshot.is_some());
+            self.scored = None;
             // A column that this recording does not have cannot sort it.
             self.sorting.column = self.sorting.column.filter(|c| *c < table.columns.len());
             self.table = Some((Arc::clone(recording), table));
             self.order = (0..recording.n_units()).collect();
             self.arrange();
         }
+        self.update(ui, recording, snapshot);
         let Some((recording, table)) = self.table.take() else { return };
         let sorting = self.sorting;
         let changed = self.controls(ui, &recording, &table, context.selection);
@@ -75,7 +97,31 @@ impl View for UnitTableView {
     }
 }
 
+/// True when the run was made from this recording.
+fn of_this(run: &RunState, recording: &Recording) -> bool {
+    run.data.as_ref().is_some_and(|data| data.0.fingerprint == recording.fingerprint)
+}
+
 impl UnitTableView {
+    /// Take over what was computed in the background, and what the model has learned since.
+    fn update(&mut self, ui: &Ui, recording: &Arc<Recording>, snapshot: Option<&Arc<Snapshot>>) {
+        let theirs = Arc::clone(recording);
+        let metrics =
+            self.metrics.get(ui.ctx(), "unit metrics", &recording.fingerprint, move || Arc::new(UnitMetrics::of(&theirs))).cloned();
+        let Some((_, table)) = &mut self.table else { return };
+        let mut changed = false;
+        if let Some(metrics) = metrics.filter(|m| !Arc::ptr_eq(m, &table.metrics)) {
+            (table.metrics, changed) = (metrics, true);
+        }
+        if let Some(snapshot) = snapshot.filter(|s| self.scored != Some(s.version)) {
+            table.scores = Arc::new(ModelScores::of(snapshot, recording.n_units()));
+            (self.scored, changed) = (Some(snapshot.version), true);
+        }
+        if changed {
+            self.arrange();
+        }
+    }
+
     /// Filter and sort again.
     fn arrange(&mut self) {
         let Some((recording, table)) = &self.table else { return };

@@ -110,9 +110,8 @@ pub fn left_text(ui: &mut Ui, width: f32, text: RichText) -> Response {
 
 /// A row of small buttons of which one is on. True when the choice changed.
 pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str, &str)]) -> bool {
-    let mut changed = false;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 3.0;
+    let mut buttons = |ui: &mut Ui| {
+        let mut changed = false;
         for (choice, name, help) in choices {
             let response = ui.selectable_label(value == choice, *name).on_hover_text(*help);
             if response.clicked() && value != choice {
@@ -120,8 +119,28 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T,
                 changed = true;
             }
         }
+        changed
+    };
+    // In a row that wraps the buttons wrap with the rest of it.
+    if ui.layout().main_wrap() {
+        return buttons(ui);
+    }
+    let row = ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        buttons(ui)
     });
-    changed
+    row.inner
+}
+
+/// Text before a field of `field` points in a row that may wrap: as high as the field, so that both stand on one line, and in
+/// the same row as the field.
+pub fn caption(ui: &mut Ui, text: &str, field: f32) -> Response {
+    let font = TextStyle::Body.resolve(ui.style());
+    let width = ui.painter().layout_no_wrap(text.to_owned(), font, ui.visuals().text_color()).size().x;
+    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < width + ui.spacing().item_spacing.x + field {
+        ui.end_row();
+    }
+    ui.add_sized(vec2(width, ui.spacing().interact_size.y), egui::Label::new(text))
 }
 
 /// A drop-down that takes the available width (at most `width`), named for screen readers and tests as `name: value`.
@@ -368,6 +387,36 @@ pub fn bar(ui: &mut Ui, fraction: f32, width: f32, color: Color32, name: &str) {
     let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, name);
     info.value = Some(f64::from(fraction * 100.0).floor());
     response.widget_info(|| info.clone());
+}
+
+/// `n` panels of equal size, as square as the space allows and at least `least` points high; scrolls when there are more.
+pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&mut Ui, usize, Vec2)) {
+    let n = n.max(1);
+    let (size, gap) = (ui.available_size(), ui.spacing().item_spacing);
+    let columns = ((n as f32 * size.x / size.y.max(1.0)).sqrt().round() as usize).clamp(1, n);
+    let rows = n.div_ceil(columns);
+    let share = |whole: f32, gap: f32, parts: usize| (whole - gap * (parts - 1) as f32) / parts as f32;
+    let cell = vec2(share(size.x, gap.x, columns).max(20.0), share(size.y, gap.y, rows).max(least));
+    egui::ScrollArea::vertical().id_salt(id).auto_shrink(false).show(ui, |ui| {
+        for row in 0..rows {
+            ui.horizontal_top(|ui| {
+                for index in (row * columns)..((row + 1) * columns).min(n) {
+                    ui.allocate_ui(cell, |ui| ui.vertical(|ui| panel(ui, index, cell)));
+                }
+            });
+        }
+    });
+}
+
+/// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
+pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
+    let label = caption(ui, name, 76.0);
+    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    });
+    ui.add(field).labelled_by(label.id).changed()
 }
 
 /// Height of one line of small text.

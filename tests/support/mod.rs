@@ -1,5 +1,7 @@
 //! Driving the real app from a test: build it, step it until something has happened, hand it things.
 
+#![allow(dead_code, reason = "every test target uses its own part of it")]
+
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

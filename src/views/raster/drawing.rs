@@ -142,7 +142,7 @@ pub fn backdrop(
     time: &Range,
     rows: &Range,
     selected: impl Iterator<Item = usize>,
-    trial: Option<(f64, f64)>,
+    spans: &[(f64, f64)],
 ) {
     let (painter, plot) = (pen.painter.with_clip_rect(layout.plot), layout.plot);
     for unit in selected {
@@ -151,7 +151,7 @@ pub fn backdrop(
         let rect = Rect::from_min_max(pos2(plot.left(), top), pos2(plot.right(), bottom.max(top + 2.0)));
         painter.rect_filled(rect, 0.0, pen.style.selected);
     }
-    if let Some((start, stop)) = trial {
+    for &(start, stop) in spans.iter().filter(|(a, b)| *b > time.start && *a < time.stop) {
         let rect = Rect::from_min_max(pos2(layout.x(time, start), plot.top()), pos2(layout.x(time, stop), plot.bottom()));
         painter.rect_filled(rect, 0.0, pen.style.selected);
     }

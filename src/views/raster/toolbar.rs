@@ -5,6 +5,7 @@ use eframe::egui::{self, Response, Ui};
 use super::data::RasterData;
 use super::events::EventColumn;
 use crate::render::{Colouring, RowOrder, parse_time};
+use crate::views::SPEEDS;
 
 /// What the controls hold.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ impl Toolbar {
                 self.playing = !self.playing;
             }
             let speed = egui::ComboBox::from_id_salt("speed").selected_text(format!("{}×", self.speed)).width(50.0).show_ui(ui, |ui| {
-                for speed in [0.01, 0.1, 0.25, 1.0, 4.0, 16.0] {
+                for speed in SPEEDS {
                     ui.selectable_value(&mut self.speed, speed, format!("{speed}×"));
                 }
             });

@@ -1,9 +1,14 @@
 //! The unit table as data: its columns, the order and choice of rows, and its text form.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use super::filter::{Filter, FilterError, Value};
+use crate::analysis::unit_metrics::{isi_cv, presence};
 use crate::recording::{Column, Recording};
+use crate::training::Snapshot;
 
 /// One column of the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,7 +30,62 @@ enum Cells {
     Area,
     Spikes,
     Rate,
+    /// See [`UnitMetrics`].
+    Cv,
+    Presence,
+    Sends,
+    Receives,
     Column(usize),
+}
+
+/// Numbers per unit that take a pass over its spikes; computed in the background. Empty until then.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnitMetrics {
+    /// Coefficient of variation of inter-spike intervals.
+    cv: Vec<f64>,
+    /// Share of the observed time in which the unit fires.
+    presence: Vec<f64>,
+}
+
+impl UnitMetrics {
+    /// Of every unit.
+    pub fn of(recording: &Recording) -> Self {
+        let range = recording.time_range().unwrap_or((0.0, 0.0));
+        let spikes = |unit| recording.spikes.unit(unit);
+        let (cv, presence) = (0..recording.n_units())
+            .into_par_iter()
+            .map(|unit| (isi_cv(spikes(unit), &recording.observed), presence(spikes(unit), &recording.observed, range)))
+            .unzip();
+        Self { cv, presence }
+    }
+}
+
+/// What a model says about every unit; NaN for units that are not in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelScores {
+    /// Largest sending weight over the pairs that are fitted.
+    sends: Vec<f64>,
+    /// Largest receiving weight over the pairs that are fitted.
+    receives: Vec<f64>,
+}
+
+impl ModelScores {
+    /// From the newest snapshot, for a recording of `units` units.
+    pub fn of(snapshot: &Snapshot, units: usize) -> Self {
+        let mut scores = Self { sends: vec![f64::NAN; units], receives: vec![f64::NAN; units] };
+        let start = |area: usize| snapshot.area_sizes.iter().take(area).sum::<usize>();
+        let mut raise = |to: fn(&mut Self) -> &mut Vec<f64>, area: usize, weights: &[f32]| {
+            for (k, &weight) in weights.iter().enumerate() {
+                let Some(cell) = snapshot.units.get(start(area) + k).and_then(|&unit| to(&mut scores).get_mut(unit)) else { continue };
+                *cell = cell.max(f64::from(weight.abs()));
+            }
+        };
+        for pair in snapshot.pairs.iter().filter(|p| p.support.is_fitted()) {
+            pair.send.iter().for_each(|weights| raise(|s| &mut s.sends, pair.source, weights));
+            pair.receive.iter().for_each(|weights| raise(|s| &mut s.receives, pair.target, weights));
+        }
+        scores
+    }
 }
 
 /// Everything the table shows, computed once per recording.
@@ -35,6 +95,10 @@ pub struct UnitRows {
     pub columns: Vec<TableColumn>,
     /// Seconds over which rates are taken: observed time, else first to last spike.
     pub seconds: f64,
+    /// Regularity and presence, once they are there.
+    pub metrics: Arc<UnitMetrics>,
+    /// Weights of the run's model.
+    pub scores: Arc<ModelScores>,
 }
 
 /// Which column sorts, and which way.
@@ -59,8 +123,8 @@ impl Sorting {
 }
 
 impl UnitRows {
-    /// Columns of a recording.
-    pub fn new(recording: &Recording) -> Self {
+    /// Columns of a recording; with those of a model when a run beside it has one.
+    pub fn new(recording: &Recording, has_model: bool) -> Self {
         let column = |name: &str, heading: &str, description: &str, numeric, source| TableColumn {
             name: name.to_owned(),
             heading: heading.to_owned(),
@@ -73,6 +137,20 @@ impl UnitRows {
             column("area", "area", "Brain area", false, Cells::Area),
             column("spikes", "spikes", "Number of spikes", true, Cells::Spikes),
             column("rate", "rate (Hz)", "Spikes per second of observed time", true, Cells::Rate),
+            column(
+                "cv_isi",
+                "CV of ISI",
+                "Standard deviation over mean of the intervals between spikes: 1 for a Poisson process, 0 for a clock",
+                true,
+                Cells::Cv,
+            ),
+            column(
+                "presence",
+                "presence",
+                "Share of a hundred equal parts of the observed time in which the unit fires, 0 to 1",
+                true,
+                Cells::Presence,
+            ),
         ];
         for (k, extra) in recording.units.columns.iter().enumerate() {
             // A column of the file that is called like one of ours stays reachable under another name.
@@ -86,7 +164,25 @@ impl UnitRows {
                 source: Cells::Column(k),
             });
         }
-        Self { columns, seconds: observed_seconds(recording) }
+        if has_model {
+            // Last, so that columns keep their places when a model appears.
+            let free = |columns: &[TableColumn], name: &str| {
+                if columns.iter().any(|c| c.name == name) { format!("{name} (model)") } else { name.to_owned() }
+            };
+            for (name, tip, source) in [
+                ("sends", "Model: largest sending weight over the pairs of areas that are fitted", Cells::Sends),
+                ("receives", "Model: largest receiving weight over the pairs of areas that are fitted", Cells::Receives),
+            ] {
+                let name = free(&columns, name);
+                columns.push(column(&name, &name, tip, true, source));
+            }
+        }
+        Self { columns, seconds: observed_seconds(recording), metrics: Arc::default(), scores: Arc::default() }
+    }
+
+    /// Whether there are columns of a model.
+    pub fn has_model(&self) -> bool {
+        self.columns.iter().any(|c| c.source == Cells::Sends)
     }
 
     /// Names for filter expressions.
@@ -97,11 +193,16 @@ impl UnitRows {
     /// One cell.
     pub fn value(&self, recording: &Recording, unit: usize, column: usize) -> Value {
         let text = |text: Option<&String>| Value::Text(text.cloned().unwrap_or_default());
+        let number = |values: &[f64]| Value::Number(values.get(unit).copied().unwrap_or(f64::NAN));
         match self.columns.get(column).map(|c| c.source) {
             Some(Cells::Id) | None => text(recording.units.ids.get(unit)),
             Some(Cells::Area) => text(recording.units.area.get(unit).and_then(|a| recording.areas.get(*a))),
             Some(Cells::Spikes) => Value::Number(recording.spikes.unit(unit).len() as f64),
             Some(Cells::Rate) => Value::Number(self.rate(recording, unit)),
+            Some(Cells::Cv) => number(&self.metrics.cv),
+            Some(Cells::Presence) => number(&self.metrics.presence),
+            Some(Cells::Sends) => number(&self.scores.sends),
+            Some(Cells::Receives) => number(&self.scores.receives),
             Some(Cells::Column(k)) => match recording.units.columns.get(k).map(|c| &c.values) {
                 Some(Column::Text(values)) => text(values.get(unit)),
                 Some(Column::Bool(values)) => Value::Bool(values.get(unit).copied().unwrap_or(false)),
@@ -117,7 +218,7 @@ impl UnitRows {
         let longest = match column.source {
             Cells::Area => recording.areas.iter().map(letters).max(),
             Cells::Id => recording.units.ids.iter().take(100).map(letters).max(),
-            Cells::Spikes | Cells::Rate => None,
+            Cells::Spikes | Cells::Rate | Cells::Cv | Cells::Presence | Cells::Sends | Cells::Receives => None,
             Cells::Column(k) => match recording.units.columns.get(k).map(|c| &c.values) {
                 Some(Column::Text(values)) => values.iter().take(100).map(letters).max(),
                 _ => None,
@@ -135,6 +236,7 @@ impl UnitRows {
     pub fn text(&self, recording: &Recording, unit: usize, column: usize) -> String {
         match (self.value(recording, unit, column), self.columns.get(column).map(|c| c.source)) {
             (Value::Number(v), _) if v.is_nan() => "–".to_owned(),
+            (Value::Number(v), Some(Cells::Cv | Cells::Presence | Cells::Sends | Cells::Receives)) => format!("{v:.2}"),
             (Value::Number(v), Some(Cells::Rate)) => format!("{v:.2}"),
             (Value::Number(v), Some(Cells::Spikes)) => crate::render::axis::grouped(v as u64),
             (Value::Number(v), _) if v != 0.0 && v.fract() != 0.0 => short(v),
@@ -207,6 +309,7 @@ fn compare(a: &Value, b: &Value, descending: bool) -> Ordering {
 mod tests {
     use super::*;
     use crate::recording::{NamedColumn, RecordingParts, Source, SpikeTrains};
+    use crate::training::{PairSnapshot, Support};
 
     fn recording() -> Recording {
         let column = |name: &str, values| NamedColumn { name: name.into(), description: String::new(), values };
@@ -223,13 +326,13 @@ mod tests {
     #[test]
     fn rows_sort_by_any_column_with_missing_values_last() {
         let recording = recording();
-        let table = UnitRows::new(&recording);
-        assert_eq!(table.names(), ["id", "area", "spikes", "rate", "snr", "rate (file)"]);
+        let table = UnitRows::new(&recording, false);
+        assert_eq!(table.names(), ["id", "area", "spikes", "rate", "cv_isi", "presence", "snr", "rate (file)"]);
         let order = |column, descending| table.order(&recording, "", Sorting { column: Some(column), descending }).unwrap();
         assert_eq!(order(0, false), [3, 1, 0, 2]);
         assert_eq!(order(2, true), [0, 3, 1, 2]);
-        assert_eq!(order(4, true), [3, 0, 2, 1]);
-        assert_eq!(order(4, false), [2, 0, 3, 1]);
+        assert_eq!(order(6, true), [3, 0, 2, 1]);
+        assert_eq!(order(6, false), [2, 0, 3, 1]);
         assert_eq!(table.order(&recording, "snr > 1 or rate >= 0.1", Sorting::default()).unwrap(), [0, 1, 3]);
         assert!(table.order(&recording, "colour == 'red'", Sorting::default()).is_err());
     }
@@ -247,10 +350,47 @@ mod tests {
     #[test]
     fn the_table_is_written_as_csv() {
         let recording = recording();
-        let table = UnitRows::new(&recording);
+        let table = UnitRows::new(&recording, false);
+        let table = UnitRows { metrics: Arc::new(UnitMetrics::of(&recording)), ..table };
         let csv = table.csv(&recording, &[3, 0]);
-        assert_eq!(csv, "id,area,spikes,rate_hz,snr,rate (file)\n2,\"a, \"\"b\"\"\",2,0.2,3,4\n10,M1,3,0.3,2.5,1\n");
-        assert_eq!(table.text(&recording, 1, 4), "–");
+        let rows = "2,\"a, \"\"b\"\"\",2,0.2,NaN,0.02,3,4\n10,M1,3,0.3,1.1313708498984762,0.03,2.5,1\n";
+        assert_eq!(csv, format!("id,area,spikes,rate_hz,cv_isi,presence,snr,rate (file)\n{rows}"));
+        assert_eq!(table.text(&recording, 1, 6), "–");
         assert_eq!(table.text(&recording, 0, 3), "0.30");
+    }
+
+    #[test]
+    fn weights_of_fitted_pairs_become_scores_of_the_recordings_units() {
+        let pair = |source, target, supported, send: &[f32], receive: &[f32]| PairSnapshot {
+            source,
+            target,
+            support: Support::Scored { score: 1.0, null: 0.5, supported },
+            filter: vec![],
+            candidate: vec![],
+            send: vec![send.to_vec()],
+            receive: vec![receive.to_vec()],
+            contribution_percent: 0.0,
+            mean_output: 0.0,
+        };
+        let snapshot = Snapshot {
+            version: 1,
+            stage: 3,
+            step: 1,
+            bin_s: 0.002,
+            areas: vec!["a".into(), "b".into()],
+            area_sizes: vec![2, 1],
+            units: vec![3, 0, 2],
+            pairs: vec![pair(0, 1, true, &[0.2, -0.7], &[0.9]), pair(1, 0, false, &[5.0], &[5.0, 5.0])],
+            post_spike: vec![],
+            latent_trials: vec![],
+            latents: vec![],
+            trials: vec![],
+            truth: vec![],
+        };
+        let scores = ModelScores::of(&snapshot, 4);
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        assert!(near(scores.sends[3], 0.2) && near(scores.sends[0], 0.7) && near(scores.receives[2], 0.9));
+        assert!(scores.sends[1].is_nan() && scores.sends[2].is_nan() && scores.receives[3].is_nan());
+        assert!(UnitRows::new(&recording(), true).names().contains(&"receives".to_owned()));
     }
 }

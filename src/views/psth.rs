@@ -1,0 +1,341 @@
+//! The PSTH view: rates around an event, per unit or per area, split by any condition, with bands and what a model predicts.
+
+mod compute;
+mod trials;
+
+use std::sync::Arc;
+
+use eframe::egui::{self, Ui, vec2};
+use egui_plot::{FilledArea, HoverPosition, Line, LineStyle, PlotPoints, VLine};
+
+use super::alignment::{Alignment, Groups};
+use super::work::Background;
+use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use crate::analysis::aligned::{Band, EventWindow};
+use crate::app::theme;
+use crate::recording::Recording;
+use crate::render::axis::duration_text;
+use compute::{Job, Panel, Psth, Subject};
+
+/// Panels drawn at most; a view with more says so.
+const MOST_PANELS: usize = 16;
+/// Bins at most: more than pixels shows nothing more.
+const MOST_BINS: f64 = 1000.0;
+/// Resamplings of a bootstrap band.
+const BOOTSTRAP: u32 = 500;
+
+/// Units or areas.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Show {
+    #[default]
+    Units,
+    Areas,
+}
+
+/// Which band.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum BandKind {
+    Hidden,
+    #[default]
+    StandardError,
+    Bootstrap,
+}
+
+/// The PSTH view.
+pub struct PsthView {
+    alignment: Alignment,
+    show: Show,
+    band: BandKind,
+    /// Before and after the event, seconds; chosen when a recording is first shown.
+    before_s: f64,
+    after_s: f64,
+    bin_ms: f64,
+    sd_ms: f64,
+    /// Recording for which the window was chosen.
+    chosen_for: Option<String>,
+    work: Background<Job, Psth>,
+}
+
+impl Default for PsthView {
+    fn default() -> Self {
+        Self {
+            alignment: Alignment::default(),
+            show: Show::default(),
+            band: BandKind::default(),
+            before_s: 0.2,
+            after_s: 0.5,
+            bin_ms: 10.0,
+            sd_ms: 15.0,
+            chosen_for: None,
+            work: Background::default(),
+        }
+    }
+}
+
+impl View for PsthView {
+    fn title(&self) -> &'static str {
+        "PSTH"
+    }
+
+    fn help(&self) -> &'static str {
+        "The mean firing rate around an event, of the selected units or of whole areas, with a band of uncertainty; split trials by any column to compare conditions. \
+         Trials chosen in other views (for example brushed among the latents) restrict it, a single unit also shows its spikes trial by trial, and a dashed line is what the model predicts for the trials it has published. \
+         Click a panel's name to select that unit or area everywhere, and a row of the trials to select that trial and put the cursor at its event."
+    }
+
+    fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
+        let Some(recording) = context.recording else {
+            if widgets::empty(ui, "No recording is open", "Open a recording to see rates around its events.", Some("Open a recording…")) {
+                context.actions.push(Action::OpenDialog);
+            }
+            return;
+        };
+        self.choose_window(recording, context);
+        self.controls(ui, recording, context);
+        if let Some(run) = context.run.filter(|run| run.snapshot.is_some()) {
+            // Predictions come with the trials that somebody looks at.
+            *context.looks_at_run |= run.data.is_some();
+        }
+        let Some(groups) = self.alignment.resolve(recording, context.run, &context.selection.trials) else {
+            let text =
+                "A PSTH needs events: a table of trials or stimuli in the file, or the trials of a run. Train a model once to have trials.";
+            widgets::empty(ui, "The recording has no events", text, None);
+            return;
+        };
+        if groups.groups.is_empty() {
+            widgets::empty(ui, "No trial is left", "Clear the selected trials, or choose another event.", None);
+            return;
+        }
+        let (subjects, all) = self.subjects(recording, context.selection);
+        let job = self.job(recording, context, groups, subjects);
+        let theirs = job.clone();
+        self.work.get(ui.ctx(), "psth", &job, move || compute::psth(&theirs));
+        let Some(psth) = self.work.latest().filter(|p| Arc::ptr_eq(&p.job.recording, recording)) else {
+            ui.spinner();
+            return;
+        };
+        notes(ui, psth, self.band, all);
+        panels(ui, psth, context);
+    }
+}
+
+impl PsthView {
+    /// A window that shows most of a trial, once per recording.
+    fn choose_window(&mut self, recording: &Arc<Recording>, context: &ViewContext<'_>) {
+        if self.chosen_for.as_ref() == Some(&recording.fingerprint) {
+            return;
+        }
+        self.chosen_for = Some(recording.fingerprint.clone());
+        self.alignment = Alignment::default();
+        let groups = self.alignment.resolve(recording, context.run, &super::TrialSet::default());
+        let length = groups.map_or(0.5, |g| g.length_s).clamp(0.1, 3.0);
+        self.after_s = (length * 20.0).round() / 20.0;
+        self.before_s = (length * 4.0).round() / 20.0;
+        (self.bin_ms, self.sd_ms) = if length > 1.0 { (20.0, 30.0) } else { (10.0, 15.0) };
+    }
+
+    fn controls(&mut self, ui: &mut Ui, recording: &Recording, context: &mut ViewContext<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let shows = [
+                (Show::Units, "By unit", "One panel per selected unit"),
+                (Show::Areas, "By area", "One panel per area: mean over its units"),
+            ];
+            widgets::segmented(ui, &mut self.show, &shows);
+            self.alignment.controls(ui, recording, context.run);
+            widgets::amount(ui, "Before", &mut self.before_s, 0.0..=60.0, "s", 0.01);
+            widgets::amount(ui, "After", &mut self.after_s, 0.01..=60.0, "s", 0.01);
+            widgets::amount(ui, "Bin", &mut self.bin_ms, 0.5..=1000.0, "ms", 0.2);
+            widgets::amount(ui, "Smoothing SD", &mut self.sd_ms, 0.0..=1000.0, "ms", 0.2);
+            widgets::caption(ui, "Band", 190.0);
+            let bands = [
+                (BandKind::Hidden, "None", "No band"),
+                (BandKind::StandardError, "SEM", "One standard error of the mean on either side"),
+                (BandKind::Bootstrap, "Bootstrap", "Central 95 % of the means of resampled trials"),
+            ];
+            widgets::segmented(ui, &mut self.band, &bands);
+            if !context.selection.trials.rows.is_empty() && ui.button("Clear selected trials").clicked() {
+                context.selection.trials = super::TrialSet::default();
+            }
+        });
+    }
+
+    /// Bin width, seconds: as asked for, but not so narrow that a wide window has too many bins.
+    fn bin_s(&self) -> f64 {
+        (self.bin_ms / 1e3).max((self.before_s + self.after_s) / MOST_BINS)
+    }
+
+    /// What gets a panel, and how many there would be without a limit.
+    fn subjects(&self, recording: &Recording, selection: &Selection) -> (Vec<Subject>, usize) {
+        let areas: Vec<Subject> = (0..recording.areas.len())
+            .filter(|a| selection.areas.is_empty() || selection.areas.contains(a))
+            .filter_map(|area| {
+                let units = recording.units_of_area(area);
+                (!units.is_empty()).then(|| Subject { area, units, unit: None })
+            })
+            .collect();
+        if self.show == Show::Areas || selection.units.is_empty() {
+            let all = areas.len();
+            return (areas.into_iter().take(MOST_PANELS).collect(), all);
+        }
+        let unit = |&unit: &usize| Some(Subject { area: *recording.units.area.get(unit)?, units: vec![unit], unit: Some(unit) });
+        (selection.units.iter().filter_map(unit).take(MOST_PANELS).collect(), selection.units.len())
+    }
+
+    fn job(&self, recording: &Arc<Recording>, context: &ViewContext<'_>, groups: Groups, subjects: Vec<Subject>) -> Job {
+        let band = match self.band {
+            BandKind::Hidden => Band::Hidden,
+            BandKind::StandardError => Band::StandardError,
+            BandKind::Bootstrap => Band::Bootstrap { samples: BOOTSTRAP, seed: context.recipe.seed },
+        };
+        Job {
+            model: context.run.and_then(|run| compute::Model::of(run, recording, &groups.to)),
+            recording: Arc::clone(recording),
+            groups,
+            subjects,
+            window: EventWindow::around(self.before_s, self.after_s, self.bin_s()),
+            sd_s: self.sd_ms / 1e3,
+            band,
+        }
+    }
+}
+
+/// Legend and what is left out.
+fn notes(ui: &mut Ui, psth: &Psth, band: BandKind, all: usize) {
+    let groups = &psth.job.groups;
+    let tokens = theme::of(ui);
+    ui.horizontal_wrapped(|ui| {
+        if groups.groups.len() > 1 {
+            for (index, group) in groups.groups.iter().enumerate() {
+                widgets::line_label(ui, tokens.category(index), false, &format!("{} ({})", group.name, widgets::count(group.events.len())));
+            }
+        }
+        if psth.predicted > 0 {
+            widgets::line_label(
+                ui,
+                tokens.text,
+                true,
+                &format!("model, mean of {} {}", psth.predicted, if psth.predicted == 1 { "trial" } else { "trials" }),
+            );
+        }
+        let mut text = match band {
+            BandKind::Hidden => Vec::new(),
+            BandKind::StandardError => vec!["band: ±1 SEM".to_owned()],
+            BandKind::Bootstrap => vec![format!("band: 95 % of {BOOTSTRAP} bootstrap means")],
+        };
+        text.push(match groups.restricted {
+            true => format!("{} selected of {} trials", widgets::count(groups.shown()), widgets::count(groups.all)),
+            false => format!("{} trials", widgets::count(groups.shown())),
+        });
+        text.push(format!("bins of {}", duration_text(psth.job.window.bin_s)));
+        if all > psth.panels.len() {
+            text.push(format!("showing {} of {all} panels", psth.panels.len()));
+        }
+        widgets::note(ui, text.join("  ·  "));
+    });
+}
+
+fn panels(ui: &mut Ui, psth: &Psth, context: &mut ViewContext<'_>) {
+    let groups = &psth.job.groups;
+    let selection = &mut *context.selection;
+    if let [panel] = psth.panels.as_slice()
+        && !panel.trials.is_empty()
+        && ui.available_height() > 230.0
+    {
+        let height = ui.available_height() * 0.55;
+        ui.allocate_ui(vec2(ui.available_width(), height), |ui| ui.vertical(|ui| draw(ui, psth, panel, selection, height)));
+        let of_run = context.run.and_then(|run| run.data.as_deref()).filter(|data| data.1.table == groups.table);
+        let marked = of_run.and_then(|data| data.1.rows.get(selection.trial)).copied();
+        if let Some((row, event)) = trials::rows(ui, psth, panel, marked) {
+            selection.cursor = Some(event);
+            if let Some(trial) = of_run.and_then(|data| data.1.rows.iter().position(|r| *r == row)) {
+                selection.trial = trial;
+            }
+        }
+        return;
+    }
+    widgets::grid(ui, "psth", psth.panels.len(), 150.0, |ui, index, size| {
+        if let Some(panel) = psth.panels.get(index) {
+            draw(ui, psth, panel, selection, size.y);
+        }
+    });
+}
+
+/// One panel: name, axes, curves.
+fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, height: f32) {
+    let (recording, groups) = (&psth.job.recording, &psth.job.groups);
+    let tokens = theme::of(ui);
+    let name = panel_name(panel, recording);
+    let heading = widgets::area_label(ui, panel.subject.area, &name).interact(egui::Sense::click());
+    heading.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Select {name}")));
+    if heading.on_hover_text("Select in all views").clicked() {
+        match panel.subject.unit {
+            Some(unit) => selection.units = [unit].into(),
+            None => selection.choose_area(recording, panel.subject.area, false),
+        }
+    }
+    widgets::y_title(ui, if panel.subject.unit.is_some() { "Rate (Hz)" } else { "Mean rate per unit (Hz)" });
+    let centres = psth.job.window.centres();
+    let single = groups.groups.len() < 2;
+    let color = |index: usize| if single { tokens.area(panel.subject.area) } else { tokens.category(index) };
+    let id = format!("psth {name}");
+    let drawn = widgets::plot(ui, &id, &format!("Time from {} (s)", groups.to.event()))
+        .height((height - 54.0).max(70.0))
+        .include_y(0.0)
+        .allow_drag(false)
+        .allow_zoom(false)
+        .label_formatter(|at| match at {
+            HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
+                Some(format!("{plot_name}\n{} Hz at {} s", widgets::number(position.y, 3), widgets::number(position.x, 3)))
+            }
+            _ => None,
+        })
+        .show(ui, |plot| {
+            plot.vline(VLine::new("", 0.0).color(tokens.reference).width(1.0).style(LineStyle::dashed_dense()).allow_hover(false));
+            for (index, curve) in panel.curves.iter().enumerate() {
+                if !curve.low.is_empty() {
+                    let area = FilledArea::new("", &centres, &curve.low, &curve.high);
+                    plot.add(area.fill_color(color(index).gamma_multiply(0.22)).allow_hover(false));
+                }
+            }
+            for (index, curve) in panel.curves.iter().enumerate() {
+                let points: PlotPoints<'_> = centres.iter().zip(&curve.mean).map(|(x, y)| [*x, *y]).collect();
+                let label = groups.groups.get(index).map(|g| g.name.clone()).filter(|n| !n.is_empty()).unwrap_or_else(|| name.clone());
+                plot.line(Line::new(label, points).color(color(index)).width(1.8));
+            }
+            for (index, model) in panel.model.iter().enumerate() {
+                let points: PlotPoints<'_> = centres.iter().zip(model).filter(|(_, y)| y.is_finite()).map(|(x, y)| [*x, *y]).collect();
+                let color = if single { tokens.text } else { color(index) };
+                plot.line(Line::new("model", points).color(color).width(1.5).style(LineStyle::dashed_loose()));
+            }
+        });
+    widgets::describe(&drawn.response, summary(psth, panel, &name));
+}
+
+/// Name of a panel: unit with its area, or the area with its number of units.
+fn panel_name(panel: &Panel, recording: &Recording) -> String {
+    let area = shown_area(recording.areas.get(panel.subject.area).map_or("", String::as_str));
+    match panel.subject.unit {
+        Some(unit) => format!("unit {} · {area}", recording.units.ids.get(unit).map_or("?", String::as_str)),
+        None => format!("{area}, {} units", panel.subject.units.len()),
+    }
+}
+
+/// The panel in words: where every group peaks.
+fn summary(psth: &Psth, panel: &Panel, name: &str) -> String {
+    let groups = &psth.job.groups;
+    let centres = psth.job.window.centres();
+    let peak = |(index, curve): (usize, &crate::analysis::aligned::RateCurve)| {
+        let (bin, rate) = curve.mean.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
+        let group = groups.groups.get(index).map(|g| g.name.as_str()).filter(|n| !n.is_empty());
+        let group = group.map(|n| format!("{n}: ")).unwrap_or_default();
+        Some(format!(
+            "{group}peak {} Hz at {} s, {} trials",
+            widgets::number(*rate, 3),
+            widgets::number(*centres.get(bin)?, 3),
+            curve.trials
+        ))
+    };
+    let peaks: Vec<String> = panel.curves.iter().enumerate().filter_map(peak).collect();
+    let (before, after) = (duration_text(-psth.job.window.start_s.min(0.0)), duration_text(psth.job.window.stop_s().max(0.0)));
+    format!("PSTH of {name} around {}, {before} before to {after} after: {}", groups.to.event(), peaks.join("; "))
+}

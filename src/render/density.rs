@@ -157,7 +157,8 @@ fn by_subtraction(pyramid: &Pyramid, mut grid: DensityGrid, first: i64, per_colu
         for (c, cells) in part.chunks_exact_mut(stride).enumerate() {
             let (low, high) = (pyramid.row(edge(k * share + c)), pyramid.row(edge(k * share + c + 1)));
             for &(slot, unit) in &slots.members {
-                if let (Some(cell), Some(high), Some(low)) = (cells.get_mut(slot as usize), high.get(unit as usize), low.get(unit as usize)) {
+                if let (Some(cell), Some(high), Some(low)) = (cells.get_mut(slot as usize), high.get(unit as usize), low.get(unit as usize))
+                {
                     *cell += high - low;
                 }
             }
@@ -180,28 +181,40 @@ fn by_subtraction(pyramid: &Pyramid, mut grid: DensityGrid, first: i64, per_colu
 fn walked(field: &SpikeField, grid: DensityGrid, slots: &RowSlots) -> DensityGrid {
     let (start, stop, per_s) = (grid.start, grid.edge(grid.columns), 1.0 / grid.column_s);
     let columns = grid.columns;
-    per_unit(field, grid, slots, move |train, places, cells| {
-        for time in train.get(places).unwrap_or_default() {
-            let column = (((time - start) * per_s) as usize).min(columns - 1);
-            if let Some(cell) = cells.get_mut(column) {
-                *cell += 1;
+    per_unit(
+        field,
+        grid,
+        slots,
+        move |train, places, cells| {
+            for time in train.get(places).unwrap_or_default() {
+                let column = (((time - start) * per_s) as usize).min(columns - 1);
+                if let Some(cell) = cells.get_mut(column) {
+                    *cell += 1;
+                }
             }
-        }
-    }, (start, stop))
+        },
+        (start, stop),
+    )
 }
 
 /// Count by binary search for the edges of columns.
 fn searched(field: &SpikeField, grid: DensityGrid, slots: &RowSlots) -> DensityGrid {
     let (start, column_s, stop) = (grid.start, grid.column_s, grid.edge(grid.columns));
-    per_unit(field, grid, slots, move |train, places, cells| {
-        let mut rest = train.get(places).unwrap_or_default();
-        for (column, cell) in cells.iter_mut().enumerate() {
-            let edge = start + (column + 1) as f64 * column_s;
-            let inside = rest.partition_point(|t| *t < edge);
-            *cell += inside as u32;
-            rest = rest.get(inside..).unwrap_or_default();
-        }
-    }, (start, stop))
+    per_unit(
+        field,
+        grid,
+        slots,
+        move |train, places, cells| {
+            let mut rest = train.get(places).unwrap_or_default();
+            for (column, cell) in cells.iter_mut().enumerate() {
+                let edge = start + (column + 1) as f64 * column_s;
+                let inside = rest.partition_point(|t| *t < edge);
+                *cell += inside as u32;
+                rest = rest.get(inside..).unwrap_or_default();
+            }
+        },
+        (start, stop),
+    )
 }
 
 /// Fill a grid that lies slot after slot, unit by unit; units without a slot count towards `all` only.
@@ -296,17 +309,22 @@ mod tests {
         for slot in 0..slots.slots + slots.collapsed {
             let units: Vec<usize> = slots.members.iter().filter(|m| m.0 as usize == slot).map(|m| m.1 as usize).collect();
             for column in 0..grid.columns {
-                let inside = |a: f64, b: f64| {
-                    units.iter().flat_map(|u| field.spikes().unit(*u)).filter(|t| **t >= a && **t < b).count() as u32
-                };
-                let (low, high) = (inside(grid.edge(column) + slack, grid.edge(column + 1) - slack), inside(grid.edge(column) - slack, grid.edge(column + 1) + slack));
+                let inside =
+                    |a: f64, b: f64| units.iter().flat_map(|u| field.spikes().unit(*u)).filter(|t| **t >= a && **t < b).count() as u32;
+                let (low, high) = (
+                    inside(grid.edge(column) + slack, grid.edge(column + 1) - slack),
+                    inside(grid.edge(column) - slack, grid.edge(column + 1) + slack),
+                );
                 let found = grid.at(column, slot);
                 assert!(low <= found && found <= high, "column {column} slot {slot}: {found} is not in {low}..={high}");
             }
         }
         let all: u64 = grid.all.iter().map(|n| u64::from(*n)).sum();
         assert!(all.abs_diff(sums.iter().map(|n| u64::from(*n)).sum()) <= 2);
-        assert_eq!(grid.max, (0..slots.slots).flat_map(|s| (0..grid.columns).map(move |c| (c, s))).map(|(c, s)| grid.at(c, s)).max().unwrap_or(0));
+        assert_eq!(
+            grid.max,
+            (0..slots.slots).flat_map(|s| (0..grid.columns).map(move |c| (c, s))).map(|(c, s)| grid.at(c, s)).max().unwrap_or(0)
+        );
         grid
     }
 
@@ -319,7 +337,9 @@ mod tests {
         // Shared lines, hidden units, a collapsed group.
         let mixed = slots(&[Some(0), Some(0), None, Some(1), Some(2)], 2, 1);
         for slots in [&one_each, &mixed] {
-            for (window, width) in [((0.0, 600.0), 97), ((-50.0, 900.0), 60), ((100.0, 131.5), 300), ((599.0, 603.0), 40), ((700.0, 800.0), 10)] {
+            for (window, width) in
+                [((0.0, 600.0), 97), ((-50.0, 900.0), 60), ((100.0, 131.5), 300), ((599.0, 603.0), 40), ((700.0, 800.0), 10)]
+            {
                 check(&plain, window, width, slots);
                 check(&quick, window, width, slots);
             }

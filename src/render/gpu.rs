@@ -161,7 +161,11 @@ impl Raster {
 }
 
 /// Make objects from `value`, unless they were made from the same `Arc` last time; `make` gets the old ones to use again.
-fn renewed<T, O>(slot: &mut Option<Uploaded<T, O>>, value: &Arc<T>, make: impl FnOnce(Option<O>) -> Result<O, String>) -> Result<(), String> {
+fn renewed<T, O>(
+    slot: &mut Option<Uploaded<T, O>>,
+    value: &Arc<T>,
+    make: impl FnOnce(Option<O>) -> Result<O, String>,
+) -> Result<(), String> {
     let old = match slot.take() {
         Some(kept) if std::ptr::eq(kept.from.as_ptr(), Arc::as_ptr(value)) => {
             *slot = Some(kept);

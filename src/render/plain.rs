@@ -71,7 +71,8 @@ mod tests {
         let field = field(vec![vec![1.5, 1.6], vec![3.5]]);
         let slots = RowSlots { members: vec![(0, 0), (1, 1)], slots: 2, ..RowSlots::default() };
         let grid = DensityGrid::count(&field, (0.0, 5.0), 5, &slots);
-        let plain = |colouring| Plain { grid: &grid, slots: &slots, window: (0.0, 5.0), rows: (0.0, 2.0), size: [5, 6], colouring, faint: 0.5 };
+        let plain =
+            |colouring| Plain { grid: &grid, slots: &slots, window: (0.0, 5.0), rows: (0.0, 2.0), size: [5, 6], colouring, faint: 0.5 };
         let style = RasterStyle::new(false);
         let image = plain(Colouring::Row).image(&style, |unit| style.area(unit));
         let found: Vec<(usize, usize)> = (0..30).filter(|k| image.pixels[*k].a() > 0).map(|k| (k % 5, k / 5)).collect();

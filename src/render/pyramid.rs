@@ -45,8 +45,7 @@ impl Pyramid {
         }
         // A little wider than the recording, so that the last edge lies behind the last spike.
         let bin_s = (last - first) * (1.0 + 1e-9) / bins as f64;
-        let mut made =
-            Self { first_s: first, bin_s, bins, units, ranks: vec![0; (bins + 1) * units], totals: vec![0; bins + 1] };
+        let mut made = Self { first_s: first, bin_s, bins, units, ranks: vec![0; (bins + 1) * units], totals: vec![0; bins + 1] };
         if made.edge(bins) <= last {
             return None;
         }

@@ -220,7 +220,11 @@ impl Rows {
         let merged = row_height < 1.0;
         let slots = if merged { height } else { shown };
         let slot = |row: usize| {
-            if merged { (((row as f64 + 0.5 - first) * row_height).max(0.0) as usize).min(slots.saturating_sub(1)) } else { row - first_row }
+            if merged {
+                (((row as f64 + 0.5 - first) * row_height).max(0.0) as usize).min(slots.saturating_sub(1))
+            } else {
+                row - first_row
+            }
         };
         let mut made = RowSlots {
             slots,
@@ -360,14 +364,14 @@ mod tests {
     fn areas_stay_together_and_units_are_in_order() {
         let recording = recording();
         let column = |name: &str| RowOrder::Column(name.into());
-        assert_eq!(
-            RowOrder::offered(&recording),
-            [RowOrder::Rate, RowOrder::Id, RowOrder::Similarity, column("depth"), column("quality")]
-        );
+        assert_eq!(RowOrder::offered(&recording), [RowOrder::Rate, RowOrder::Id, RowOrder::Similarity, column("depth"), column("quality")]);
         let rows = Rows::of(&recording, &by(RowOrder::Rate));
         assert_eq!(units(&rows), [2, 0, 3, 1]);
         assert_eq!(rows.row_of_unit, [1, 3, 0, 2]);
-        assert_eq!(rows.bands.iter().map(|b| (b.name.as_str(), b.group, b.rows.clone())).collect::<Vec<_>>(), [("V1", 0, 0..3), ("M1", 1, 3..4)]);
+        assert_eq!(
+            rows.bands.iter().map(|b| (b.name.as_str(), b.group, b.rows.clone())).collect::<Vec<_>>(),
+            [("V1", 0, 0..3), ("M1", 1, 3..4)]
+        );
         assert_eq!(units(&Rows::of(&recording, &by(RowOrder::Id))), [0, 3, 2, 1]);
         assert_eq!(units(&Rows::of(&recording, &by(column("depth")))), [3, 0, 2, 1]);
         assert_eq!(units(&Rows::of(&recording, &by(column("quality")))), [2, 0, 3, 1]);
@@ -378,16 +382,25 @@ mod tests {
     #[test]
     fn groups_can_be_columns_reordered_and_collapsed() {
         let recording = recording();
-        assert_eq!(RowGroup::offered(&recording), [RowGroup::Area, RowGroup::All, RowGroup::Column("depth".into()), RowGroup::Column("quality".into())]);
+        assert_eq!(
+            RowGroup::offered(&recording),
+            [RowGroup::Area, RowGroup::All, RowGroup::Column("depth".into()), RowGroup::Column("quality".into())]
+        );
         let quality = RowPlan { group: RowGroup::Column("quality".into()), ..RowPlan::default() };
         let rows = Rows::of(&recording, &quality);
-        assert_eq!(rows.bands.iter().map(|b| (b.name.as_str(), b.units.clone())).collect::<Vec<_>>(), [("good", vec![0, 3]), ("", vec![1]), ("fair", vec![2])]);
+        assert_eq!(
+            rows.bands.iter().map(|b| (b.name.as_str(), b.units.clone())).collect::<Vec<_>>(),
+            [("good", vec![0, 3]), ("", vec![1]), ("fair", vec![2])]
+        );
         let turned = RowPlan { arranged: vec!["M1".into()], ..RowPlan::default() };
         let rows = Rows::of(&recording, &turned);
         assert_eq!((units(&rows), rows.bands[0].group), (vec![1, 2, 0, 3], 1));
         let folded = RowPlan { collapsed: ["V1".to_owned()].into(), ..RowPlan::default() };
         let rows = Rows::of(&recording, &folded);
-        assert_eq!((rows.units.clone(), rows.row(1), rows.row(2), rows.band(0).unwrap().units.len()), (vec![None, Some(1)], Some(1), None, 3));
+        assert_eq!(
+            (rows.units.clone(), rows.row(1), rows.row(2), rows.band(0).unwrap().units.len()),
+            (vec![None, Some(1)], Some(1), None, 3)
+        );
         let slots = rows.slots(0.0, 2.0, 100);
         assert_eq!((slots.members, slots.slots, slots.collapsed, slots.hidden), (vec![(1, 1), (2, 2), (2, 0), (2, 3)], 2, 1, vec![]));
         let below = rows.slots(1.0, 2.0, 100);

@@ -134,7 +134,11 @@ pub fn overlay(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range, 
             let x = painter.round_to_pixel_center(layout.x(time, seconds));
             painter.vline(x, top..=plot.bottom(), Stroke::new(1.0, style.event.gamma_multiply(0.5)));
             if labelled {
-                let name = if data.row_name == "unit" { row.to_string() } else { data.events.as_ref().map_or(String::new(), |e| e.column.clone()) };
+                let name = if data.row_name == "unit" {
+                    row.to_string()
+                } else {
+                    data.events.as_ref().map_or(String::new(), |e| e.column.clone())
+                };
                 painter.text(pos2(x + 3.0, top), Align2::LEFT_TOP, name, pen.tiny.clone(), style.weak);
             }
         }
@@ -220,7 +224,11 @@ impl MeanRate {
                 *sum += u64::from(count(column));
             }
         }
-        Self { start: grid.start - skipped as f64 * grid.column_s, bin_s, rates: sums.iter().map(|s| *s as f64 / (units * bin_s)).collect() }
+        Self {
+            start: grid.start - skipped as f64 * grid.column_s,
+            bin_s,
+            rates: sums.iter().map(|s| *s as f64 / (units * bin_s)).collect(),
+        }
     }
 
     /// The highest rate.

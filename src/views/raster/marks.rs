@@ -143,7 +143,14 @@ pub fn draw(pen: &Pen<'_>, layout: &Layout, rect: Rect, marks: &Marks, time: &Ra
         let bar = Rect::from_min_max(pos2(left, rect.bottom() - 4.0), pos2(right, rect.bottom()));
         painter.rect_filled(bar, CornerRadius::ZERO, color);
         if band.width() > 14.0 {
-            pen.line(band.left_top() + eframe::egui::vec2(1.0, -1.0), Align2::LEFT_TOP, &mark.label, &pen.tiny, pen.style.weak, band.width() - 2.0);
+            pen.line(
+                band.left_top() + eframe::egui::vec2(1.0, -1.0),
+                Align2::LEFT_TOP,
+                &mark.label,
+                &pen.tiny,
+                pen.style.weak,
+                band.width() - 2.0,
+            );
         }
     }
     None

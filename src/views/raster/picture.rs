@@ -11,7 +11,8 @@ use super::colour::{RowColour, UnitShades};
 use super::data::RasterData;
 use super::navigation::Range;
 use crate::render::{
-    Colouring, DensityGrid, Picture, Plain, RasterPaint, RasterStyle, RowSlots, Rows, SpikeField, TickSet, Trouble, UnitLooks, density_words,
+    Colouring, DensityGrid, Picture, Plain, RasterPaint, RasterStyle, RowSlots, Rows, SpikeField, TickSet, Trouble, UnitLooks,
+    density_words,
 };
 
 /// Most ticks drawn one by one; beyond, a texture of counts shows the same at a fixed cost.

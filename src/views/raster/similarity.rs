@@ -1,15 +1,18 @@
 //! An order of units in which those that are active at the same times lie side by side.
 //!
-//! Spectral seriation (Atkins, Boman & Hendrickson 1998, SIAM J. Comput. 28:297): the similarity of two units is their correlation
-//! moved to 0 … 1, and the order is that of the second eigenvector of the normalised similarity matrix. The matrix is never formed:
-//! a product with it is two products with the activities, so 10 000 units cost no more memory than their counts.
+//! Spectral seriation (Atkins, Boman & Hendrickson 1998, SIAM J. Comput. 28:297): the similarity of two units is the cosine of their
+//! activities (0 when they are never active together), and the order is that of the second eigenvector of the normalised similarity
+//! matrix. The matrix is never formed: a product with it is two products with the activities, so 10 000 units cost no more memory
+//! than their counts.
 
 use crate::recording::SpikeTrains;
 
 /// Bins of the activity that is compared.
 const BINS: usize = 400;
 /// Steps of the power iteration.
-const STEPS: usize = 200;
+const STEPS: usize = 400;
+/// Times that neighbouring bins are averaged: bursts that follow one another closely count as similar.
+const SMOOTHINGS: usize = 6;
 
 /// Place of every unit along the order; units without spikes are NaN. Deterministic.
 pub fn similarity_order(spikes: &SpikeTrains) -> Vec<f64> {
@@ -22,41 +25,42 @@ pub fn similarity_order(spikes: &SpikeTrains) -> Vec<f64> {
     activity.iter().map(|row| row.as_ref().and_then(|_| places.next()).unwrap_or(f64::NAN)).collect()
 }
 
-/// Square-root counts, smoothed over three bins, with mean 0 and length 1; `None` for a unit whose activity does not change.
+/// Smoothed square-root counts of length 1; `None` for a unit without spikes.
 fn activity(train: &[f64], first: f64, last: f64) -> Option<Vec<f64>> {
     let per_s = BINS as f64 / (last - first).max(1e-9);
-    let mut counts = vec![0.0; BINS];
+    let mut counts = vec![0.0f64; BINS];
     for time in train {
         if let Some(count) = counts.get_mut((((time - first) * per_s) as usize).min(BINS - 1)) {
             *count += 1.0;
         }
     }
-    let at = |k: usize| counts.get(k).copied().unwrap_or(0.0f64).sqrt();
-    let smooth: Vec<f64> = (0..BINS).map(|k| 0.25 * at(k.wrapping_sub(1)) + 0.5 * at(k) + 0.25 * at(k + 1)).collect();
-    let mean = smooth.iter().sum::<f64>() / BINS as f64;
-    let length = smooth.iter().map(|v| (v - mean).powi(2)).sum::<f64>().sqrt();
-    (length > 1e-9).then(|| smooth.iter().map(|v| (v - mean) / length).collect())
+    let mut smooth: Vec<f64> = counts.into_iter().map(f64::sqrt).collect();
+    for _ in 0..SMOOTHINGS {
+        let at = |k: usize| smooth.get(k).copied().unwrap_or(0.0);
+        smooth = (0..BINS).map(|k| 0.25 * at(k.wrapping_sub(1)) + 0.5 * at(k) + 0.25 * at(k + 1)).collect();
+    }
+    let length = smooth.iter().map(|v| v * v).sum::<f64>().sqrt();
+    (length > 1e-9).then(|| smooth.iter().map(|v| v / length).collect())
 }
 
-/// Second eigenvector of D^-½ S D^-½, scaled by D^-½, for S = (1 + Z Zᵀ) / 2 with rows Z of length 1.
+/// Second eigenvector of D^-½ S D^-½, scaled by D^-½, for S = A Aᵀ with rows A of length 1 and D the sums of its rows.
 fn second_eigenvector(rows: &[&[f64]]) -> Vec<f64> {
     let n = rows.len();
     let times = |x: &[f64]| -> Vec<f64> {
-        let (mut sum, mut total) = (vec![0.0; BINS], 0.0);
+        let mut sum = vec![0.0; BINS];
         for (row, x) in rows.iter().zip(x) {
-            total += x;
-            sum.iter_mut().zip(*row).for_each(|(s, z)| *s += z * x);
+            sum.iter_mut().zip(*row).for_each(|(s, a)| *s += a * x);
         }
-        rows.iter().map(|row| 0.5 * (total + row.iter().zip(&sum).map(|(z, s)| z * s).sum::<f64>())).collect()
+        rows.iter().map(|row| row.iter().zip(&sum).map(|(a, s)| a * s).sum()).collect()
     };
     let root: Vec<f64> = times(&vec![1.0; n]).into_iter().map(|d| d.max(1e-9).sqrt()).collect();
-    let trivial_length = root.iter().map(|r| r * r).sum::<f64>().sqrt();
+    let trivial = root.iter().map(|r| r * r).sum::<f64>().max(1e-300);
     // The first eigenvector is `root`; what remains after taking it out converges to the second.
     let mut x: Vec<f64> = (0..n).map(|k| ((k as f64 + 1.0) * 0.754_877_666).fract() - 0.5).collect();
     for _ in 0..STEPS {
         let scaled: Vec<f64> = x.iter().zip(&root).map(|(x, r)| x / r).collect();
         x = times(&scaled).into_iter().zip(&root).map(|(y, r)| y / r).collect();
-        let along = x.iter().zip(&root).map(|(x, r)| x * r).sum::<f64>() / trivial_length.powi(2).max(1e-300);
+        let along = x.iter().zip(&root).map(|(x, r)| x * r).sum::<f64>() / trivial;
         x.iter_mut().zip(&root).for_each(|(x, r)| *x -= along * r);
         let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
         if length < 1e-12 {

@@ -45,7 +45,8 @@ impl TrialWish {
         let mut lengths: Vec<f64> = table.start.iter().zip(&table.stop).map(|(a, b)| b - a).filter(|d| d.is_finite() && *d > 0.0).collect();
         lengths.sort_by(f64::total_cmp);
         let typical = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0);
-        let wish = Self { table: table.name.clone(), align: "start_time".into(), from_s: -0.2, to_s: typical.clamp(0.1, 10.0), units: Vec::new() };
+        let wish =
+            Self { table: table.name.clone(), align: "start_time".into(), from_s: -0.2, to_s: typical.clamp(0.1, 10.0), units: Vec::new() };
         Some(wish.with_units(recording, selected))
     }
 
@@ -92,10 +93,16 @@ impl TrialRows {
             values: Column::Int(rows.iter().map(|r| r.1 as i64).collect()),
         };
         let duration = Column::Float(
-            rows.iter().map(|r| table.stop.get(r.1).copied().unwrap_or(f64::NAN) - table.start.get(r.1).copied().unwrap_or(f64::NAN)).collect(),
+            rows.iter()
+                .map(|r| table.stop.get(r.1).copied().unwrap_or(f64::NAN) - table.start.get(r.1).copied().unwrap_or(f64::NAN))
+                .collect(),
         );
         let duration = NamedColumn { name: "duration".into(), description: "Stop less start, s".into(), values: duration };
-        let columns = table.columns.iter().map(|c| NamedColumn { name: c.name.clone(), description: c.description.clone(), values: picked(&c.values, &rows) });
+        let columns = table.columns.iter().map(|c| NamedColumn {
+            name: c.name.clone(),
+            description: c.description.clone(),
+            values: picked(&c.values, &rows),
+        });
         let parts = RecordingParts {
             name: format!("{}, trials", recording.name),
             spikes: SpikeTrains::from_units(rows.iter().map(train)),
@@ -135,7 +142,11 @@ mod tests {
             stop: vec![2.0, 6.0, 10.0],
             columns: vec![
                 NamedColumn { name: "cue_time".into(), description: String::new(), values: cue },
-                NamedColumn { name: "side".into(), description: String::new(), values: Column::Text(["l", "r", "l"].map(String::from).to_vec()) },
+                NamedColumn {
+                    name: "side".into(),
+                    description: String::new(),
+                    values: Column::Text(["l", "r", "l"].map(String::from).to_vec()),
+                },
             ],
         };
         let parts = RecordingParts {

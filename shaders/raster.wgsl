@@ -120,11 +120,11 @@ fn density_fragment(corner: Corner) -> @location(0) vec4<f32> {
         if (view.gap > 0.0) {
             covered = coverage(row_body(row), pixel.y);
             if (view.soft == 1u) {
-                // The line may hold the end of the row above instead.
-                let above = coverage(row_body(row - 1.0), pixel.y);
-                if (above > covered) {
-                    row = row - 1.0;
-                    covered = above;
+                // The line may hold the beginning of the row below instead.
+                let below = coverage(row_body(row + 1.0), pixel.y);
+                if (below > covered) {
+                    row = row + 1.0;
+                    covered = below;
                 }
             }
         }

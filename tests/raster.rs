@@ -253,9 +253,9 @@ fn a_window_without_the_renderer_says_so_and_draws_all_the_same() {
     let image = settled(&mut harness);
     keep(&image, "raster_without_renderer");
     harness.get_by_label_contains("drawn without the graphics device: the raster renderer is not installed");
-    // The spikes are there all the same: unit 0 at 4 s is in the first row.
+    // The spikes are there all the same: unit 0 at 5 s is in the first row.
     let (plot, style) = (plot(&harness), RasterStyle::new(true));
-    let x = (plot.left() + plot.width() * (4.0 + 0.018) / 9.036) as u32;
+    let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
     let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
     assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
 }

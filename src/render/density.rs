@@ -302,8 +302,8 @@ mod tests {
         let slack = 1e-9 * grid.column_s + 1e-12 * stop.abs();
         let mut sums = vec![0u32; grid.columns];
         for unit in 0..field.spikes().n_units() {
-            for column in 0..grid.columns {
-                sums[column] += field.between(unit, grid.edge(column), grid.edge(column + 1)).len() as u32;
+            for (column, sum) in sums.iter_mut().enumerate() {
+                *sum += field.between(unit, grid.edge(column), grid.edge(column + 1)).len() as u32;
             }
         }
         for slot in 0..slots.slots + slots.collapsed {

@@ -107,7 +107,8 @@ impl Pyramid {
 
     /// Spikes of `unit` in one bin of `level`; 0 outside.
     pub fn count(&self, level: usize, unit: usize, bin: usize) -> u32 {
-        let edge = |k: usize| k.checked_mul(1usize.checked_shl(level as u32).unwrap_or(usize::MAX)).unwrap_or(usize::MAX).min(self.bins);
+        let width = 1usize.checked_shl(level as u32).unwrap_or(usize::MAX);
+        let edge = |k: usize| k.saturating_mul(width).min(self.bins);
         let rank = |edge: usize| self.row(edge).get(unit).copied().unwrap_or(0);
         rank(edge(bin + 1)) - rank(edge(bin))
     }

@@ -9,7 +9,7 @@ use crate::recording::Recording;
 /// Row of a unit that has none (its group is collapsed).
 pub const HIDDEN: u32 = u32::MAX;
 /// A collapsed group is this share of all open rows high.
-const COLLAPSED_SHARE: usize = 24;
+const COLLAPSED_SHARE: usize = 12;
 /// Most groups a column may give.
 const MOST_GROUPS: usize = 32;
 

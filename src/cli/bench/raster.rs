@@ -29,7 +29,9 @@ const ZOOMS: [f64; 8] = [0.98, 0.5, 0.25, 0.1, 0.01, 1e-3, 1e-4, 1e-5];
 const PANS: usize = 16;
 /// Frames of one continuous zoom from the whole recording to a second.
 const ZOOMING: usize = 60;
-/// Peak spikes per frame of the comparison with egui_plot, and every how many frames of the script it draws.
+/// Frames of the view without a recording: what egui and the device take for themselves.
+const EMPTY: usize = 60;
+/// Spikes of the comparison with egui_plot, and every how many frames of the script it draws.
 const PLOT_SPIKES: u64 = 1_000_000;
 const PLOT_EVERY: usize = 12;
 
@@ -96,10 +98,15 @@ fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
 
     let mut canvas = Canvas::new(SIZE)?;
     let mut desk = Desk::default();
-    // The window is up, without a recording.
+    // The window is up, without a recording; the first frames make glyphs and pipelines.
     for _ in 0..3 {
         desk.frame(&mut canvas, None)?;
     }
+    let begun_cpu = cpu_ms();
+    for _ in 0..EMPTY {
+        desk.frame(&mut canvas, None)?;
+    }
+    let empty_cpu = per_frame(begun_cpu, EMPTY);
     // The data are in memory: from here to the first picture of them.
     let first = desk.frame(&mut canvas, Some(&recording))?;
     while work::pending(canvas.ctx()) > 0 {
@@ -108,12 +115,13 @@ fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
     for _ in 0..3 {
         desk.frame(&mut canvas, Some(&recording))?;
     }
-    let (mut times, mut gpu) = (Vec::new(), 0);
+    let (mut times, mut gpu, begun_cpu) = (Vec::new(), 0, cpu_ms());
     for window in script() {
         desk.selection.window = Some(window);
         times.push(desk.frame(&mut canvas, Some(&recording))?.as_secs_f64() * 1e3);
         gpu = gpu.max(canvas.gpu_bytes());
     }
+    let frame_cpu = per_frame(begun_cpu, times.len());
     times.sort_by(f64::total_cmp);
     let mb = |bytes: f64| (bytes / (1 << 20) as f64 * 100.0).round() / 100.0;
     Ok(json!({
@@ -125,6 +133,8 @@ fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
         "frames": times.len(),
         "frame_p50_ms": quantile(&times, 0.5),
         "frame_p99_ms": quantile(&times, 0.99),
+        "frame_cpu_ms": frame_cpu,
+        "empty_cpu_ms": empty_cpu,
         "pyramid_ms": (pyramid_ms * 10.0).round() / 10.0,
         "pyramid_mb": mb(pyramid_bytes as f64),
         "first_picture_ms": (first.as_secs_f64() * 1e4).round() / 10.0,
@@ -141,7 +151,7 @@ fn with_points(units: u32, ours_p50_ms: Option<f64>) -> anyhow::Result<Value> {
     let train = |unit: usize| recording.spikes.unit(unit).iter().map(move |t| PlotPoint { x: *t, y: unit as f64 });
     let points: Vec<PlotPoint> = (0..recording.n_units()).flat_map(train).collect();
     let mut canvas = Canvas::new(SIZE)?;
-    let mut times = Vec::new();
+    let (mut times, begun_cpu) = (Vec::new(), cpu_ms());
     for (start, stop) in script().into_iter().step_by(PLOT_EVERY) {
         let took = canvas.frame(|ui| {
             Plot::new("raster").allow_scroll(false).show(ui, |plot| {
@@ -152,6 +162,7 @@ fn with_points(units: u32, ours_p50_ms: Option<f64>) -> anyhow::Result<Value> {
         })?;
         times.push(took.as_secs_f64() * 1e3);
     }
+    let frame_cpu = per_frame(begun_cpu, times.len());
     times.sort_by(f64::total_cmp);
     let p50 = quantile(&times, 0.5);
     Ok(json!({
@@ -163,6 +174,7 @@ fn with_points(units: u32, ours_p50_ms: Option<f64>) -> anyhow::Result<Value> {
         "frames": times.len(),
         "frame_p50_ms": p50,
         "frame_p99_ms": quantile(&times, 0.99),
+        "frame_cpu_ms": frame_cpu,
         "times_ours": ours_p50_ms.map(|ours| (p50 / ours * 10.0).round() / 10.0),
         "cpu_mb": peak_rss_mb(),
     }))
@@ -233,6 +245,20 @@ fn count(text: &str) -> Result<u64, String> {
     } else {
         Err(format!("'{text}' is not a whole number from 1 to 1e9"))
     }
+}
+
+/// Processor time of all threads so far, ms, in steps of 10; `None` where the system does not say. Unlike the time of a frame it does
+/// not depend on what else the machine is doing.
+fn cpu_ms() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in parentheses may hold anything; user and system time are the 12th and 13th fields behind it.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |k: usize| fields.get(k)?.parse::<f64>().ok();
+    Some(10.0 * (ticks(11)? + ticks(12)?))
+}
+
+fn per_frame(begun: Option<f64>, frames: usize) -> Option<f64> {
+    Some(((cpu_ms()? - begun?) / frames.max(1) as f64 * 10.0).round() / 10.0)
 }
 
 /// Begin to measure peak memory anew, where the system allows it.

@@ -34,13 +34,12 @@ impl RasterView {
                 egui::Tooltip::for_widget(gutter).at_pointer().show(|ui| ui.label(text));
             }
         }
+        // Asked before the memory is locked: a response looks at the input of its own accord.
+        let opened = gutter.secondary_clicked().then(|| gutter.interact_pointer_pos()).flatten();
+        let opened = opened.map(|at| place_at(layout, panel, rows, at.y));
         let at = ui.memory_mut(|m| {
             let kept = m.data.get_temp_mut_or_default::<usize>(id.with("menu"));
-            if gutter.secondary_clicked()
-                && let Some(at) = gutter.interact_pointer_pos()
-            {
-                *kept = place_at(layout, panel, rows, at.y);
-            }
+            *kept = opened.unwrap_or(*kept);
             *kept
         });
         gutter.context_menu(|ui| wish = menu(ui, panel, at).or(wish.take()));

@@ -13,7 +13,7 @@ use crate::training::Snapshot;
 use crate::views::RunState;
 
 /// Opacity of the highest rate.
-const STRONGEST: f32 = 0.55;
+const STRONGEST: f32 = 0.45;
 
 /// Pictures of the trials in the newest snapshot.
 #[derive(Default)]
@@ -58,6 +58,7 @@ fn rates_hz(log_rate: &[Vec<f32>], units: &[usize], bin_s: f64, rows: &Rows) -> 
 
 impl InferredRates {
     /// Draw behind the spikes what the snapshot knows; a note for below the plot.
+    #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
     pub fn draw(
         &mut self,
         ui: &egui::Ui,

@@ -1,6 +1,7 @@
 //! The raster's row of controls. What is needed often also has a key (see `RasterView::help`).
 
-use eframe::egui::{self, DragValue, Response, Ui};
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
+use eframe::egui::{self, DragValue, PopupCloseBehavior, Response, Ui};
 
 use super::data::RasterData;
 use super::events::EventColumn;
@@ -217,7 +218,8 @@ fn alignment(ui: &mut Ui, recording: &Recording, wish: &mut TrialWish) {
 
 /// What is shown besides the spikes, and how high rows are.
 fn shown(ui: &mut Ui, data: &mut RasterData, rates: Option<&mut bool>, rows_in_view: f64, asked: &mut Asked) {
-    ui.menu_button("Show", |ui| {
+    let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let (response, _) = MenuButton::new("Show").config(stays).ui(ui, |ui| {
         ui.set_min_width(210.0);
         let mut rows = rows_in_view;
         let most = data.rows.len().max(1) as f64;
@@ -255,9 +257,8 @@ fn shown(ui: &mut Ui, data: &mut RasterData, rates: Option<&mut bool>, rows_in_v
                 }
             }
         }
-    })
-    .response
-    .on_hover_text("Row height, conditions, epochs, covariates, inferred rates");
+    });
+    response.on_hover_text("Row height, conditions, epochs, covariates, inferred rates");
 }
 
 /// A menu with its label before it.

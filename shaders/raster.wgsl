@@ -1,6 +1,6 @@
 // The spike raster. Two pictures share one uniform block:
 //   ticks    one instanced quad per spike, spikes come as a vertex buffer of (tick, unit)
-//   density  one full quad; every pixel looks its spike count up in a texture of exact counts
+//   density  one full quad; every pixel looks the share of its cell up in a texture
 // All positions are physical pixels from the top left corner of the plot.
 
 struct View {
@@ -12,13 +12,17 @@ struct View {
     linear_target: u32,     // 1 when the target converts to sRGB itself
     offset: f32,            // px of `base_tick`
     px_per_tick: f32,
-    base_tick: u32,
-    columns: u32,           // of the count texture
+    base_tick: i32,
+    columns: u32,           // of the cells
     slots: u32,
     first_slot_row: u32,    // row behind slot 0
     merged: u32,            // 1: a slot is one pixel high and may hold several rows
     by_count: u32,          // 1: colour by count, 0: colour of the row, faded by count
-    max_count: f32,
+    faint: f32,             // opacity of the smallest share
+    column_offset: f32,     // px of the left edge of column 0
+    px_per_column: f32,
+    by_column: u32,         // 1: a line of the texture is a column, 0: it is a slot
+    soft: u32,              // 1: rows are so low that their edges are drawn as fractions of a pixel
 };
 
 @group(0) @binding(0) var<uniform> view: View;
@@ -35,8 +39,21 @@ fn to_target(color: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(rgb * color.a, color.a);
 }
 
+// Top of a row: on a whole pixel, unless rows are so low that one pixel more or less would show.
 fn row_top(row: f32) -> f32 {
-    return floor((row - view.first_row) * view.row_height + 0.5);
+    let top = (row - view.first_row) * view.row_height;
+    return select(floor(top + 0.5), top, view.soft == 1u);
+}
+
+// Top and bottom of what is drawn of a row. The gap keeps neighbouring rows apart, but never swallows a row.
+fn row_body(row: f32) -> vec2<f32> {
+    let top = row_top(row);
+    return vec2<f32>(top, max(row_top(row + 1.0) - view.gap, top + 1.0));
+}
+
+// How much of the pixel line at `y` a row covers, 0 to 1.
+fn coverage(body: vec2<f32>, y: f32) -> f32 {
+    return clamp(min(y + 1.0, body.y) - max(y, body.x), 0.0, 1.0);
 }
 
 fn clip(px: vec2<f32>) -> vec4<f32> {
@@ -46,6 +63,8 @@ fn clip(px: vec2<f32>) -> vec4<f32> {
 struct Tick {
     @builtin(position) position: vec4<f32>,
     @location(0) @interpolate(flat) color: vec4<f32>,
+    @location(1) @interpolate(flat) body: vec2<f32>,
+    @location(2) y: f32,
 };
 
 @vertex
@@ -57,21 +76,25 @@ fn tick_vertex(@builtin(vertex_index) corner: u32, @location(0) spike: vec2<u32>
         return out;
     }
     // Integer subtraction first: what is left is small enough for f32.
-    let x = floor(view.offset + f32(spike.x - view.base_tick) * view.px_per_tick);
+    let x = floor(view.offset + f32(i32(spike.x) - view.base_tick) * view.px_per_tick);
     let left = x - floor((view.tick_width - 1.0) * 0.5);
-    let top = row_top(f32(row));
-    let bottom = max(row_top(f32(row + 1u)) - view.gap, top + 1.0);
-    out.position = clip(vec2<f32>(select(left, left + view.tick_width, (corner & 1u) == 1u), select(top, bottom, corner >= 2u)));
-    out.color = to_target(unpack4x8unorm(looks[2u * spike.y + 1u]));
+    out.body = row_body(f32(row));
+    out.y = select(floor(out.body.x), ceil(out.body.y), corner >= 2u);
+    out.position = clip(vec2<f32>(select(left, left + view.tick_width, (corner & 1u) == 1u), out.y));
+    out.color = unpack4x8unorm(looks[2u * spike.y + 1u]);
     return out;
 }
 
 @fragment
 fn tick_fragment(tick: Tick) -> @location(0) vec4<f32> {
-    return tick.color;
+    var color = tick.color;
+    if (view.soft == 1u) {
+        color.a = color.a * coverage(tick.body, floor(tick.y));
+    }
+    return to_target(color);
 }
 
-@group(1) @binding(0) var counts: texture_2d<u32>;
+@group(1) @binding(0) var cells: texture_2d<u32>;
 
 struct Corner {
     @builtin(position) position: vec4<f32>,
@@ -89,29 +112,38 @@ fn density_vertex(@builtin(vertex_index) corner: u32) -> Corner {
 @fragment
 fn density_fragment(corner: Corner) -> @location(0) vec4<f32> {
     let pixel = floor(corner.px);
-    let column = min(u32(pixel.x), view.columns - 1u);
+    let column = min(u32(max((pixel.x + 0.5 - view.column_offset) / view.px_per_column, 0.0)), view.columns - 1u);
     var slot = u32(pixel.y);
+    var covered = 1.0;
     if (view.merged == 0u) {
-        let row = floor(view.first_row + (pixel.y + 0.5) / view.row_height);
-        // The gap keeps neighbouring rows apart, but never swallows a row.
-        if (pixel.y >= row_top(row + 1.0) - view.gap && pixel.y > row_top(row)) {
-            discard;
+        var row = floor(view.first_row + (pixel.y + 0.5) / view.row_height);
+        if (view.gap > 0.0) {
+            covered = coverage(row_body(row), pixel.y);
+            if (view.soft == 1u) {
+                // The line may hold the beginning of the row below instead.
+                let below = coverage(row_body(row + 1.0), pixel.y);
+                if (below > covered) {
+                    row = row + 1.0;
+                    covered = below;
+                }
+            }
         }
-        slot = u32(row) - view.first_slot_row;
+        slot = u32(max(row, 0.0)) - view.first_slot_row;
     }
-    if (slot >= view.slots) {
+    if (slot >= view.slots || covered <= 0.0) {
         discard;
     }
-    let count = textureLoad(counts, vec2<u32>(slot, column), 0).x;
-    if (count == 0u) {
+    let share = textureLoad(cells, select(vec2<u32>(column, slot), vec2<u32>(slot, column), view.by_column == 1u), 0).x;
+    if (share == 0u) {
         discard;
     }
-    // Square root: equal steps in colour are equal steps in Poisson noise.
-    let share = sqrt(min(f32(count) / view.max_count, 1.0));
+    var color: vec4<f32>;
     if (view.by_count == 1u) {
-        return to_target(unpack4x8unorm(looks[view.slots + u32(share * 255.0 + 0.5)]));
+        color = unpack4x8unorm(looks[view.slots + share]);
+    } else {
+        color = unpack4x8unorm(looks[slot]);
+        color.a = color.a * (view.faint + (1.0 - view.faint) * f32(share) / 255.0);
     }
-    var color = unpack4x8unorm(looks[slot]);
-    color.a = color.a * (0.35 + 0.65 * share);
+    color.a = color.a * covered;
     return to_target(color);
 }

@@ -2,160 +2,34 @@
 //! are, at every size, in both themes; mouse and keys do what the help says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "raster/arranged.rs"]
+mod arranged;
+#[path = "raster/desk.rs"]
+mod desk;
+#[path = "raster/pictures.rs"]
+mod pictures;
+#[path = "raster/trial_mode.rs"]
+mod trial_mode;
+
 use std::sync::Arc;
 
+use desk::{Desk, close, desk, keep, plot, recording, settled, synthetic, tiny};
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
-use image::RgbaImage;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use spikescope::recording::{
-    AreaRule, Column, Covariate, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, SpikeTrains, TrueEdge, Truth,
-};
-use spikescope::render::{self, Colouring, RasterStyle};
-use spikescope::training::Recipe;
+use spikescope::recording::{AreaRule, Column, Covariate, NamedColumn, NoteKind, Recording, TrueEdge, Truth};
+use spikescope::render::RasterStyle;
+use spikescope::views::Action;
 use spikescope::views::raster::RasterView;
 use spikescope::views::recording::RecordingView;
 use spikescope::views::units::UnitTableView;
-use spikescope::views::{Action, Selection, View, ViewContext};
-
-/// A view, what it shows and what it changed.
-struct Desk<V> {
-    view: V,
-    recording: Option<Arc<Recording>>,
-    selection: Selection,
-    recipe: Recipe,
-    actions: Vec<Action>,
-}
-
-impl<V: View> Desk<V> {
-    fn ui(&mut self, ui: &mut egui::Ui) {
-        let mut looks = false;
-        let mut context = ViewContext {
-            recording: self.recording.as_ref(),
-            run: None,
-            selection: &mut self.selection,
-            recipe: &mut self.recipe,
-            actions: &mut self.actions,
-            looks_at_run: &mut looks,
-        };
-        self.view.ui(ui, &mut context);
-    }
-}
-
-fn desk<V: View + 'static>(
-    view: V,
-    recording: Option<Recording>,
-    theme: Theme,
-    size: Vec2,
-    pixels_per_point: f32,
-) -> Harness<'static, Desk<V>> {
-    let state = create_render_state(default_wgpu_setup(), eframe::egui_wgpu::RendererOptions::PREDICTABLE);
-    render::install(&state);
-    let desk =
-        Desk { view, recording: recording.map(Arc::new), selection: Selection::default(), recipe: Recipe::default(), actions: Vec::new() };
-    Harness::builder()
-        .with_size(size)
-        .with_pixels_per_point(pixels_per_point)
-        .with_theme(theme)
-        .with_step_dt(1.0 / 60.0)
-        .with_render_cursor(false)
-        .renderer(WgpuTestRenderer::from_render_state(state))
-        .build_ui_state(|ui, desk: &mut Desk<V>| desk.ui(ui), desk)
-}
-
-/// Run frames until `text` is no longer said (work in the background is done), then render.
-fn settled<V: View + 'static>(harness: &mut Harness<'_, Desk<V>>, text: &str) -> RgbaImage {
-    for _ in 0..2000 {
-        harness.step();
-        if harness.query_by_label_contains(text).is_none() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    harness.run_ok();
-    harness.render().unwrap()
-}
-
-fn raster(harness: &mut Harness<'_, Desk<RasterView>>) -> RgbaImage {
-    settled(harness, "Sorting")
-}
-
-/// Keep a picture to look at, when asked to.
-fn keep(image: &RgbaImage, name: &str) {
-    if let Ok(folder) = std::env::var("SPIKESCOPE_PICTURES") {
-        image.save(std::path::Path::new(&folder).join(format!("{name}.png"))).unwrap();
-    }
-}
-
-fn recording(trains: Vec<Vec<f64>>, areas: &[&str]) -> Recording {
-    let n = trains.len();
-    let values = Column::Float((0..n).map(|u| ((u * 37) % 100) as f64).collect());
-    let parts = RecordingParts {
-        name: "test".into(),
-        spikes: SpikeTrains::from_units(trains),
-        unit_ids: (0..n).map(|u| format!("{}", 100 + u)).collect(),
-        unit_areas: (0..n).map(|u| areas[u * areas.len() / n].to_owned()).collect(),
-        unit_columns: vec![NamedColumn { name: "depth".into(), description: String::new(), values }],
-        ..RecordingParts::default()
-    };
-    Recording::new(parts, Source::File("test.nwb".into())).unwrap()
-}
-
-/// Three units, twenty spikes; rows by rate are units 0, 1 (area A) and 2 (area B).
-fn tiny() -> Recording {
-    let first: Vec<f64> = (0..10).map(f64::from).collect();
-    let mut tiny = recording(vec![first, vec![0.5, 1.5, 2.5, 3.5, 8.5], vec![2.25, 4.25, 4.6, 6.75, 9.0]], &["A", "A", "B"]);
-    let trials = IntervalTable { name: "trials".into(), start: vec![1.0, 4.0, 7.0], stop: vec![2.0, 5.0, 8.0], columns: Vec::new() };
-    tiny.tables.push(trials);
-    tiny
-}
-
-/// `n` spikes of 120 units at different rates with slow modulation, 20 minutes, three areas, one gap.
-fn synthetic(n: usize) -> Recording {
-    let (units, duration) = (120, 1200.0);
-    let mut random = ChaCha8Rng::seed_from_u64(7);
-    let weight = |u: usize| 0.15 + 2.0 / (1.0 + (u % 40) as f64 / 6.0);
-    let total: f64 = (0..units).map(weight).sum();
-    let trains = (0..units)
-        .map(|u| {
-            let count = (n as f64 * weight(u) / total).round() as usize;
-            let phase = u as f64 * 0.11;
-            let mut times = Vec::with_capacity(count);
-            while times.len() < count {
-                let t: f64 = random.random_range(0.0..duration);
-                let rate = 0.5 + 0.5 * (t / 60.0 * std::f64::consts::TAU / 4.0 + phase).sin();
-                if random.random_range(0.0..1.0) < 0.15 + 0.85 * rate && !(700.0..760.0).contains(&t) {
-                    times.push(t);
-                }
-            }
-            times.sort_by(f64::total_cmp);
-            times
-        })
-        .collect();
-    let mut made = recording(trains, &["PMd", "M1", "hippocampus CA1"]);
-    made.observed = vec![(0.0, 700.0), (760.0, duration)];
-    let start: Vec<f64> = (0..400).map(|k| 3.0 * f64::from(k)).collect();
-    made.tables.push(IntervalTable { name: "trials".into(), stop: start.iter().map(|t| t + 2.0).collect(), start, columns: Vec::new() });
-    made
-}
-
-/// The rectangle of the plot in points.
-fn plot(harness: &Harness<'_, Desk<RasterView>>) -> egui::Rect {
-    harness.get_by_label_contains("Spike raster of").rect()
-}
-
-fn close(pixel: &image::Rgba<u8>, color: egui::Color32) -> bool {
-    pixel.0.iter().zip(color.to_array()).take(3).all(|(a, b)| a.abs_diff(b) <= 3)
-}
 
 #[test]
 fn without_a_recording_it_says_so_and_offers_to_open_one() {
     for theme in [Theme::Light, Theme::Dark] {
         let mut harness = desk(RasterView::default(), None, theme, Vec2::new(700.0, 400.0), 1.0);
-        keep(&raster(&mut harness), &format!("raster_empty_{theme:?}"));
+        keep(&settled(&mut harness), &format!("raster_empty_{theme:?}"));
         harness.get_by_label("No recording is open");
         harness.get_by_label("Try the demo").click();
         harness.run();
@@ -171,7 +45,7 @@ fn every_spike_of_a_small_recording_is_drawn_at_its_pixel_and_nothing_else() {
         harness.get_by_label("Events").click();
         harness.run_ok();
         harness.get_by_label("none").click();
-        let image = raster(&mut harness);
+        let image = settled(&mut harness);
         keep(&image, &format!("raster_tiny_{theme:?}_{scale}x"));
         let (plot, style) = (plot(&harness), RasterStyle::new(theme == Theme::Dark));
         let tiny = tiny();
@@ -200,10 +74,10 @@ fn every_spike_of_a_small_recording_is_drawn_at_its_pixel_and_nothing_else() {
 fn a_million_spikes_show_their_density_and_zoom_in_to_ticks() {
     for (theme, scale) in [(Theme::Light, 1.0), (Theme::Dark, 2.0)] {
         let mut harness = desk(RasterView::default(), Some(synthetic(1_000_000)), theme, Vec2::new(1000.0, 600.0), scale);
-        let image = raster(&mut harness);
+        let image = settled(&mut harness);
         keep(&image, &format!("raster_1m_{theme:?}_{scale}x"));
         let plot = plot(&harness);
-        harness.get_by_label_contains("one mark stands for up to");
+        harness.get_by_label_contains("density: ");
         // Where nothing was observed there are no spikes: every pixel has the colour of the shade.
         let style = RasterStyle::new(theme == Theme::Dark);
         let x = |seconds: f32| ((plot.left() + plot.width() * (seconds + 2.4) / 1204.8) * scale) as u32;
@@ -212,33 +86,33 @@ fn a_million_spikes_show_their_density_and_zoom_in_to_ticks() {
         assert!(shaded(730.0) >= 29, "{}", shaded(730.0));
         assert_eq!(shaded(300.0), 0);
         harness.state_mut().selection.window = Some((300.0, 303.0));
-        let image = raster(&mut harness);
+        let image = settled(&mut harness);
         keep(&image, &format!("raster_1m_zoomed_{theme:?}_{scale}x"));
         harness.get_by_label_contains("one tick");
         harness.state_mut().selection.window = Some((300.0, 330.0));
         harness.state_mut().selection.units = (20..24).collect();
         harness.state_mut().selection.cursor = Some(312.0);
-        keep(&raster(&mut harness), &format!("raster_1m_selected_{theme:?}_{scale}x"));
+        keep(&settled(&mut harness), &format!("raster_1m_selected_{theme:?}_{scale}x"));
     }
 }
 
 #[test]
 fn counts_can_be_coloured_and_rows_may_outnumber_pixels() {
     let trains: Vec<Vec<f64>> = (0..3000).map(|u| (0..20).map(|k| f64::from(k) + f64::from(u) * 1e-4).collect()).collect();
-    let view = RasterView::default().with_colouring(Colouring::Count);
+    let view = RasterView::default().coloured_by_count();
     let mut harness = desk(view, Some(recording(trains, &["A", "B"])), Theme::Dark, Vec2::new(700.0, 400.0), 1.0);
-    keep(&raster(&mut harness), "raster_3000_units_Dark");
+    keep(&settled(&mut harness), "raster_3000_units_Dark");
     harness.get_by_label_contains("of up to");
-    let view = RasterView::default().with_colouring(Colouring::Count);
+    let view = RasterView::default().coloured_by_count();
     let mut harness = desk(view, Some(synthetic(300_000)), Theme::Light, Vec2::new(900.0, 500.0), 1.0);
-    keep(&raster(&mut harness), "raster_counts_Light");
-    harness.get_by_label_contains("one mark stands for up to");
+    keep(&settled(&mut harness), "raster_counts_Light");
+    harness.get_by_label_contains("density: ");
 }
 
 #[test]
 fn keys_step_jump_and_fit() {
     let mut harness = desk(RasterView::default(), Some(tiny()), Theme::Light, Vec2::new(800.0, 420.0), 1.0);
-    raster(&mut harness);
+    settled(&mut harness);
     harness.get_by_label_contains("Spike raster of").focus();
     harness.state_mut().selection.window = Some((4.0, 6.0));
     harness.run_ok();
@@ -274,7 +148,7 @@ fn keys_step_jump_and_fit() {
 #[test]
 fn space_scrolls_until_paused() {
     let mut harness = desk(RasterView::default(), Some(tiny()), Theme::Light, Vec2::new(800.0, 420.0), 1.0);
-    raster(&mut harness);
+    settled(&mut harness);
     harness.state_mut().selection.window = Some((1.0, 3.0));
     harness.get_by_label_contains("Spike raster of").focus();
     harness.run_ok();
@@ -292,13 +166,14 @@ fn space_scrolls_until_paused() {
 #[test]
 fn the_mouse_zooms_pans_boxes_selects_and_names_spikes() {
     let mut harness = desk(RasterView::default(), Some(tiny()), Theme::Dark, Vec2::new(800.0, 420.0), 1.0);
-    raster(&mut harness);
+    settled(&mut harness);
     let area = plot(&harness);
     let at = |seconds: f32, row: f32| pos2(area.left() + area.width() * (seconds + 0.018) / 9.036, area.top() + area.height() * row / 3.0);
     harness.hover_at(at(4.25, 2.5));
     harness.run_ok();
     harness.get_by_label("unit 102 · B");
     harness.get_by_label("spike at 4.2500 s");
+    harness.get_by_label("ISI 2.0000 s before, 350.000 ms after");
     keep(&harness.render().unwrap(), "raster_tooltip_Dark");
     harness.drag_at(at(4.25, 2.5));
     harness.drop_at(at(4.25, 2.5));
@@ -357,7 +232,7 @@ fn the_mouse_zooms_pans_boxes_selects_and_names_spikes() {
 #[test]
 fn another_order_can_be_chosen_and_crowded_events_are_told() {
     let mut harness = desk(RasterView::default(), Some(synthetic(20_000)), Theme::Light, Vec2::new(1000.0, 500.0), 1.0);
-    raster(&mut harness);
+    settled(&mut harness);
     harness.get_by_label_contains("400 events, zoom in");
     harness.get_by_label("Sort by").click();
     harness.run_ok();
@@ -367,22 +242,22 @@ fn another_order_can_be_chosen_and_crowded_events_are_told() {
 }
 
 #[test]
-fn a_window_without_the_renderer_says_so() {
+fn a_window_without_the_renderer_says_so_and_draws_all_the_same() {
     let state = create_render_state(default_wgpu_setup(), eframe::egui_wgpu::RendererOptions::PREDICTABLE);
-    let desk = Desk {
-        view: RasterView::default(),
-        recording: Some(Arc::new(tiny())),
-        selection: Selection::default(),
-        recipe: Recipe::default(),
-        actions: Vec::new(),
-    };
+    let desk = Desk::new(RasterView::default(), Some(Arc::new(tiny())));
     let mut harness = Harness::builder()
         .with_size(Vec2::new(800.0, 420.0))
         .renderer(WgpuTestRenderer::from_render_state(state))
         .build_ui_state(|ui, desk: &mut Desk<RasterView>| desk.ui(ui), desk);
-    harness.render().unwrap();
-    harness.run_ok();
-    harness.get_by_label_contains("cannot be drawn");
+    settled(&mut harness);
+    let image = settled(&mut harness);
+    keep(&image, "raster_without_renderer");
+    harness.get_by_label_contains("drawn without the graphics device: the raster renderer is not installed");
+    // The spikes are there all the same: unit 0 at 5 s is in the first row.
+    let (plot, style) = (plot(&harness), RasterStyle::new(true));
+    let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
+    let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
+    assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
 }
 
 fn selected<V>(harness: &Harness<'_, Desk<V>>) -> Vec<usize> {
@@ -480,7 +355,7 @@ fn rich() -> Recording {
 fn the_recording_view_tells_what_is_there_and_what_training_uses() {
     for (theme, scale) in [(Theme::Light, 1.0), (Theme::Dark, 2.0)] {
         let mut harness = desk(RecordingView::default(), Some(rich()), theme, Vec2::new(900.0, 1500.0), scale);
-        let image = settled(&mut harness, "Working out trials");
+        let image = settled(&mut harness);
         keep(&image, &format!("recording_{theme:?}_{scale}x"));
         harness.get_by_label("nlb_mc_maze");
         harness.get_by_label_contains("380 trials used");
@@ -491,51 +366,14 @@ fn the_recording_view_tells_what_is_there_and_what_training_uses() {
         harness.get_by_label_contains("PMd to");
         harness.get_by_label_contains("unit id / 1000: 1 (60), 2 (60)").click();
         harness.run_ok();
-        settled(&mut harness, "Working out trials");
+        settled(&mut harness);
         assert!(matches!(harness.state().recipe.data.areas, AreaRule::UnitId { divide_by: 1000, .. }));
         harness.get_by_label("Units: 1 (60), 2 (60)");
         harness.state_mut().recipe.data.trials.bin_s = 7.0;
-        settled(&mut harness, "Working out trials");
+        settled(&mut harness);
         harness.get_by_label_contains("bin width is 7 s");
     }
     let mut harness = desk(RecordingView::default(), None, Theme::Dark, Vec2::new(700.0, 400.0), 1.0);
     harness.run();
     harness.get_by_label("No recording is open");
-}
-
-/// Frame times, printed: `cargo test --release --test raster -- --ignored --nocapture frame_times`. A frame here is layout, counting,
-/// drawing on the software device and reading the picture back; `empty` is the same without a raster.
-#[test]
-#[ignore = "prints frame times"]
-fn frame_times() {
-    let timed = |name: &str, harness: &mut Harness<'_, Desk<RasterView>>, frame: &mut dyn FnMut(&mut Desk<RasterView>, usize)| {
-        let mut times: Vec<f64> = (0..40)
-            .map(|k| {
-                frame(harness.state_mut(), k);
-                let start = std::time::Instant::now();
-                harness.step();
-                harness.render().unwrap();
-                start.elapsed().as_secs_f64() * 1e3
-            })
-            .skip(5)
-            .collect();
-        times.sort_by(f64::total_cmp);
-        println!("{name}: p50 {:.1} ms, p90 {:.1} ms", times[times.len() / 2], times[times.len() * 9 / 10]);
-    };
-    let mut empty = desk(RasterView::default(), None, Theme::Dark, Vec2::new(1000.0, 600.0), 1.0);
-    timed("empty", &mut empty, &mut |_, _| ());
-    for n in [1_000_000, 10_000_000] {
-        let mut harness = desk(RasterView::default(), Some(synthetic(n)), Theme::Dark, Vec2::new(1000.0, 600.0), 1.0);
-        let sorting = std::time::Instant::now();
-        raster(&mut harness);
-        println!("{n} spikes: sorted and drawn after {:.2} s", sorting.elapsed().as_secs_f64());
-        timed("full view, still", &mut harness, &mut |_, _| ());
-        timed("nearly full view, panning", &mut harness, &mut |d, k| d.selection.window = Some((k as f64, 1150.0 + k as f64)));
-        let seconds = 1.8e7 / n as f64;
-        timed("18 000 ticks, panning", &mut harness, &mut |d, k| {
-            d.selection.window = Some((300.0 + 0.1 * k as f64, 300.0 + seconds + 0.1 * k as f64))
-        });
-        timed("a second, panning", &mut harness, &mut |d, k| d.selection.window = Some((300.0 + 0.01 * k as f64, 301.0 + 0.01 * k as f64)));
-        harness.get_by_label_contains("one tick");
-    }
 }

@@ -1,7 +1,9 @@
 //! `spikescope bench`: timings, as text or as one JSON line each.
 
+mod canvas;
 mod correlogram;
 mod load;
+mod raster;
 mod step;
 mod ui;
 
@@ -21,17 +23,21 @@ pub(in crate::cli) enum Bench {
     Load(load::Load),
     /// Frames of the window, idle and while the demo trains, drawn without a display
     Ui(ui::Ui),
+    /// Frames of the raster while it is panned and zoomed, for recordings of several sizes
+    Raster(raster::Raster),
 }
 
 impl Bench {
     pub(in crate::cli) fn run(self, threads: Option<usize>) -> anyhow::Result<()> {
-        let (result, json) = match self {
-            Self::Step(step) => (step.run(threads)?, step.json),
-            Self::Correlogram(correlogram) => (correlogram.run()?, correlogram.json),
-            Self::Load(load) => (load.run()?, load.json),
-            Self::Ui(ui) => (ui.run()?, ui.json),
+        let (results, json) = match self {
+            Self::Step(step) => (vec![step.run(threads)?], step.json),
+            Self::Correlogram(correlogram) => (vec![correlogram.run()?], correlogram.json),
+            Self::Load(load) => (vec![load.run()?], load.json),
+            Self::Ui(ui) => (vec![ui.run()?], ui.json),
+            Self::Raster(raster) => (raster.run()?, raster.json),
         };
-        output::print(&if json { result.to_string() } else { as_text(&result) })
+        let texts: Vec<String> = results.iter().map(|result| if json { result.to_string() } else { as_text(result) }).collect();
+        output::print(&texts.join(if json { "\n" } else { "\n\n" }))
     }
 }
 

@@ -128,10 +128,7 @@ impl Stage {
 }
 
 fn builder(look: &Look) -> anyhow::Result<HarnessBuilder<SpikescopeApp>> {
-    anyhow::ensure!(
-        can_draw(),
-        "this machine has no graphics adapter to draw with; install a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers)"
-    );
+    ensure_can_draw()?;
     let builder = Harness::builder().with_size(look.size).with_pixels_per_point(look.scale).with_theme(look.theme);
     let quiet = builder.with_step_dt(1.0 / 60.0).with_render_cursor(false).with_accessibility_check(false).allow_missing_glyphs();
     Ok(quiet.wgpu())
@@ -144,10 +141,18 @@ fn over(pixel: [u8; 4], behind: [u8; 4]) -> [u8; 4] {
     [mix(pixel[0], behind[0]), mix(pixel[1], behind[1]), mix(pixel[2], behind[2]), u8::MAX]
 }
 
-/// Whether there is any adapter. Asked beforehand because the renderer panics without one.
-fn can_draw() -> bool {
+/// That there is any adapter. Asked beforehand because the renderer panics without one.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn ensure_can_draw() -> anyhow::Result<()> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    now(instance.enumerate_adapters(wgpu::Backends::all())).is_some_and(|adapters| !adapters.is_empty())
+    let any = now(instance.enumerate_adapters(wgpu::Backends::all())).is_some_and(|adapters| !adapters.is_empty());
+    anyhow::ensure!(
+        any,
+        "this machine has no graphics adapter to draw with; install a software one (Debian, Ubuntu: apt install mesa-vulkan-drivers)"
+    );
+    Ok(())
 }
 
 /// The value of a future that is ready at once, as those of wgpu are outside of browsers.

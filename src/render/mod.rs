@@ -1,24 +1,32 @@
 //! Drawing that egui_plot cannot do: the spike raster at any size, through wgpu, and matrices as textures.
 //!
-//! The raster has a time-sorted [`SpikeIndex`] on the CPU that answers every question exactly (how many spikes in this pixel,
-//! in this window) and goes to the GPU as it is, 8 bytes a spike. [`RasterPaint`] draws it: ticks when zoomed in, exact counts
-//! per pixel as a colour-mapped texture when zoomed out. Call [`install`] once per window.
+//! [`SpikeField`] answers every question about spikes exactly, with the help of a [`Pyramid`] of counts that is built in the
+//! background. From it a frame takes a [`DensityGrid`] (counts per column and row, drawn as a colour-mapped texture) or a
+//! [`TickSet`] (the spikes in view, 8 bytes each) and hands it to egui as a [`RasterPaint`]. What a frame costs depends on pixels
+//! and visible units, not on the number of spikes. Call [`install`] once per window.
 
 pub mod axis;
 pub mod background;
 mod density;
+mod field;
 mod gpu;
 pub mod heatmap;
 mod hit;
-mod index;
 mod paint;
+mod pipelines;
+mod plain;
+mod pyramid;
 mod rows;
 pub mod style;
+mod ticks;
 
 pub use density::DensityGrid;
-pub use gpu::install;
+pub use field::{Hit, SpikeField};
+pub use gpu::{gpu_bytes, install};
 pub use hit::{nearest_spike, parse_time};
-pub use index::{Chunk, SpikeIndex};
 pub use paint::{Colouring, Picture, RasterPaint, Trouble, UnitLooks, density_words};
-pub use rows::{Band, RowOrder, RowSlots, Rows};
+pub use plain::Plain;
+pub use pyramid::Pyramid;
+pub use rows::{Band, HIDDEN, RowGroup, RowOrder, RowPlan, RowSlots, Rows};
 pub use style::RasterStyle;
+pub use ticks::TickSet;

@@ -15,7 +15,7 @@ use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::axis::duration_text;
 use crate::render::heatmap::{HeatScale, Heatmap, Matrix, colour_bar};
-use crate::render::{RasterStyle, RowOrder, Rows};
+use crate::render::{RasterStyle, RowPlan, Rows};
 
 /// Samples (bins or trials) at most.
 const MOST_SAMPLES: usize = 10_000;
@@ -236,9 +236,9 @@ impl CorrelationsView {
 
 /// Selected units (all without a selection) side by side by area, and how many there would be without a limit.
 fn units(recording: &Recording, selection: &Selection) -> (Vec<usize>, usize) {
-    let rows = Rows::of(recording, &RowOrder::Rate);
+    let rows = Rows::of(recording, &RowPlan::default());
     let several = selection.units.len() > 1;
-    let all: Vec<usize> = rows.units.into_iter().filter(|u| !several || selection.units.contains(u)).collect();
+    let all: Vec<usize> = rows.units.into_iter().flatten().filter(|u| !several || selection.units.contains(u)).collect();
     let n = all.len();
     // Every area keeps its share when there are too many.
     let step = n.div_ceil(MOST_UNITS).max(1);

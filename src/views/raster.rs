@@ -1,46 +1,77 @@
-//! The raster: every spike of every unit, grouped by area; ticks when zoomed in, exact counts per pixel when zoomed out.
+//! The raster: every spike of every unit, grouped by area; ticks when zoomed in, exact counts per pixel when zoomed out. The same
+//! raster shows trials around an event instead of units through the recording.
 
+mod colour;
 mod data;
 mod drawing;
 pub mod events;
+mod groups;
+mod hover;
 mod input;
+mod lanes;
+mod layout;
+mod marks;
 pub mod navigation;
+mod panel;
 mod picture;
+mod rates;
+mod similarity;
 mod toolbar;
+mod trials;
 mod words;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, PointerButton, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui};
+use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, StrokeKind, Ui};
 
+use super::work::Background;
 use super::{Action, Events, Selection, View, ViewContext};
-use crate::render::axis::{duration_text, grouped, time_text};
-use crate::render::{Colouring, RasterStyle, RowOrder, SpikeIndex, Trouble, nearest_spike};
-use data::RasterData;
-use drawing::{Layout, Pen, PopulationRate};
+use crate::recording::Recording;
+use crate::render::axis::time_text;
+use crate::render::{RasterStyle, RowOrder, Trouble};
+use colour::RowColour;
+use drawing::MeanRate;
 use input::{fit, go_to, to_event};
+use layout::{Layout, Pen};
 use navigation::Range;
-use picture::{Drawn, Shown, Wanted};
-use toolbar::{Asked, Toolbar};
+use panel::Panel;
+use picture::Wanted;
+use rates::InferredRates;
+use toolbar::{Asked, Choices, Toolbar};
+use trials::{TrialRows, TrialWish};
 use words::{mark_note, summary};
 
-/// Spikes within this many points of the pointer are named.
-const REACH: f32 = 7.0;
+/// Trials of a recording: which one (its address), and what was wished.
+type TrialKey = (usize, TrialWish);
 
 /// The raster view. The time window, the cursor and the selected units are those of the whole window.
 #[derive(Default)]
 pub struct RasterView {
-    data: Option<RasterData>,
+    /// Units through the recording.
+    units: Option<Panel>,
+    /// Trials around an event, when chosen.
+    trials: Option<TrialWish>,
+    cut: Background<TrialKey, Result<Arc<TrialRows>, String>>,
+    trial_panel: Option<(Arc<TrialRows>, Panel)>,
     order: RowOrder,
+    colour: RowColour,
     toolbar: Toolbar,
-    /// Visible rows; `None` = all.
-    rows: Option<(f64, f64)>,
-    /// Corner where a zoom box began.
-    box_from: Option<Pos2>,
-    /// Unit from which Shift-click extends.
-    anchor: Option<usize>,
-    shown: Shown,
+    rates: InferredRates,
+    dragged: Option<Dragged>,
     trouble: Trouble,
+    /// Size of the plot when the graphics device refused: another size may do.
+    refused: Option<Rect>,
+}
+
+/// What a drag that is not a pan will do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Dragged {
+    /// Zoom into the box that began here.
+    Zoom(Pos2),
+    /// Select the rows of the box that began here.
+    Select(Pos2),
+    /// Move a group (its place from the top).
+    Group(usize),
 }
 
 impl View for RasterView {
@@ -49,38 +80,57 @@ impl View for RasterView {
     }
 
     fn help(&self) -> &'static str {
-        "Every spike of every unit, one row per unit, grouped and coloured by area; zoomed out, colour shows how many spikes share \
-         a pixel, and the line below says how many that is at most. \
-         Wheel zooms at the pointer, drag pans, Shift-drag or right-drag zooms into a box, double-click or R shows all, arrows step a \
-         quarter window (Shift a whole one, Alt a little), Home and End go to the ends, G goes to a time, comma and full stop to the \
-         previous and next event, Space scrolls. \
-         Click a row to select its unit in all views (Ctrl adds, Shift extends), click an area's name to select the area."
+        "Every spike of every unit, one row per unit, grouped and coloured by area, or one row per trial around an event; zoomed out, \
+         colour shows how many spikes share a mark, and the line below says how many that is at most and how much time a pixel is. \
+         Wheel zooms at the pointer (beside the plot: row height), drag pans, Shift-drag or right-drag zooms into a box, Ctrl-drag \
+         selects the rows of a box, double-click or R shows all, arrows step a quarter window (Shift a whole one, Alt a little), Home \
+         and End go to the ends, G goes to a time, comma and full stop to the previous and next event, Space scrolls. \
+         Click a row to select its unit in all views (Shift adds, Ctrl adds or removes); beside the plot, click a group's name to \
+         select it, its triangle to see only its mean rate, and drag it to another place."
     }
 
     fn ordering(&self) -> serde_json::Value {
-        self.order.label().into()
+        let group = self.units.as_ref().map(|panel| panel.data.plan.group.label());
+        serde_json::json!({ "order": self.order.label(), "group": group })
     }
 
     fn restore_ordering(&mut self, ordering: &serde_json::Value) {
-        let Some(data) = &mut self.data else { return };
-        if let Some(order) = data.orders.iter().find(|o| Some(o.label().as_str()) == ordering.as_str()).cloned() {
+        let Some(data) = self.units.as_mut().map(|panel| &mut panel.data) else { return };
+        let order = data.orders.iter().find(|o| Some(o.label().as_str()) == ordering["order"].as_str()).cloned();
+        let group = data.groups.iter().find(|g| Some(g.label().as_str()) == ordering["group"].as_str()).cloned();
+        if let Some(order) = &order {
             self.order = order.clone();
-            data.sort(order);
         }
+        data.replan(|plan| {
+            plan.order = order.unwrap_or_else(|| plan.order.clone());
+            plan.group = group.unwrap_or_else(|| plan.group.clone());
+        });
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
-            self.data = None;
+            (self.units, self.trial_panel) = (None, None);
             return nothing_open(ui, context);
         };
-        if !self.data.as_ref().is_some_and(|d| Arc::ptr_eq(&d.recording, recording)) {
-            self.data = Some(RasterData::new(recording, &self.order, ui.ctx()));
-            (self.shown, self.rows, self.anchor, self.box_from) = (Shown::default(), None, None, None);
+        if !self.units.as_ref().is_some_and(|p| Arc::ptr_eq(&p.data.recording, recording)) {
+            self.units = Some(Panel::new(recording, &self.order, &self.colour));
+            (self.trials, self.trial_panel, self.dragged) = (None, None, None);
         }
-        let Some(mut data) = self.data.take() else { return };
-        self.draw(ui, context, &mut data);
-        self.data = Some(data);
+        let Some(mut units) = self.units.take() else { return };
+        let events = self.follow(ui, context.selection, &mut units);
+        units.take_from(context.selection);
+        match self.trials.is_some() {
+            false => {
+                self.draw(ui, context, &mut units, None);
+                units.give_to(context.selection);
+                (context.selection.playback.playing, context.selection.playback.speed) = (self.toolbar.playing, self.toolbar.speed);
+                if units.data.events != events {
+                    context.selection.events = units.data.events.clone().map_or(Events::Hidden, Events::Column);
+                }
+            }
+            true => self.draw_trials(ui, context, &mut units),
+        }
+        self.units = Some(units);
     }
 }
 
@@ -100,48 +150,85 @@ fn nothing_open(ui: &mut Ui, context: &mut ViewContext<'_>) {
 }
 
 impl RasterView {
-    /// Colour density by area (as a fresh view does) or by count.
-    pub fn with_colouring(mut self, colouring: Colouring) -> Self {
-        self.toolbar.colouring = colouring;
+    /// Colour marks by their count from the start (a fresh view colours rows by area).
+    pub fn coloured_by_count(mut self) -> Self {
+        self.colour = RowColour::Count;
         self
     }
 
-    fn draw(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, data: &mut RasterData) {
-        let id = ui.scope_id().with("raster plot");
-        let mut time = Range::time(context.selection.window, data.bounds);
-        let mut rows = Range::rows(self.rows, data.rows.len());
-        self.follow(context.selection, data);
+    /// Trials of the selected units; until they are cut, those from before or a note.
+    fn draw_trials(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, units: &mut Panel) {
+        let recording = Arc::clone(&units.data.recording);
+        if let Some(wish) = self.trials.take() {
+            self.trials = Some(wish.with_units(&recording, &context.selection.units));
+        }
+        let Some(wish) = self.trials.clone() else { return };
+        let (theirs, wished) = (Arc::clone(&recording), wish.clone());
+        let key = (Arc::as_ptr(&recording) as usize, wish);
+        let work = move || TrialRows::cut(&theirs, &wished).map(Arc::new);
+        let known = self.cut.get(ui.ctx(), "trials", &key, work).cloned();
+        match known {
+            Some(Ok(ref rows)) if !self.trial_panel.as_ref().is_some_and(|(kept, _)| Arc::ptr_eq(kept, rows)) => {
+                let before = self.trial_panel.take().map(|(_, panel)| panel);
+                self.trial_panel = Some((Arc::clone(rows), Panel::of_trials(rows, &key.1, before, &self.colour)));
+            }
+            Some(Err(_)) => self.trial_panel = None,
+            _ => {}
+        }
+        match self.trial_panel.take() {
+            Some((rows, mut panel)) => {
+                self.draw(ui, context, &mut panel, Some(&rows));
+                self.trial_panel = Some((rows, panel));
+            }
+            None => {
+                // Only the controls: another event may do.
+                self.controls(ui, context, units, &recording);
+                match known {
+                    Some(Err(message)) => drop(ui.colored_label(ui.visuals().error_fg_color, message)),
+                    _ => drop(ui.horizontal(|ui| (ui.spinner(), ui.label("Cutting trials…")))),
+                }
+            }
+        }
+    }
+
+    fn controls(&mut self, ui: &mut Ui, context: &ViewContext<'_>, panel: &mut Panel, recording: &Arc<Recording>) -> Asked {
+        let first = match &self.trials {
+            Some(wish) => Some(wish.clone()),
+            None => TrialWish::first(recording, &context.selection.units),
+        };
+        let knows_rates = self.trials.is_none() && rates::offered(context.run, recording).is_some();
+        let choices = Choices {
+            trials: &mut self.trials,
+            first_trials: first,
+            rates: knows_rates.then_some(&mut self.rates.on),
+            recording,
+            rows_in_view: Range::rows(panel.rows, panel.data.rows.len()).width(),
+        };
+        self.toolbar.ui(ui, &mut panel.data, choices, plot_id(ui))
+    }
+
+    fn draw(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, panel: &mut Panel, trials: Option<&TrialRows>) {
+        let id = plot_id(ui);
+        panel.data.poll(ui.ctx());
+        let mut time = Range::time(panel.window, panel.data.bounds);
+        let mut rows = Range::rows(panel.rows, panel.data.rows.len());
         // Keys first: a focused widget would otherwise take Space and arrows.
-        self.keys(ui, id, data, context.selection, &mut time, &mut rows);
-        let asked = self.toolbar.ui(ui, data, id);
-        self.obey(asked, data, context.selection, &mut time, &mut rows);
-        (context.selection.playback.playing, context.selection.playback.speed) = (self.toolbar.playing, self.toolbar.speed);
+        self.keys(ui, id, panel, &mut time, &mut rows);
+        let recording = context.recording.map_or_else(|| Arc::clone(&panel.data.recording), Arc::clone);
+        let asked = self.controls(ui, context, panel, &recording);
+        rows = Range::rows(rows.shown(), panel.data.rows.len());
+        obey(asked, panel, &mut time, &mut rows);
+        if trials.is_none() {
+            (self.order, self.colour) = (panel.data.plan.order.clone(), panel.data.colour.clone());
+        }
         ui.add_space(2.0);
-        if data.recording.spikes.n_spikes() == 0 {
-            ui.centered_and_justified(|ui| ui.label(format!("{} has no spikes to draw", data.recording.name)));
+        if panel.data.recording.spikes.n_spikes() == 0 && trials.is_none() {
+            ui.centered_and_justified(|ui| ui.label(format!("{} has no spikes to draw", panel.data.recording.name)));
             return;
         }
-        match data.index() {
-            Err(message) => {
-                ui.colored_label(ui.visuals().error_fg_color, message);
-            }
-            Ok(None) => {
-                ui.horizontal(|ui| {
-                    ui.spinner();
-                    ui.label(format!("Sorting {} spikes by time…", grouped(data.recording.spikes.n_spikes() as u64)));
-                });
-            }
-            Ok(Some(index)) => {
-                context.selection.window = time.shown();
-                context.selection.advance(ui.ctx(), data.bounds);
-                time = Range::time(context.selection.window, data.bounds);
-                self.plot(ui, id, context, data, &index, &mut time, &mut rows);
-            }
-        }
-        self.rows = rows.shown();
-        if context.selection.window != time.shown() {
-            context.selection.window = time.shown();
-        }
+        self.plot(ui, id, context, panel, trials, &mut time, &mut rows);
+        panel.rows = rows.shown();
+        panel.window = time.shown();
     }
 
     #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
@@ -150,8 +237,8 @@ impl RasterView {
         ui: &mut Ui,
         id: egui::Id,
         context: &mut ViewContext<'_>,
-        data: &RasterData,
-        index: &Arc<SpikeIndex>,
+        panel: &mut Panel,
+        trials: Option<&TrialRows>,
         time: &mut Range,
         rows: &mut Range,
     ) {
@@ -159,163 +246,120 @@ impl RasterView {
         let (whole, _) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
         let painter = ui.painter_at(whole);
         let pen = Pen::new(ui, &painter, &style);
-        let Some(layout) = Layout::new(&pen, whole, data, rows) else {
+        let Some(layout) = Layout::new(&pen, whole, &panel.data, rows) else {
             painter.text(whole.center(), egui::Align2::CENTER_CENTER, "make this view larger", pen.small.clone(), style.weak);
             return;
         };
         let response = ui.interact(layout.plot, id, Sense::click_and_drag());
-        let gutter = ui.interact(layout.gutter, id.with("areas"), Sense::click());
+        let gutter = ui.interact(layout.gutter, id.with("areas"), Sense::click_and_drag());
         ui.memory_mut(|m| m.set_focus_lock_filter(id, egui::EventFilter { horizontal_arrows: true, ..Default::default() }));
-        self.mouse(ui, &response, &gutter, &layout, time, rows);
+        self.mouse(ui, &response, &gutter, &layout, panel, time, rows);
+        self.groups(ui, id, &gutter, &layout, panel, rows);
 
-        let wanted = Wanted {
-            key: id.value(),
-            index,
-            data,
+        let drawn = panel.shown.draw(&Wanted {
+            key: id.value() ^ u64::from(trials.is_some()),
+            data: &panel.data,
             time: *time,
             rows: *rows,
             rect: layout.plot,
-            pixels_per_point: ui.pixels_per_point(),
+            ctx: ui.ctx(),
             style: &style,
-            colouring: self.toolbar.colouring,
-            selected: &context.selection.units,
+            selected: &panel.selected,
             trouble: &self.trouble,
-        };
-        let drawn = self.shown.draw(&wanted);
-        let spans = context.selection.trial_spans(&data.recording, context.run);
-        drawing::backdrop(&pen, &layout, data, time, rows, context.selection.units.iter().copied(), &spans);
-        painter.add(drawn.shape.clone());
-        drawing::gutter(&pen, &layout, data, rows);
-        let crowded = drawing::overlay(&pen, &layout, data, time, rows, context.selection.cursor);
-        drawing::time_axis(&pen, &layout, time);
-        if let Some(strip) = layout.strip {
-            let rate = PopulationRate::new(index, time, strip.width());
-            drawing::population(&pen, &layout, strip, time, &rate);
-            population_tip(ui, id, &layout, strip, time, &rate);
-        }
-        if let (Some(from), Some(to)) = (self.box_from, response.interact_pointer_pos()) {
-            let rect = Rect::from_two_pos(from, to).intersect(layout.plot);
-            painter.rect_filled(rect, 0.0, style.accent.gamma_multiply(0.15));
-            painter.rect_stroke(rect, 0.0, Stroke::new(1.0, style.accent), StrokeKind::Inside);
-        }
+        });
+        let data = &panel.data;
         let mut note = mark_note(&drawn, data);
-        note.extend(crowded);
-        note.extend(context.selection.cursor.map(|c| format!("cursor at {}", time_text(c, 1e-4))));
-        if let Some(trouble) = self.trouble.load_full() {
-            painter.rect_filled(layout.plot, 0.0, style.paper);
-            let text =
-                painter.layout(format!("Spikes cannot be drawn: {trouble}"), pen.small.clone(), style.text, layout.plot.width() - 40.0);
-            painter.galley(layout.plot.center() - text.size() / 2.0, text, style.text);
-            note.push(format!("spikes cannot be drawn: {trouble}"));
+        let spans = if trials.is_none() { context.selection.trial_spans(&data.recording, context.run) } else { Vec::new() };
+        drawing::backdrop(&pen, &layout, data, time, rows, panel.selected.iter().copied(), &spans);
+        if let Some((run, snapshot)) = rates::offered(context.run, &data.recording).filter(|_| self.rates.on && trials.is_none()) {
+            *context.looks_at_run = true;
+            note.push(self.rates.draw(ui, &layout, run, snapshot, &data.rows, (time, rows), &style));
         }
-        let most = (self.toolbar.colouring == Colouring::Count && drawn.grid.max > 0).then_some(drawn.grid.max);
+        painter.add(drawn.shape.clone());
+        let dragged = if let Some(Dragged::Group(place)) = self.dragged { Some(place) } else { None };
+        drawing::gutter(&pen, &layout, data, rows, dragged);
+        drawing::folded(&pen, &layout, data, &drawn, time, rows);
+        note.extend(drawing::overlay(&pen, &layout, data, time, rows, panel.cursor));
+        let event = trials.and(data.events.as_ref()).map(|e| e.column.as_str());
+        drawing::time_axis(&pen, &layout, time, event);
+        if let Some(strip) = layout.strip {
+            let rate = MeanRate::of_all(&drawn.grid, drawn.px_per_column);
+            drawing::population(&pen, &layout, data, strip, time, &rate);
+            hover::population(ui, id, &layout, strip, time, &rate);
+        }
+        if let (Some(rect), Some(marks)) = (layout.marks, &data.marks) {
+            note.extend(marks::draw(&pen, &layout, rect, marks, time));
+            hover::marks(ui, id, &layout, rect, marks, time);
+        }
+        panel.data.lanes.draw(ui, &pen, &layout, &panel.data.recording, time);
+        let data = &panel.data;
+        self.drag_box(&painter, &response, &layout, style.accent);
+        note.extend(panel.cursor.map(|c| format!("cursor at {}", time_text(c, 1e-4))));
+        note.extend(trials.iter().flat_map(|t| t.notes.iter().cloned()));
+        note.extend(self.refusal(layout.plot));
+        let most = (data.colour == RowColour::Count && drawn.grid.max > 0).then_some(drawn.grid.max);
         drawing::notes(&pen, &layout, &note.join("  ·  "), most);
         if response.has_focus() {
             painter.rect_stroke(layout.plot, 0.0, Stroke::new(1.5, style.accent), StrokeKind::Outside);
         }
         let summary = summary(data, time, rows, &note);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &summary));
-        gutter.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Areas of the raster's rows"));
-        self.point(ui, &response, &gutter, &layout, data, &drawn, context.selection, time, rows);
+        gutter.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Groups of the raster's rows"));
+        self.point(ui, context, &response, &layout, panel, trials, &drawn, time, rows);
     }
 
-    /// Requests of the toolbar.
-    fn obey(&mut self, asked: Asked, data: &mut RasterData, selection: &mut Selection, time: &mut Range, rows: &mut Range) {
-        if let Some(order) = asked.order {
-            self.order = order.clone();
-            data.sort(order);
+    fn drag_box(&self, painter: &egui::Painter, response: &egui::Response, layout: &Layout, color: Color32) {
+        let (Some(Dragged::Zoom(from) | Dragged::Select(from)), Some(to)) = (self.dragged, response.interact_pointer_pos()) else { return };
+        let mut rect = Rect::from_two_pos(from, to).intersect(layout.plot);
+        if matches!(self.dragged, Some(Dragged::Select(_))) {
+            // Rows are selected over the whole time.
+            rect = rect.with_min_x(layout.plot.left()).with_max_x(layout.plot.right());
         }
-        if let Some(events) = asked.events {
-            selection.events = events.map_or(Events::Hidden, Events::Column);
-        }
-        if let Some(seconds) = asked.go_to {
-            go_to(selection, time, seconds);
-        }
-        if let Some(forward) = asked.event {
-            to_event(data, selection, time, forward);
-        }
-        if asked.fit {
-            fit(time, rows);
-        }
+        painter.rect_filled(rect, 0.0, color.gamma_multiply(0.15));
+        painter.rect_stroke(rect, 0.0, Stroke::new(1.0, color), StrokeKind::Inside);
     }
 
-    /// Take over what other views and the timeline chose: events, playing and its speed.
-    fn follow(&mut self, selection: &Selection, data: &mut RasterData) {
+    /// When the graphics device refused the raster, what it said; tried again at another size.
+    fn refusal(&mut self, plot: Rect) -> Option<String> {
+        let trouble = self.trouble.load_full()?;
+        if self.refused.is_some_and(|at| at.size() != plot.size()) {
+            self.trouble.store(None);
+            self.refused = None;
+            return None;
+        }
+        self.refused = Some(plot);
+        Some(format!("drawn without the graphics device: {trouble}"))
+    }
+
+    /// Take over what other views and the timeline chose: time while playing, its speed, and events, which are returned.
+    fn follow(&mut self, ui: &Ui, selection: &mut Selection, units: &mut Panel) -> Option<events::EventColumn> {
+        selection.advance(ui.ctx(), units.data.bounds);
         (self.toolbar.playing, self.toolbar.speed) = (selection.playback.playing, selection.playback.speed);
-        let events = selection.events.column(&data.recording).filter(|e| data.event_columns.contains(e));
-        if events != data.events {
-            data.mark(events);
+        let events = selection.events.column(&units.data.recording).filter(|e| units.data.event_columns.contains(e));
+        if events != units.data.events {
+            units.data.mark(events.clone());
         }
-    }
-
-    /// Clicks select, hovering tells.
-    #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
-    fn point(
-        &mut self,
-        ui: &Ui,
-        response: &Response,
-        gutter: &Response,
-        layout: &Layout,
-        data: &RasterData,
-        drawn: &Drawn,
-        selection: &mut Selection,
-        time: &Range,
-        rows: &Range,
-    ) {
-        if response.clicked_by(PointerButton::Primary) {
-            response.request_focus();
-        }
-        let modifiers = ui.input(|i| i.modifiers);
-        let area = gutter.hover_pos().and_then(|at| drawing::area_at(data, layout.row(rows, at.y)));
-        if let Some((area, text)) = area {
-            if gutter.clicked() {
-                selection.choose_area(&data.recording, area, modifiers.command);
-            }
-            egui::Tooltip::for_widget(gutter).at_pointer().show(|ui| ui.label(text));
-        }
-        let Some(at) = response.hover_pos() else { return };
-        let seconds = layout.seconds(time, at.x);
-        let Some((unit, name)) = drawing::unit_at(data, layout.row(rows, at.y)) else { return };
-        if response.clicked_by(PointerButton::Primary) && !response.double_clicked() {
-            selection.cursor = Some(seconds);
-            self.select(selection, data, unit, modifiers);
-        }
-        if response.dragged() {
-            return;
-        }
-        let within = f64::from(REACH / layout.plot.width()) * time.width();
-        let train = data.recording.spikes.unit(unit);
-        let spike = nearest_spike(train, seconds, within).and_then(|k| train.get(k));
-        let pixels = ui.pixels_per_point();
-        let column = ((at.x - layout.plot.left()) * pixels).max(0.0) as usize;
-        let slot = drawn.slots.of_unit.get(unit).map_or(usize::MAX, |s| *s as usize);
-        let here = drawn.grid.at(column, slot);
-        egui::Tooltip::for_widget(response).at_pointer().show(|ui| {
-            ui.strong(name);
-            match spike {
-                Some(spike) => ui.label(format!("spike at {}", time_text(*spike, 1e-4))),
-                None => ui.label(format!("no spike here, {}", time_text(seconds, within / 10.0))),
-            };
-            if data.gaps.iter().any(|(a, b)| seconds >= *a && seconds < *b) {
-                ui.label("not observed");
-            }
-            if here > 1 {
-                let whose =
-                    if drawn.slots.units_per_slot > 1 { format!(" of up to {} units", drawn.slots.units_per_slot) } else { String::new() };
-                ui.label(format!("{} spikes{whose} in this pixel ({})", grouped(u64::from(here)), duration_text(drawn.grid.column_s())));
-            }
-        });
+        events
     }
 }
 
-fn population_tip(ui: &Ui, id: egui::Id, layout: &Layout, strip: Rect, time: &Range, rate: &PopulationRate) {
-    let response = ui.interact(strip, id.with("rate"), Sense::hover());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Population rate: spikes of all units per second"));
-    let bin = response.hover_pos().and_then(|at| rate.bin(layout.seconds(time, at.x)));
-    if let Some((bin, hz)) = bin.and_then(|b| Some((b, rate.rate(b)?))) {
-        egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
-            ui.label(format!("all units: {}", drawing::rate_text(hz)));
-            ui.label(format!("{} from {}", duration_text(rate.bin_s), time_text(rate.start + bin as f64 * rate.bin_s, rate.bin_s / 2.0)));
-        });
+fn plot_id(ui: &Ui) -> egui::Id {
+    ui.scope_id().with("raster plot")
+}
+
+/// Requests of the toolbar.
+fn obey(asked: Asked, panel: &mut Panel, time: &mut Range, rows: &mut Range) {
+    if let Some(seconds) = asked.go_to {
+        go_to(&mut panel.cursor, time, seconds);
+    }
+    if let Some(forward) = asked.event {
+        to_event(&panel.data, &mut panel.cursor, time, forward);
+    }
+    if asked.fit {
+        fit(time, rows);
+    }
+    if let Some(n) = asked.rows_in_view {
+        let middle = (rows.start + rows.stop) / 2.0;
+        *rows = rows.between(middle - n / 2.0, middle + n / 2.0);
     }
 }

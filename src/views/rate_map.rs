@@ -14,7 +14,7 @@ use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
 use crate::render::heatmap::{HeatScale, Heatmap, Matrix, colour_bar};
-use crate::render::{RasterStyle, RowOrder, Rows};
+use crate::render::{RasterStyle, RowOrder, RowPlan, Rows};
 
 /// Time bins at most: more than pixels shows nothing more.
 const MOST_BINS: usize = 1200;
@@ -128,7 +128,7 @@ impl View for RateMapView {
 
     fn restore_ordering(&mut self, ordering: &serde_json::Value) {
         let Some((recording, _, _)) = &self.rows else { return };
-        if let Some(order) = RowOrder::offered(recording).into_iter().find(|o| Some(o.label().as_str()) == ordering.as_str()) {
+        if let Some(order) = offered(recording).into_iter().find(|o| Some(o.label().as_str()) == ordering.as_str()) {
             self.order = order;
         }
     }
@@ -185,12 +185,17 @@ impl View for RateMapView {
     }
 }
 
+/// Orders that need no learning.
+fn offered(recording: &Recording) -> Vec<RowOrder> {
+    RowOrder::offered(recording).into_iter().filter(|order| *order != RowOrder::Similarity).collect()
+}
+
 impl RateMapView {
     fn controls(&mut self, ui: &mut Ui, recording: &Recording, selection: &Selection) {
         ui.horizontal_wrapped(|ui| {
             widgets::caption(ui, "Sort by", 90.0);
             widgets::combo(ui, "map order", "Sort by", &self.order.label(), 90.0, |ui| {
-                for order in RowOrder::offered(recording) {
+                for order in offered(recording) {
                     let label = order.label();
                     ui.selectable_value(&mut self.order, order, label);
                 }
@@ -209,14 +214,15 @@ impl RateMapView {
     /// Units from the top, and the areas with their first row and number of rows.
     fn units(&mut self, recording: &Arc<Recording>, selection: &Selection) -> (Vec<usize>, Vec<(usize, usize, usize)>) {
         if !self.rows.as_ref().is_some_and(|(r, order, _)| Arc::ptr_eq(r, recording) && *order == self.order) {
-            if !RowOrder::offered(recording).contains(&self.order) {
+            if !offered(recording).contains(&self.order) {
                 self.order = RowOrder::default();
             }
-            self.rows = Some((Arc::clone(recording), self.order.clone(), Rows::of(recording, &self.order)));
+            let plan = RowPlan { order: self.order.clone(), ..RowPlan::default() };
+            self.rows = Some((Arc::clone(recording), self.order.clone(), Rows::of(recording, &plan)));
         }
         let all = self.rows.as_ref().map(|(_, _, rows)| rows.units.clone()).unwrap_or_default();
         let only = self.selected_only && !selection.units.is_empty();
-        let units: Vec<usize> = all.into_iter().filter(|u| !only || selection.units.contains(u)).collect();
+        let units: Vec<usize> = all.into_iter().flatten().filter(|u| !only || selection.units.contains(u)).collect();
         let mut bands: Vec<(usize, usize, usize)> = Vec::new();
         for (row, area) in units.iter().map(|&u| recording.units.area.get(u).copied().unwrap_or(0)).enumerate() {
             match bands.last_mut() {

@@ -31,6 +31,7 @@ pub fn run_benches() -> Result<(), Failure> {
         [STEP, &["--size", "six58"]].concat(),
         vec!["bench", "load", "--json"],
         vec!["bench", "ui", "--json"],
+        vec!["bench", "raster", "--spikes", "1e6,1e7", "--json"],
     ];
     for arguments in benches {
         let mut bench = spikescope(&arguments);

@@ -1,42 +1,44 @@
-//! What the raster keeps of one recording: the spike index (sorted in the background when large), rows, events, gaps.
+//! What the raster keeps of one recording: its spikes with their pyramid (built in the background), rows, colours, events, marks,
+//! gaps.
 
 use std::sync::Arc;
 
 use eframe::egui;
 
+use super::colour::{RowColour, UnitShades};
 use super::events::EventColumn;
+use super::lanes::Lanes;
+use super::marks::{MarkColumn, Marks};
 use super::navigation::{gaps, time_bounds};
+use super::similarity::similarity_order;
 use crate::recording::Recording;
-use crate::render::background::{Outcome, Pending};
-use crate::render::{RowOrder, Rows, SpikeIndex};
-
-/// Up to this many spikes are sorted at once, within a frame.
-const SORT_AT_ONCE: usize = 100_000;
-
-/// The spike index, or where it is.
-#[derive(Debug)]
-pub enum Index {
-    /// Being sorted.
-    Pending(Pending<SpikeIndex>),
-    /// There.
-    Ready(Arc<SpikeIndex>),
-    /// Not possible.
-    Failed(String),
-}
+use crate::render::{Pyramid, RowGroup, RowOrder, RowPlan, Rows, SpikeField};
+use crate::views::work::Background;
 
 /// Everything derived from one recording.
-#[derive(Debug)]
 pub struct RasterData {
     /// The recording.
     pub recording: Arc<Recording>,
-    /// Its spikes in order of time.
-    pub index: Index,
+    /// Its spikes.
+    pub field: SpikeField,
+    pyramid: Background<(), Option<Arc<Pyramid>>>,
+    similarity: Background<(), Arc<Vec<f64>>>,
+    /// What one row is called: "unit" or "trial".
+    pub row_name: &'static str,
     /// Orders offered.
     pub orders: Vec<RowOrder>,
-    /// Order now.
-    pub order: RowOrder,
-    /// Units in that order; another `Arc` when the order changes.
+    /// Groupings offered.
+    pub groups: Vec<RowGroup>,
+    /// Meanings of colour offered.
+    pub colours: Vec<RowColour>,
+    /// How rows are arranged.
+    pub plan: RowPlan,
+    /// Rows so arranged; another `Arc` when that changes.
     pub rows: Arc<Rows>,
+    /// What colour means.
+    pub colour: RowColour,
+    /// Shades of units; another `Arc` when they change.
+    pub shades: Arc<UnitShades>,
     /// First and last time, seconds.
     pub bounds: (f64, f64),
     /// Not observed, seconds.
@@ -47,34 +49,88 @@ pub struct RasterData {
     pub events: Option<EventColumn>,
     /// Times and rows of that column.
     pub event_times: Vec<(f64, usize)>,
+    /// Conditions and epochs offered.
+    pub mark_columns: Vec<MarkColumn>,
+    /// Those shown.
+    pub marks: Option<Marks>,
+    /// Covariates shown.
+    pub lanes: Lanes,
 }
 
 impl RasterData {
     /// Begin with a recording.
-    pub fn new(recording: &Arc<Recording>, wanted: &RowOrder, ctx: &egui::Context) -> Self {
-        let orders = RowOrder::offered(recording);
-        let order = if orders.contains(wanted) { wanted.clone() } else { RowOrder::default() };
+    pub fn new(recording: &Arc<Recording>, order: &RowOrder, colour: &RowColour) -> Self {
+        let (orders, colours) = (RowOrder::offered(recording), RowColour::offered(recording));
+        let order = if orders.contains(order) { order.clone() } else { RowOrder::default() };
+        let colour = if colours.contains(colour) { colour.clone() } else { RowColour::default() };
+        let plan = RowPlan { order, ..RowPlan::default() };
+        let rows = Arc::new(Rows::of(recording, &plan));
         let bounds = time_bounds(recording);
         let mut data = Self {
-            index: index(recording, ctx),
-            rows: Arc::new(Rows::of(recording, &order)),
+            field: SpikeField::new(Arc::clone(recording)),
+            pyramid: Background::default(),
+            similarity: Background::default(),
+            row_name: "unit",
+            shades: Arc::new(UnitShades::new(recording, &colour, &rows)),
+            groups: RowGroup::offered(recording),
             orders,
-            order,
+            colours,
+            plan,
+            rows,
+            colour,
             bounds,
             gaps: gaps(&recording.observed, bounds),
             event_columns: EventColumn::offered(recording),
             events: None,
             event_times: Vec::new(),
+            mark_columns: MarkColumn::offered(recording),
+            marks: None,
+            lanes: Lanes::default(),
             recording: Arc::clone(recording),
         };
         data.mark(EventColumn::first_choice(recording));
         data
     }
 
-    /// Sort rows otherwise.
-    pub fn sort(&mut self, order: RowOrder) {
-        self.rows = Arc::new(Rows::of(&self.recording, &order));
-        self.order = order;
+    /// Take what was finished in the background since the last frame, and begin what is needed.
+    pub fn poll(&mut self, ctx: &egui::Context) {
+        if self.field.pyramid().is_none() && self.recording.spikes.n_spikes() > 0 {
+            let theirs = Arc::clone(&self.recording);
+            let built = self.pyramid.get(ctx, "raster pyramid", &(), move || Pyramid::build(&theirs.spikes).map(Arc::new));
+            if let Some(Some(pyramid)) = built {
+                self.field = self.field.clone().with_pyramid(Some(Arc::clone(pyramid)));
+            }
+        }
+        if self.plan.order == RowOrder::Similarity && self.plan.learned.is_none() {
+            let theirs = Arc::clone(&self.recording);
+            let work = move || Arc::new(similarity_order(&theirs.spikes));
+            if let Some(order) = self.similarity.get(ctx, "similarity of units", &(), work).cloned() {
+                self.plan.learned = Some(order);
+                self.arrange();
+            }
+        }
+    }
+
+    /// True while the order by similarity is being worked out.
+    pub fn is_learning(&self) -> bool {
+        self.similarity.is_running()
+    }
+
+    /// Sort, group, collapse or arrange rows otherwise.
+    pub fn replan(&mut self, change: impl FnOnce(&mut RowPlan)) {
+        change(&mut self.plan);
+        self.arrange();
+    }
+
+    fn arrange(&mut self) {
+        self.rows = Arc::new(Rows::of(&self.recording, &self.plan));
+        self.recolour(self.colour.clone());
+    }
+
+    /// Give colour another meaning.
+    pub fn recolour(&mut self, colour: RowColour) {
+        self.shades = Arc::new(UnitShades::new(&self.recording, &colour, &self.rows));
+        self.colour = colour;
     }
 
     /// Mark other events.
@@ -83,30 +139,8 @@ impl RasterData {
         self.events = events;
     }
 
-    /// The index, if it is there by now; an error when it will never be.
-    pub fn index(&mut self) -> Result<Option<Arc<SpikeIndex>>, String> {
-        if let Index::Pending(pending) = &self.index {
-            match pending.poll() {
-                Outcome::Waiting => return Ok(None),
-                Outcome::Done(index) => self.index = Index::Ready(Arc::new(index)),
-                Outcome::Lost => self.index = Index::Failed("sorting the spikes failed; open the recording again".to_owned()),
-            }
-        }
-        match &self.index {
-            Index::Ready(index) => Ok(Some(Arc::clone(index))),
-            Index::Failed(message) => Err(message.clone()),
-            Index::Pending(_) => Ok(None),
-        }
-    }
-}
-
-fn index(recording: &Arc<Recording>, ctx: &egui::Context) -> Index {
-    if recording.spikes.n_spikes() <= SORT_AT_ONCE {
-        return Index::Ready(Arc::new(SpikeIndex::build(&recording.spikes)));
-    }
-    let (theirs, ctx) = (Arc::clone(recording), ctx.clone());
-    match Pending::start("raster index", move || SpikeIndex::build(&theirs.spikes), move || ctx.request_repaint()) {
-        Ok(pending) => Index::Pending(pending),
-        Err(error) => Index::Failed(format!("no thread could be started to sort the spikes: {error}")),
+    /// Show other conditions or epochs.
+    pub fn band(&mut self, of: Option<MarkColumn>) {
+        self.marks = of.and_then(|of| Marks::new(&self.recording, &of));
     }
 }

@@ -1,140 +1,28 @@
-//! Everything around the spikes: areas, unit ids, time axis, population rate, events, gaps, notes.
+//! Everything around the spikes: groups, unit ids, time axis, population rate, collapsed groups, events, gaps, notes.
 
-use eframe::egui::emath::GuiRounding;
-use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
-use eframe::egui::{self, Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, TextStyle, pos2, vec2};
+use eframe::egui::{self, Align2, Color32, Rect, Stroke, pos2, vec2};
 
 use super::data::RasterData;
+use super::layout::{Layout, Pen, visible_rows};
 use super::navigation::Range;
+use super::picture::Drawn;
 use crate::render::axis::{self, duration_text, grouped};
-use crate::render::{RasterStyle, SpikeIndex};
+use crate::render::{Band, DensityGrid};
+use crate::views::shown_area;
 
-/// Height of the population rate, points.
-const STRIP: f32 = 46.0;
-/// Height of the tick labels and of the notes below them.
-const AXIS: f32 = 19.0;
-/// See [`AXIS`].
-const NOTES: f32 = 18.0;
-/// From this height of a row on, unit ids are written beside it.
-const ID_ROW: f32 = 11.0;
-
-/// Where the parts of the raster are, in points.
-#[derive(Debug, Clone, Copy)]
-pub struct Layout {
-    /// Area names and unit ids.
-    pub gutter: Rect,
-    /// Population rate; `None` when there is no room.
-    pub strip: Option<Rect>,
-    /// Spikes, on whole pixels.
-    pub plot: Rect,
-    /// Tick labels.
-    pub axis: Rect,
-    /// Notes and axis title.
-    pub notes: Rect,
-    /// Width of the unit ids, 0 when they are not shown.
-    pub ids: f32,
+/// Name of a group, or of an area, as shown.
+pub fn band_name(band: &Band) -> &str {
+    shown_area(&band.name)
 }
 
-/// Fonts and painter of one frame.
-pub struct Pen<'a> {
-    /// Where to draw.
-    pub painter: &'a Painter,
-    /// Colours.
-    pub style: &'a RasterStyle,
-    /// Small text.
-    pub small: FontId,
-    /// Unit ids.
-    pub tiny: FontId,
+/// Name and number of units of a group.
+pub fn band_label(data: &RasterData, band: &Band) -> String {
+    let name = if data.rows.bands.len() == 1 && band.name.is_empty() { "all" } else { band_name(band) };
+    format!("{name} ({})", band.units.len())
 }
 
-impl<'a> Pen<'a> {
-    /// A pen for `ui`.
-    pub fn new(ui: &egui::Ui, painter: &'a Painter, style: &'a RasterStyle) -> Self {
-        let small = TextStyle::Small.resolve(ui.style());
-        let tiny = FontId::new((small.size - 1.0).max(8.0), small.family.clone());
-        Self { painter, style, small, tiny }
-    }
-
-    fn width(&self, text: &str, font: &FontId) -> f32 {
-        self.painter.layout_no_wrap(text.to_owned(), font.clone(), self.style.text).size().x
-    }
-
-    /// One line of text, shortened with … to `width`.
-    fn line(&self, at: Pos2, align: Align2, text: &str, font: &FontId, color: Color32, width: f32) {
-        let mut job = LayoutJob::single_section(text.to_owned(), TextFormat::simple(font.clone(), color));
-        job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
-        let galley = self.painter.layout_job(job);
-        let rect = align.anchor_size(at, galley.size());
-        self.painter.galley(rect.min, galley, color);
-    }
-}
-
-impl Layout {
-    /// Divide `whole`; `None` when it is too small to draw in.
-    pub fn new(pen: &Pen<'_>, whole: Rect, data: &RasterData, rows: &Range) -> Option<Self> {
-        let pixels = pen.painter.pixels_per_point();
-        let strip = (whole.height() > 190.0).then_some(STRIP);
-        let top = whole.top() + strip.map_or(4.0, |s| s + 6.0);
-        let bottom = whole.bottom() - AXIS - NOTES;
-        let row = (bottom - top) / rows.width() as f32;
-        let ids = if row >= ID_ROW {
-            (visible_rows(data, rows).map(|(_, id)| pen.width(&id, &pen.tiny)).fold(0.0, f32::max)).min(72.0) + 6.0
-        } else {
-            0.0
-        };
-        let names = data.rows.bands.iter().map(|b| pen.width(&band_label(data, b), &pen.small)).fold(40.0, f32::max).min(110.0);
-        let left = (whole.left() + names + ids + 16.0).min(whole.left() + 0.4 * whole.width());
-        let plot = Rect::from_min_max(pos2(left, top), pos2(whole.right() - 10.0, bottom)).round_to_pixels(pixels);
-        if plot.width() < 60.0 || plot.height() < 30.0 {
-            return None;
-        }
-        Some(Self {
-            gutter: Rect::from_min_max(pos2(whole.left(), plot.top()), pos2(plot.left(), plot.bottom())),
-            strip: strip.map(|s| Rect::from_min_size(pos2(plot.left(), whole.top() + 2.0), vec2(plot.width(), s - 2.0))),
-            plot,
-            axis: Rect::from_min_max(pos2(plot.left(), plot.bottom()), pos2(whole.right(), plot.bottom() + AXIS)),
-            notes: Rect::from_min_max(pos2(whole.left(), plot.bottom() + AXIS), whole.max),
-            ids,
-        })
-    }
-
-    /// Points of a time.
-    pub fn x(&self, time: &Range, seconds: f64) -> f32 {
-        (f64::from(self.plot.left()) + (seconds - time.start) / time.width() * f64::from(self.plot.width())) as f32
-    }
-
-    /// Seconds at a point.
-    pub fn seconds(&self, time: &Range, x: f32) -> f64 {
-        time.start + f64::from(x - self.plot.left()) / f64::from(self.plot.width()) * time.width()
-    }
-
-    /// Points of the top of a row.
-    pub fn y(&self, rows: &Range, row: f64) -> f32 {
-        (f64::from(self.plot.top()) + (row - rows.start) / rows.width() * f64::from(self.plot.height())) as f32
-    }
-
-    /// Row (fractional) at a point.
-    pub fn row(&self, rows: &Range, y: f32) -> f64 {
-        rows.start + f64::from(y - self.plot.top()) / f64::from(self.plot.height()) * rows.width()
-    }
-}
-
-/// Rows in view with the ids of their units.
-fn visible_rows<'a>(data: &'a RasterData, rows: &Range) -> impl Iterator<Item = (usize, String)> + 'a {
-    let (first, last) = (rows.start.floor().max(0.0) as usize, rows.stop.ceil().max(0.0) as usize);
-    let shown = data.rows.units.iter().enumerate().take(last).skip(first);
-    shown.map(|(row, &unit)| (row, data.recording.units.ids.get(unit).cloned().unwrap_or_default()))
-}
-
-fn area_name(data: &RasterData, area: usize) -> &str {
-    data.recording.areas.get(area).map(String::as_str).filter(|n| !n.is_empty()).unwrap_or("no area")
-}
-
-fn band_label(data: &RasterData, band: &crate::render::Band) -> String {
-    format!("{} ({})", area_name(data, band.area), band.rows.len())
-}
-
-/// Behind the spikes (on the pane's own background: a large fill costs milliseconds on software Vulkan): gaps in observation, grid, selected rows, the chosen trial.
+/// Behind the spikes (on the pane's own background: a large fill costs milliseconds on software Vulkan): gaps in observation, grid,
+/// selected rows, the chosen trial.
 pub fn backdrop(
     pen: &Pen<'_>,
     layout: &Layout,
@@ -145,9 +33,8 @@ pub fn backdrop(
     spans: &[(f64, f64)],
 ) {
     let (painter, plot) = (pen.painter.with_clip_rect(layout.plot), layout.plot);
-    for unit in selected {
-        let Some(&row) = data.rows.row_of_unit.get(unit) else { continue };
-        let (top, bottom) = (layout.y(rows, f64::from(row)), layout.y(rows, f64::from(row) + 1.0));
+    for row in selected.filter_map(|unit| data.rows.row(unit)) {
+        let (top, bottom) = (layout.y(rows, row as f64), layout.y(rows, row as f64 + 1.0));
         let rect = Rect::from_min_max(pos2(plot.left(), top), pos2(plot.right(), bottom.max(top + 2.0)));
         painter.rect_filled(rect, 0.0, pen.style.selected);
     }
@@ -159,39 +46,38 @@ pub fn backdrop(
         let (left, right) = (layout.x(time, start).max(plot.left()), layout.x(time, stop).min(plot.right()));
         painter.rect_filled(Rect::from_min_max(pos2(left, plot.top()), pos2(right, plot.bottom())), 0.0, pen.style.shade);
         if right - left > 84.0 {
-            pen.line(
-                pos2((left + right) / 2.0, plot.top() + 4.0),
-                Align2::CENTER_TOP,
-                "not observed",
-                &pen.small,
-                pen.style.weak,
-                right - left,
-            );
+            let at = pos2((left + right) / 2.0, plot.top() + 4.0);
+            pen.line(at, Align2::CENTER_TOP, "not observed", &pen.small, pen.style.weak, right - left);
         }
     }
 }
 
-/// Beside the spikes: areas with their colours and names, unit ids where rows are high enough.
-pub fn gutter(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rows: &Range) {
+/// The visible part of a group beside the plot: its rows' height, from the left of the gutter to the plot.
+pub fn band_rect(layout: &Layout, rows: &Range, band: &Band) -> Option<Rect> {
+    let top = layout.y(rows, band.rows.start as f64).max(layout.gutter.top());
+    let bottom = layout.y(rows, band.rows.end as f64).min(layout.gutter.bottom());
+    let rect = Rect::from_min_max(pos2(layout.gutter.left(), top), pos2(layout.gutter.right(), bottom));
+    (bottom - top >= 0.5).then_some(rect)
+}
+
+/// Beside the spikes: groups with their colours and names (the triangle collapses), unit ids where rows are high enough.
+pub fn gutter(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rows: &Range, dragged: Option<usize>) {
     let gutter = layout.gutter;
     let names = pen.painter.with_clip_rect(gutter.expand2(vec2(0.0, 6.0)));
     let pen = &Pen { painter: &names, style: pen.style, small: pen.small.clone(), tiny: pen.tiny.clone() };
     let bar_right = gutter.right() - layout.ids - 4.0;
-    for band in &data.rows.bands {
-        let (top, bottom) =
-            (layout.y(rows, band.rows.start as f64).max(gutter.top()), layout.y(rows, band.rows.end as f64).min(gutter.bottom()));
-        if bottom - top < 0.5 {
-            continue;
+    for (place, band) in data.rows.bands.iter().enumerate() {
+        let Some(rect) = band_rect(layout, rows, band) else { continue };
+        if dragged == Some(place) {
+            pen.painter.rect_filled(rect.with_max_x(bar_right), 2.0, pen.style.selected);
         }
-        let room = if bottom - top > 3.0 { 1.0 } else { 0.0 };
-        pen.painter.rect_filled(
-            Rect::from_min_max(pos2(bar_right - 4.0, top + room / 2.0), pos2(bar_right, bottom - room / 2.0)),
-            1.0,
-            pen.style.area(band.area),
-        );
-        if bottom - top >= 12.0 {
-            let at = pos2(bar_right - 9.0, (top + bottom) / 2.0);
-            pen.line(at, Align2::RIGHT_CENTER, &band_label(data, band), &pen.small, pen.style.text, at.x - gutter.left());
+        let room = if rect.height() > 3.0 { 1.0 } else { 0.0 };
+        let bar = Rect::from_min_max(pos2(bar_right - 4.0, rect.top() + room / 2.0), pos2(bar_right, rect.bottom() - room / 2.0));
+        pen.painter.rect_filled(bar, 1.0, pen.style.area(band.group));
+        if rect.height() >= 12.0 {
+            let at = pos2(bar_right - 9.0, rect.center().y);
+            pen.line(at, Align2::RIGHT_CENTER, &band_label(data, band), &pen.small, pen.style.text, at.x - gutter.left() - 12.0);
+            triangle(pen, pos2(gutter.left() + 5.0, at.y), band.collapsed);
         }
     }
     if layout.ids > 0.0 {
@@ -204,7 +90,32 @@ pub fn gutter(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rows: &Range) {
     }
 }
 
-/// Over the spikes: borders between areas, event marks, cursor, frame. Returns a note when there are too many events to mark.
+/// Points right when a click opens, down when it collapses.
+fn triangle(pen: &Pen<'_>, at: egui::Pos2, collapsed: bool) {
+    let corners = if collapsed {
+        vec![at + vec2(-2.0, -4.0), at + vec2(3.0, 0.0), at + vec2(-2.0, 4.0)]
+    } else {
+        vec![at + vec2(-4.0, -2.0), at + vec2(4.0, -2.0), at + vec2(0.0, 3.0)]
+    };
+    pen.painter.add(egui::Shape::convex_polygon(corners, pen.style.weak, Stroke::NONE));
+}
+
+/// In collapsed groups: the mean rate of their units.
+pub fn folded(pen: &Pen<'_>, layout: &Layout, data: &RasterData, drawn: &Drawn, time: &Range, rows: &Range) {
+    for (slot, band) in data.rows.folded(&drawn.slots, rows.stop) {
+        let Some(rect) = band_rect(layout, rows, band) else { continue };
+        let rect = Rect::from_min_max(pos2(layout.plot.left(), rect.top()), pos2(layout.plot.right(), rect.bottom()));
+        let mean = MeanRate::of_slot(&drawn.grid, slot, band.units.len(), drawn.px_per_column);
+        let top = if rect.height() > 26.0 { 11.0 } else { 1.0 };
+        bars(&pen.painter.with_clip_rect(rect), layout, rect.with_min_y(rect.top() + top), time, &mean, pen.style.area(band.group));
+        if top > 1.0 {
+            let text = format!("mean of {} {}s, up to {}", grouped(band.units.len() as u64), data.row_name, rate_text(mean.most_hz()));
+            pen.line(rect.left_top() + vec2(4.0, 0.0), Align2::LEFT_TOP, &text, &pen.tiny, pen.style.weak, rect.width());
+        }
+    }
+}
+
+/// Over the spikes: borders between groups, event marks, cursor, frame. Returns a note when there are too many events to mark.
 pub fn overlay(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range, rows: &Range, cursor: Option<f64>) -> Option<String> {
     let (plot, style) = (layout.plot, pen.style);
     let painter = pen.painter.with_clip_rect(plot.union(layout.strip.unwrap_or(plot)));
@@ -223,7 +134,12 @@ pub fn overlay(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range, 
             let x = painter.round_to_pixel_center(layout.x(time, seconds));
             painter.vline(x, top..=plot.bottom(), Stroke::new(1.0, style.event.gamma_multiply(0.5)));
             if labelled {
-                painter.text(pos2(x + 3.0, top), Align2::LEFT_TOP, row.to_string(), pen.tiny.clone(), style.weak);
+                let name = if data.row_name == "unit" {
+                    row.to_string()
+                } else {
+                    data.events.as_ref().map_or(String::new(), |e| e.column.clone())
+                };
+                painter.text(pos2(x + 3.0, top), Align2::LEFT_TOP, name, pen.tiny.clone(), style.weak);
             }
         }
     }
@@ -235,17 +151,18 @@ pub fn overlay(pen: &Pen<'_>, layout: &Layout, data: &RasterData, time: &Range, 
 }
 
 /// Tick labels and the axis title.
-pub fn time_axis(pen: &Pen<'_>, layout: &Layout, time: &Range) {
+pub fn time_axis(pen: &Pen<'_>, layout: &Layout, time: &Range, event: Option<&str>) {
     let most = ((layout.plot.width() / 84.0) as usize).max(2);
     let axis = axis::time_axis(time.start, time.stop, most);
     for (seconds, label) in &axis.ticks {
         let x = pen.painter.round_to_pixel_center(layout.x(time, *seconds));
-        pen.painter.vline(x, layout.plot.bottom()..=layout.plot.bottom() + 4.0, Stroke::new(1.0, pen.style.line));
+        pen.painter.vline(x, layout.axis.top()..=layout.axis.top() + 4.0, Stroke::new(1.0, pen.style.line));
         let half = pen.width(label, &pen.small) / 2.0;
         let x = x.min(layout.axis.right() - half);
         pen.painter.text(pos2(x, layout.axis.top() + 5.0), Align2::CENTER_TOP, label, pen.small.clone(), pen.style.weak);
     }
-    pen.painter.text(layout.notes.right_center() - vec2(10.0, 0.0), Align2::RIGHT_CENTER, axis.title, pen.small.clone(), pen.style.text);
+    let title = event.map_or(axis.title.to_owned(), |event| axis.title.replace("time", &format!("time from {event}")));
+    pen.painter.text(layout.notes.right_center() - vec2(10.0, 0.0), Align2::RIGHT_CENTER, title, pen.small.clone(), pen.style.text);
 }
 
 /// The line below the axis; `most` is the count of the last colour when colours are counts.
@@ -260,7 +177,7 @@ pub fn notes(pen: &Pen<'_>, layout: &Layout, text: &str, most: Option<u32>) {
             let mut mesh = egui::Mesh::default();
             for k in 0..42u16 {
                 let left = bar.left() + 2.0 * f32::from(k);
-                // Colour begins at one spike: the shader's square root of 1 / most.
+                // Colour begins at one spike: the square root of 1 / most.
                 let least = (1.0 / f64::from(most.max(1))).sqrt();
                 let color = pen.style.sequential(least + (1.0 - least) * f64::from(k) / 41.0);
                 mesh.add_colored_rect(Rect::from_min_max(pos2(left, bar.top()), pos2(left + 2.0, bar.bottom())), color);
@@ -274,59 +191,84 @@ pub fn notes(pen: &Pen<'_>, layout: &Layout, text: &str, most: Option<u32>) {
     pen.line(pos2(layout.notes.left() + 2.0, middle), Align2::LEFT_CENTER, text, &pen.small, pen.style.weak, right - layout.notes.left());
 }
 
-/// Spikes of all units per second, in round bins of at least two pixels and one millisecond.
-pub struct PopulationRate {
+/// Spikes per second in bins of at least two pixels: of all units together, or the mean of a group.
+pub struct MeanRate {
     /// Start of the first bin, seconds.
     pub start: f64,
     /// Bin width, seconds.
     pub bin_s: f64,
-    /// Spikes per bin.
-    pub counts: Vec<u32>,
+    /// Rate per bin in Hz.
+    pub rates: Vec<f64>,
 }
 
-impl PopulationRate {
-    /// Count what `time` shows on `width` points.
-    pub fn new(index: &SpikeIndex, time: &Range, width: f32) -> Self {
-        let bin_s = axis::nice_step(2.0 * time.width() / f64::from(width.max(1.0))).max(1e-3);
-        let start = (time.start / bin_s).floor() * bin_s;
-        let n = ((time.stop - start) / bin_s).ceil().clamp(0.0, 1e5) as usize;
-        Self { start, bin_s, counts: index.histogram(start, bin_s, n) }
+impl MeanRate {
+    /// Of all units together.
+    pub fn of_all(grid: &DensityGrid, px_per_column: f64) -> Self {
+        Self::new(grid, px_per_column, 1.0, |column| grid.all.get(column).copied().unwrap_or(0))
     }
 
-    /// Rate of a bin in spikes per second.
-    pub fn rate(&self, bin: usize) -> Option<f64> {
-        Some(f64::from(*self.counts.get(bin)?) / self.bin_s)
+    /// Mean over the `units` units that share a slot.
+    pub fn of_slot(grid: &DensityGrid, slot: usize, units: usize, px_per_column: f64) -> Self {
+        Self::new(grid, px_per_column, units.max(1) as f64, |column| grid.at(column, slot))
     }
 
-    /// Bin at a time.
-    pub fn bin(&self, seconds: f64) -> Option<usize> {
+    fn new(grid: &DensityGrid, px_per_column: f64, units: f64, count: impl Fn(usize) -> u32) -> Self {
+        let together = (2.0 / px_per_column.max(1e-3)).ceil().clamp(1.0, 4096.0) as usize;
+        let bin_s = together as f64 * grid.column_s;
+        // Bins lie at multiples of their width, so that they stay what they are while panning.
+        let first = (grid.start / bin_s).floor();
+        let skipped = ((grid.start - first * bin_s) / grid.column_s).round() as usize;
+        let mut sums = vec![0u64; (grid.columns + skipped).div_ceil(together)];
+        for column in 0..grid.columns {
+            if let Some(sum) = sums.get_mut((column + skipped) / together) {
+                *sum += u64::from(count(column));
+            }
+        }
+        Self {
+            start: grid.start - skipped as f64 * grid.column_s,
+            bin_s,
+            rates: sums.iter().map(|s| *s as f64 / (units * bin_s)).collect(),
+        }
+    }
+
+    /// The highest rate.
+    pub fn most_hz(&self) -> f64 {
+        self.rates.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// Bin at a time and its rate; not for bins that stick out of the picture.
+    pub fn at(&self, seconds: f64) -> Option<(f64, f64)> {
         let bin = (seconds - self.start) / self.bin_s;
-        (bin >= 0.0).then_some(bin as usize)
+        let bin = (bin >= 0.0).then_some(bin as usize)?;
+        Some((self.start + bin as f64 * self.bin_s, *self.rates.get(bin)?))
     }
 }
 
-/// Draw the population rate.
-pub fn population(pen: &Pen<'_>, layout: &Layout, rect: Rect, time: &Range, rate: &PopulationRate) {
-    let (painter, style) = (pen.painter.with_clip_rect(rect), pen.style);
-    let max = rate.counts.iter().copied().max().unwrap_or(0);
-    let base = rect.bottom();
+fn bars(painter: &egui::Painter, layout: &Layout, rect: Rect, time: &Range, rate: &MeanRate, color: Color32) {
+    let most = rate.most_hz().max(1e-12);
     let mut mesh = egui::Mesh::default();
-    for (k, &count) in rate.counts.iter().enumerate().filter(|(_, c)| **c > 0) {
+    for (k, hz) in rate.rates.iter().enumerate().filter(|(_, hz)| **hz > 0.0) {
         let left = layout.x(time, rate.start + k as f64 * rate.bin_s);
         let right = layout.x(time, rate.start + (k + 1) as f64 * rate.bin_s);
-        let height = (rect.height() - 12.0) * count as f32 / max as f32;
-        mesh.add_colored_rect(Rect::from_min_max(pos2(left, base - height), pos2(right, base)), style.event);
+        let height = rect.height() * (hz / most) as f32;
+        mesh.add_colored_rect(Rect::from_min_max(pos2(left, rect.bottom() - height), pos2(right, rect.bottom())), color);
     }
     painter.add(mesh);
-    pen.painter.hline(rect.x_range(), pen.painter.round_to_pixel_center(base), Stroke::new(1.0, style.line));
+}
+
+/// Draw the rate of all units together.
+pub fn population(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rect: Rect, time: &Range, rate: &MeanRate) {
+    let (painter, style) = (pen.painter.with_clip_rect(rect), pen.style);
+    bars(&painter, layout, rect.with_min_y(rect.top() + 12.0), time, rate, style.event);
+    pen.painter.hline(rect.x_range(), pen.painter.round_to_pixel_center(rect.bottom()), Stroke::new(1.0, style.line));
     let label = |y: f32, text: &str, color| {
         pen.line(pos2(rect.left() - 5.0, y), Align2::RIGHT_CENTER, text, &pen.tiny, color, layout.gutter.width() - 8.0)
     };
-    if max > 0 {
-        label(rect.top() + 12.0, &rate_text(f64::from(max) / rate.bin_s), style.weak);
+    if rate.most_hz() > 0.0 {
+        label(rect.top() + 12.0, &rate_text(rate.most_hz()), style.weak);
     }
-    label(rect.top() + 24.0, "all units", style.weak);
-    label(base - 3.0, "0", style.weak);
+    label(rect.top() + 24.0, &format!("all {}s", data.row_name), style.weak);
+    label(rect.bottom() - 3.0, "0", style.weak);
     let bins = format!("bins of {}", duration_text(rate.bin_s));
     let at = rect.right_top() + vec2(-3.0, 0.0);
     let width = pen.width(&bins, &pen.tiny);
@@ -335,27 +277,47 @@ pub fn population(pen: &Pen<'_>, layout: &Layout, rect: Rect, time: &Range, rate
     painter.text(at, Align2::RIGHT_TOP, bins, pen.tiny.clone(), style.weak);
 }
 
-/// A rate of many spikes.
+/// A rate as text.
 pub fn rate_text(hz: f64) -> String {
-    if hz >= 1e4 {
-        format!("{:.0} kHz", hz / 1e3)
-    } else if hz >= 1e3 {
-        format!("{:.1} kHz", hz / 1e3)
-    } else {
-        format!("{hz:.0} Hz")
+    match hz {
+        r if r >= 1e4 => format!("{:.0} kHz", r / 1e3),
+        r if r >= 1e3 => format!("{:.1} kHz", r / 1e3),
+        r if r >= 10.0 || r == 0.0 => format!("{r:.0} Hz"),
+        r => format!("{r:.1} Hz"),
     }
 }
 
-/// The area whose band is at a row.
-pub fn area_at(data: &RasterData, row: f64) -> Option<(usize, String)> {
+/// Unit at a row, with its id and group in words.
+pub fn unit_at(data: &RasterData, row: f64) -> Option<(usize, String)> {
     let row = (row >= 0.0).then_some(row as usize)?;
-    let band = data.rows.bands.iter().find(|b| b.rows.contains(&row))?;
-    Some((band.area, format!("{} · {} units", area_name(data, band.area), grouped(band.rows.len() as u64))))
+    let unit = data.rows.unit(row)?;
+    let area = data.recording.areas.get(*data.recording.units.area.get(unit)?).map_or("", String::as_str);
+    Some((unit, format!("{} {} · {}", data.row_name, data.recording.units.ids.get(unit)?, shown_area(area))))
 }
 
-/// Unit at a row, with its id and area in words.
-pub fn unit_at(data: &RasterData, row: f64) -> Option<(usize, String)> {
-    let unit = *data.rows.units.get((row >= 0.0).then_some(row as usize)?)?;
-    let area = data.recording.units.area.get(unit).copied().unwrap_or(0);
-    Some((unit, format!("unit {} · {}", data.recording.units.ids.get(unit)?, area_name(data, area))))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_spikes_per_second_whatever_the_bins() {
+        let grid = DensityGrid {
+            start: 10.0,
+            column_s: 0.5,
+            columns: 5,
+            slots: 1,
+            counts: vec![1, 2, 3, 4, 5],
+            by_column: false,
+            all: vec![2, 4, 6, 8, 10],
+            max: 5,
+            total: 15,
+            coarse: false,
+        };
+        let all = MeanRate::of_all(&grid, 1.0);
+        assert_eq!((all.start, all.bin_s, all.rates.clone()), (10.0, 1.0, vec![6.0, 14.0, 10.0]));
+        let mean = MeanRate::of_slot(&grid, 0, 4, 2.0);
+        assert_eq!((mean.bin_s, mean.rates.clone()), (0.5, vec![0.5, 1.0, 1.5, 2.0, 2.5]));
+        assert_eq!((all.at(11.5), all.at(9.0), mean.most_hz()), (Some((11.0, 14.0)), None, 2.5));
+        assert_eq!([0.0, 2.34, 44.6, 1500.0, 25_000.0].map(rate_text), ["0 Hz", "2.3 Hz", "45 Hz", "1.5 kHz", "25 kHz"]);
+    }
 }

@@ -1,16 +1,18 @@
 //! Keys and mouse of the raster, as its help describes them.
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{self, Key, Modifiers, PointerButton, Pos2, Rect, Response, Ui};
 
 use super::data::RasterData;
-use super::drawing::Layout;
+use super::layout::Layout;
 use super::navigation::Range;
-use super::{RasterView, events};
-use crate::views::Selection;
+use super::panel::Panel;
+use super::{Dragged, RasterView, events};
 
 impl RasterView {
     /// Keys, while the raster has the focus or the pointer is over it and nothing else has the focus.
-    pub(super) fn keys(&mut self, ui: &Ui, id: egui::Id, data: &RasterData, selection: &mut Selection, time: &mut Range, rows: &mut Range) {
+    pub(super) fn keys(&mut self, ui: &Ui, id: egui::Id, panel: &mut Panel, time: &mut Range, rows: &mut Range) {
         let focused = ui.memory(|m| m.focused());
         let mine = focused == Some(id) || (focused.is_none() && ui.rect_contains_pointer(ui.max_rect()));
         if !mine || ui.ctx().any_popup_open() {
@@ -43,14 +45,24 @@ impl RasterView {
         }
         for (key, forward) in [(Key::Period, true), (Key::Comma, false)] {
             if pressed(Modifiers::NONE, key) {
-                to_event(data, selection, time, forward);
+                to_event(&panel.data, &mut panel.cursor, time, forward);
             }
         }
     }
 
     /// Wheel, drags and double-clicks.
-    pub(super) fn mouse(&mut self, ui: &Ui, response: &Response, gutter: &Response, layout: &Layout, time: &mut Range, rows: &mut Range) {
-        let (scroll, zoom, shift) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers.shift));
+    #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
+    pub(super) fn mouse(
+        &mut self,
+        ui: &Ui,
+        response: &Response,
+        gutter: &Response,
+        layout: &Layout,
+        panel: &mut Panel,
+        time: &mut Range,
+        rows: &mut Range,
+    ) {
+        let (scroll, zoom, modifiers) = ui.input(|i| (i.smooth_scroll_delta(), i.zoom_delta(), i.modifiers));
         if let Some(at) = response.hover_pos() {
             let factor = f64::from(zoom) * f64::from(scroll.y * 0.005).exp();
             if factor != 1.0 {
@@ -66,15 +78,25 @@ impl RasterView {
                 *rows = rows.zoomed(layout.row(rows, at.y), factor);
             }
         }
-        let begins_box = response.drag_started_by(PointerButton::Secondary) || (response.drag_started_by(PointerButton::Primary) && shift);
-        if begins_box {
-            self.box_from = ui.input(|i| i.pointer.press_origin());
-        }
-        if response.drag_stopped() {
-            if let (Some(from), Some(to)) = (self.box_from.take(), response.interact_pointer_pos()) {
-                zoom_into(layout, time, rows, from, to);
+        let primary = response.drag_started_by(PointerButton::Primary);
+        if let Some(from) = ui.input(|i| i.pointer.press_origin()) {
+            if response.drag_started_by(PointerButton::Secondary) || (primary && modifiers.shift) {
+                self.dragged = Some(Dragged::Zoom(from));
+            } else if primary && modifiers.command {
+                self.dragged = Some(Dragged::Select(from));
             }
-        } else if self.box_from.is_none() && response.dragged_by(PointerButton::Primary) {
+        }
+        let is_box = matches!(self.dragged, Some(Dragged::Zoom(_) | Dragged::Select(_)));
+        if response.drag_stopped() {
+            let to = response.interact_pointer_pos();
+            match (self.dragged.take(), to) {
+                (Some(Dragged::Zoom(from)), Some(to)) => zoom_into(layout, time, rows, from, to),
+                (Some(Dragged::Select(from)), Some(to)) => {
+                    panel.selected = rows_between(&panel.data, layout.row(rows, from.y), layout.row(rows, to.y));
+                }
+                _ => {}
+            }
+        } else if !is_box && response.dragged_by(PointerButton::Primary) {
             let by = response.drag_delta();
             *time = time.moved(-f64::from(by.x / layout.plot.width()) * time.width());
             *rows = rows.moved(-f64::from(by.y / layout.plot.height()) * rows.width());
@@ -84,30 +106,29 @@ impl RasterView {
             fit(time, rows);
         }
     }
+}
 
-    /// A click on the row of `unit`.
-    pub(super) fn select(&mut self, selection: &mut Selection, data: &RasterData, unit: usize, modifiers: Modifiers) {
-        let row = |unit: usize| data.rows.row_of_unit.get(unit).map(|r| *r as usize);
-        match (modifiers.shift, self.anchor.and_then(row), row(unit)) {
-            (true, Some(a), Some(b)) => {
-                selection.units = data.rows.units.get(a.min(b)..=a.max(b)).unwrap_or_default().iter().copied().collect();
-                return;
-            }
-            _ if modifiers.command => {
-                if !selection.units.remove(&unit) {
-                    selection.units.insert(unit);
-                }
-            }
-            _ => {
-                // A second click on the only selected unit takes the selection back.
-                let again = selection.units.len() == 1 && selection.units.contains(&unit);
-                selection.units.clear();
-                if !again {
-                    selection.units.insert(unit);
-                }
-            }
+/// Units of all rows between two heights.
+fn rows_between(data: &RasterData, a: f64, b: f64) -> BTreeSet<usize> {
+    let (top, bottom) = (a.min(b).max(0.0).floor() as usize, a.max(b).max(0.0).ceil() as usize);
+    (top..bottom.min(data.rows.len())).filter_map(|row| data.rows.unit(row)).collect()
+}
+
+/// A click on the row of `unit`: alone, in addition (Shift), in addition or no longer (Ctrl).
+pub(super) fn select(selected: &mut BTreeSet<usize>, unit: usize, modifiers: Modifiers) {
+    // A second click on the only selected unit takes the selection back.
+    let only = selected.len() == 1 && selected.contains(&unit);
+    if modifiers.command {
+        if !selected.remove(&unit) {
+            selected.insert(unit);
         }
-        self.anchor = Some(unit);
+    } else if modifiers.shift {
+        selected.insert(unit);
+    } else {
+        selected.clear();
+        if !only {
+            selected.insert(unit);
+        }
     }
 }
 
@@ -130,8 +151,9 @@ fn zoom_into(layout: &Layout, time: &mut Range, rows: &mut Range, from: Pos2, to
     }
 }
 
-pub(super) fn go_to(selection: &mut Selection, time: &mut Range, seconds: f64) {
-    selection.cursor = Some(seconds.clamp(time.bounds.0, time.bounds.1));
+/// Show a time and put the cursor on it.
+pub(super) fn go_to(cursor: &mut Option<f64>, time: &mut Range, seconds: f64) {
+    *cursor = Some(seconds.clamp(time.bounds.0, time.bounds.1));
     if time.shown().is_none() {
         // From the full view nothing would move; look at ten seconds around the time.
         let half = 5.0f64.min((time.bounds.1 - time.bounds.0) / 4.0);
@@ -140,9 +162,10 @@ pub(super) fn go_to(selection: &mut Selection, time: &mut Range, seconds: f64) {
     *time = time.centred(seconds);
 }
 
-pub(super) fn to_event(data: &RasterData, selection: &mut Selection, time: &mut Range, forward: bool) {
-    let now = selection.cursor.filter(|c| *c >= time.start && *c <= time.stop).unwrap_or((time.start + time.stop) / 2.0);
+/// Go to the next (`forward`) or previous event.
+pub(super) fn to_event(data: &RasterData, cursor: &mut Option<f64>, time: &mut Range, forward: bool) {
+    let now = cursor.filter(|c| *c >= time.start && *c <= time.stop).unwrap_or((time.start + time.stop) / 2.0);
     if let Some((seconds, _)) = events::neighbour(&data.event_times, now, forward) {
-        go_to(selection, time, seconds);
+        go_to(cursor, time, seconds);
     }
 }

@@ -132,7 +132,7 @@ fn visit<'v>(place: &str, fields: &[(&'v str, &'v Value)], depth: usize, found: 
 /// One vector per element of an array of structs.
 fn array_trains(values: &[Value]) -> Option<Vec<Leaf<'_>>> {
     let leaf = |(k, v)| match v {
-        &Value::Numbers(ref n) if n.is_vector() && !n.is_logical() => {
+        Value::Numbers(n) if n.is_vector() && !n.is_logical() => {
             Some(Leaf { index: vec![k], times: (n.len() > 0).then_some(n), in_struct: false })
         }
         _ => None,

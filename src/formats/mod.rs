@@ -110,7 +110,7 @@ const TABLE: &[Format] = &[
     Format { known: Known { name: "MATLAB", extensions: &["mat"], writes: false }, sniff: mat::is_mat, read: mat::read },
     Format { known: Known { name: "SONATA spikes", extensions: &[], writes: false }, sniff: sonata::sniff, read: sonata::read },
     Format {
-        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: true },
+        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: false },
         sniff: binned_h5::is_binned,
         read: binned_h5::read,
     },

@@ -131,13 +131,14 @@ fn visit<'v>(place: &str, fields: &[(&'v str, &'v Value)], depth: usize, found: 
 
 /// One vector per element of an array of structs.
 fn array_trains(values: &[Value]) -> Option<Vec<Leaf<'_>>> {
-    let leaf = |(k, v)| match v {
-        &Value::Numbers(ref n) if n.is_vector() && !n.is_logical() => {
-            Some(Leaf { index: vec![k], times: (n.len() > 0).then_some(n), in_struct: false })
+    let mut leaves = Vec::with_capacity(values.len());
+    for (k, value) in values.iter().enumerate() {
+        let Value::Numbers(n) = value else { return None };
+        if !n.is_vector() || n.is_logical() {
+            return None;
         }
-        _ => None,
-    };
-    let leaves: Vec<Leaf> = values.iter().enumerate().map(leaf).collect::<Option<_>>()?;
+        leaves.push(Leaf { index: vec![k], times: (n.len() > 0).then_some(n), in_struct: false });
+    }
     any_train(&leaves).then_some(leaves)
 }
 

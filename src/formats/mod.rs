@@ -207,7 +207,8 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
         }
         (None, None) if head.starts_with(&[0x1f, 0x8b]) => Err(unknown("this is a gzip archive", "unpack it first")),
         (None, None) => {
-            let formats: Vec<String> = TABLE.iter().map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
+            let named = TABLE.iter().filter(|f| !f.known.extensions.is_empty());
+            let formats: Vec<String> = named.map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
             Err(unknown("the content is of no known format", &format!("these can be opened: {}", formats.join("; "))))
         }
     }

@@ -180,7 +180,11 @@ fn split(path: &Path, samples: &[i64], units: &[i64], segment: &[i64], n_units: 
     let mut segments: Vec<(Vec<f64>, Vec<u32>)> = vec![(Vec::new(), Vec::new())];
     for ((&sample, &unit), &at) in samples.iter().zip(units).zip(segment) {
         let Some(unit) = u32::try_from(unit).ok().filter(|&u| (u as usize) < n_units) else {
-            return Err(FormatError::corrupt(path, "unit_index", format!("it names unit {unit}, but there are {n_units} units")));
+            return Err(FormatError::corrupt(
+                path,
+                "unit_index",
+                format!("it names unit {unit}, expected 0 to {}", n_units.saturating_sub(1)),
+            ));
         };
         let Some(at) = usize::try_from(at).ok().filter(|&s| s < MOST_SEGMENTS) else {
             return Err(FormatError::corrupt(path, "segment_index", format!("it names segment {at}, expected 0 to {}", MOST_SEGMENTS - 1)));

@@ -13,7 +13,7 @@ use crate::samples::{full, read};
 
 const MUTANTS: u64 = 2000;
 
-fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+pub fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = original.to_vec();
     match random.random_range(0..4) {
         0 => bytes.truncate(random.random_range(0..original.len())),
@@ -81,7 +81,7 @@ impl Reason for spikescope::recording::Recording {
 }
 
 /// The most memory this process ever held, where the system tells.
-fn assert_memory_is_bounded() {
+pub fn assert_memory_is_bounded() {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).and_then(|v| v.trim().trim_end_matches(" kB").parse::<u64>().ok());
     if let Some(peak) = peak {

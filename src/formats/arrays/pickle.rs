@@ -13,6 +13,8 @@ use crate::recording::Column;
 const MOST_NODES: usize = 4_000_000;
 
 type Id = usize;
+/// Columns with their names.
+type Columns = Vec<(String, Column)>;
 
 /// One value. Values refer to each other by number, so that a pickle that contains itself does no harm.
 #[derive(Debug, Clone)]
@@ -59,7 +61,7 @@ impl Pickle {
 
     /// The columns of a dictionary from names to one-dimensional arrays or lists, alone or in an array of one object; and the
     /// names of entries that are of another kind.
-    pub(super) fn columns(&self) -> Option<(Vec<(String, Column)>, Vec<String>)> {
+    pub(super) fn columns(&self) -> Option<(Columns, Vec<String>)> {
         let mut id = self.root;
         if let Some(NumpyArray { values: ArrayValues::Objects(objects), .. }) = self.array(id) {
             id = *objects.first()?;

@@ -2,6 +2,14 @@
 //! never take the program down.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "formats/alf.rs"]
+mod alf;
+#[path = "formats/array_damage.rs"]
+mod array_damage;
+#[path = "formats/arrays.rs"]
+mod arrays;
+#[path = "formats/bad_arrays.rs"]
+mod bad_arrays;
 #[path = "formats/binned.rs"]
 mod binned;
 #[path = "formats/damage.rs"]
@@ -20,8 +28,14 @@ mod nex;
 mod nwb_layouts;
 #[path = "formats/phy.rs"]
 mod phy;
+#[path = "formats/npy_files.rs"]
+mod npy_files;
 #[path = "formats/samples.rs"]
 mod samples;
+#[path = "formats/sonata.rs"]
+mod sonata;
+#[path = "formats/spikeinterface.rs"]
+mod spikeinterface;
 #[path = "formats/text.rs"]
 mod text;
 #[path = "formats/text_bad.rs"]
@@ -175,18 +189,6 @@ fn a_wrong_extension_does_not_matter_when_the_content_is_clear() {
         std::fs::rename(folder.path().join(name), folder.path().join(wrong)).unwrap();
         assert_eq!(open_ok(&folder.path().join(wrong)).n_units(), full().n_units(), "{wrong}");
     }
-}
-
-#[test]
-fn pickled_and_other_arrays_are_refused_in_words() {
-    let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name);
-    let pickled = read(&fixture("pickled.npz")).unwrap_err();
-    assert!(matches!(pickled, FormatError::NpzLayout { .. }), "{pickled}");
-    assert!(pickled.to_string().contains("array 'spikes' holds pickled Python objects"), "{pickled}");
-    let other = read(&fixture("times_and_ids.npz")).unwrap_err();
-    assert!(other.to_string().contains("the arrays times, ids"), "{other}");
-    let compressed = read(&fixture("compressed.npz")).unwrap_err();
-    assert!(compressed.to_string().contains("compressed arrays"), "{compressed}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn files_without_units_say_so() {
 }
 
 #[test]
-fn text_and_npz_files_are_read_or_refused_in_words() {
+fn text_files_are_read_or_refused_in_words() {
     let Some(data) = shared() else { return };
     let all = expected(&data);
     let list = "derived/csv/spikes_long_seconds.csv";
@@ -133,15 +133,148 @@ fn text_and_npz_files_are_read_or_refused_in_words() {
         let error = read(&folder.join(file)).unwrap_err();
         assert!(matches!(error, FormatError::CsvLayout { .. }), "{file}: {error}");
     }
-    let npz = [
-        ("nma_steinmetz_style_PICKLED", "perhaps pickled) dat;"),
-        ("pynapple_tsgroup", "'_metadata' holds pickled"),
-        ("flat_times_ids", "times, ids, area"),
-    ];
-    for (file, words) in npz {
-        let error = read(&data.join(format!("derived/npz/{file}.npz"))).unwrap_err();
-        assert!(matches!(error, FormatError::NpzLayout { .. }) && error.to_string().contains(words), "{error}");
+}
+
+fn with(path: &Path, answers: &[(&str, &str)]) -> Recording {
+    let answers = answers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let options = OpenOptions { answers, ..OpenOptions::default() };
+    open(path, &options, &|_, _| true).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn assert_areas(recording: &Recording, wanted: &Value, file: &str) {
+    assert_eq!(&info_json(recording)["areas"], wanted, "{file}: areas");
+}
+
+#[test]
+fn npz_files_of_others_give_what_is_expected_of_them() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    for file in [
+        "spycon_ground_truth/sim1917Cell1Block1_tiny.npz",
+        "derived/ground_truth/glm10_easy.npz",
+        "derived/ground_truth/glm60_3areas_confound.npz",
+        "derived/npz/flat_times_ids.npz",
+        "derived/npz/pynapple_tsgroup.npz",
+    ] {
+        let (recording, want) = (read(&data.join(file)).unwrap_or_else(|e| panic!("{e}")), &all[file]);
+        compare(file, &recording, want);
+        let edges = info_json(&recording)["true_unit_edges"].clone();
+        if let Some(true_edges) = want.get("true_edges") {
+            assert_eq!(
+                edges["excitatory"].as_u64().unwrap() + edges["inhibitory"].as_u64().unwrap(),
+                true_edges.as_u64().unwrap(),
+                "{file}"
+            );
+        }
+        if let (Some(excitatory), Some(inhibitory)) = (want.get("edges_exc"), want.get("edges_inh")) {
+            assert_eq!((&edges["excitatory"], &edges["inhibitory"]), (excitatory, inhibitory), "{file}");
+        }
     }
+    // The connections are those of the table beside the file.
+    let easy = read(&data.join("derived/ground_truth/glm10_easy.npz")).unwrap();
+    let table = std::fs::read_to_string(data.join("derived/ground_truth/glm10_easy_connectivity.csv")).unwrap();
+    let found: Vec<String> = easy
+        .truth
+        .unwrap()
+        .unit_edges
+        .unwrap()
+        .iter()
+        .map(|e| format!("{},{},{:.4},{}", e.pre, e.post, e.weight, e.delay_s * 1e3))
+        .collect();
+    assert_eq!(found, table.lines().skip(1).collect::<Vec<_>>());
+
+    let pynapple = read(&data.join("derived/npz/pynapple_tsgroup.npz")).unwrap();
+    assert_areas(&pynapple, &serde_json::json!({"adn": 7, "ca1": 8}), "pynapple");
+    let single = read(&data.join("derived/npz/pynapple_ts_unit0.npz")).unwrap();
+    assert_eq!(single.spikes.block(), pynapple.spikes.unit(0));
+    let pickled = read(&data.join("derived/npz/nma_steinmetz_style_PICKLED.npz")).unwrap_err().to_string();
+    assert!(pickled.contains("array 'dat' holds pickled Python objects"), "{pickled}");
+    let counts = read(&data.join("derived/npz/steinmetz_Cori_plain.npz")).unwrap();
+    assert_eq!((counts.n_units(), counts.table("trials").unwrap().len()), (734, 100));
+    assert!((counts.table("trials").unwrap().start[0] - 65.274_408_32).abs() < 1e-6);
+    assert_eq!(counts.spikes.n_spikes(), 111_867, "as many spikes as the session that was made from these counts");
+}
+
+#[test]
+fn trials_of_the_time_warping_examples_are_put_one_after_another() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    for file in ["affinewarp_npz/motor_ctx_data.npz", "affinewarp_npz/pinene_data.npz"] {
+        let want = &all[file];
+        let recording = with(&data.join(file), &[]);
+        let info = info_json(&recording);
+        for key in ["n_units", "n_spikes", "spikes_per_unit", "unit_ids", "n_trials"] {
+            assert_eq!(&info[key], &want[key], "{file}: {key}");
+        }
+        // Back to milliseconds from the start of the trial, as the file has them.
+        let starts = &recording.table("trials").unwrap().start;
+        let local = |t: &f64| (t - starts[starts.partition_point(|s| s <= t) - 1]) * 1e3;
+        let times: Vec<f64> = recording.spikes.block().iter().map(local).collect();
+        let sum: f64 = times.iter().sum();
+        close(&serde_json::json!(sum), &want["sum_of_times"], 1e-6, file);
+        let last = times.iter().copied().fold(0.0, f64::max);
+        close(&serde_json::json!(last), &want["t_last"], 1e-6, file);
+        assert!(recording.report.choices.iter().any(|c| c.key == "time_unit" && c.value == "ms" && c.assumed), "{file}");
+    }
+    let motor = with(&data.join("affinewarp_npz/motor_ctx_data.npz"), &[]);
+    assert_eq!(motor.report.choices.iter().find(|c| c.key == "trial_events").unwrap().value, "tap1,tap2");
+    let tap: Vec<f64> = motor.table("trials").unwrap().event_times("tap1").unwrap();
+    assert!((tap[0] - 0.5).abs() < 1e-9, "{}", tap[0]);
+}
+
+#[test]
+fn alf_folders_and_sortings_give_what_is_expected_of_them() {
+    let Some(data) = shared() else { return };
+    let all = expected(&data);
+    for file in ["alf_ibl_fragments/slidingRP_unit/", "derived/alf_session/"] {
+        compare(file, &read(&data.join(file)).unwrap_or_else(|e| panic!("{e}")), &all[file]);
+    }
+    let want = &all["derived/alf_session/"];
+    let every = with(&data.join("derived/alf_session"), &[("silent_units", "keep")]);
+    assert_eq!(every.n_units() as u64, want["clusters_listed"].as_u64().unwrap());
+    assert_areas(&every, &want["areas_from_ccf_ids"], "alf_session");
+    let names: Vec<&str> = every.units.columns.iter().map(|c| c.name.as_str()).collect();
+    for column in ["depths", "peakToTrough", "uuids", "firing_rate", "label", "ks2_label"] {
+        assert!(names.contains(&column), "{column} is not in {names:?}");
+    }
+
+    let want = &all["derived/spikeinterface/sorting.npz"];
+    let sorting = read(&data.join("derived/spikeinterface/sorting.npz")).unwrap();
+    let folder = read(&data.join("derived/spikeinterface/numpy_folder")).unwrap();
+    for recording in [&sorting, &folder] {
+        assert_eq!(
+            (recording.n_units() as u64, recording.spikes.n_spikes() as u64),
+            (want["n_units"].as_u64().unwrap(), want["n_spikes"].as_u64().unwrap())
+        );
+        assert_eq!(recording.units.ids[2], "u2");
+    }
+    assert_eq!(sorting.fingerprint, folder.fingerprint);
+    assert!(folder.areas.len() > 1, "{:?}", folder.areas);
+}
+
+#[test]
+fn simulations_give_what_is_expected_of_them() {
+    let Some(data) = shared() else { return };
+    let mut files = 0;
+    for (key, want) in expected(&data).iter().filter(|(f, _)| f.starts_with("sonata/")) {
+        files += 1;
+        let file = key.split('#').next().unwrap();
+        let info = info_json(&read(&data.join(file)).unwrap_or_else(|e| panic!("{e}")));
+        for what in ["n_units", "n_spikes", "spikes_per_unit", "unit_ids"] {
+            assert_eq!(&info[what], &want[what], "{key}: {what}");
+        }
+        for what in ["t_first", "t_last", "sum_of_times"] {
+            close(&serde_json::json!(info[what].as_f64().unwrap() * 1e3), &want[what], 1e-9, &format!("{key}: {what}"));
+        }
+    }
+    assert!(files >= 3, "only {files} SONATA files found");
+    let folder = data.join("sonata/pysonata_tests");
+    let spikes = |file: &str| read(&folder.join(file)).unwrap_or_else(|e| panic!("{e}")).spikes;
+    assert_eq!(spikes("spikes.old.h5"), spikes("spikes.one_pop.h5"));
+    assert_eq!(spikes("spikes.one_pop.csv").n_spikes(), 124);
+    let network = with(&data.join("sonata/300_intfire/output/spikes.h5"), &[("silent_units", "keep"), ("area", "ei")]);
+    assert_eq!((network.n_units(), network.areas.as_slice()), (300, &["e".to_owned(), "i".to_owned()][..]));
+    assert!(told(&network, NoteKind::Advice, "v1_v1_edges.h5"), "{:?}", network.report);
 }
 
 /// Spikes, units and areas of two recordings, whatever the units are called.

@@ -145,7 +145,7 @@ impl Import<'_> {
     }
 
     /// Why nothing can be read: pickled objects, or names that say nothing.
-    fn unknown(&self) -> FormatError {
+    fn unknown(&mut self) -> FormatError {
         let layout =
             |problem: String, remedy: &str| FormatError::NpzLayout { path: self.path.to_owned(), problem, remedy: remedy.to_owned() };
         if let Some(one) = self.arrays.listed.iter().find(|a| a.is_pickled()) {
@@ -160,6 +160,11 @@ impl Import<'_> {
         let vectors: Vec<(&str, &str)> =
             self.arrays.listed.iter().filter(|a| a.is_vector()).map(|a| (a.name.as_str(), a.name.as_str())).collect();
         let listed = self.arrays.described();
+        if vectors.is_empty()
+            && let Some(problem) = self.arrays.problem.take()
+        {
+            return problem;
+        }
         if vectors.is_empty() {
             return layout(
                 format!("none of the arrays {listed} holds spike times or counts"),

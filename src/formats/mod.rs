@@ -224,7 +224,8 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
             Err(unknown(&found, "it may be cut off, compressed or of another kind; copy it again or rename it"))
         }
         (None, None) => {
-            let formats: Vec<String> = TABLE.iter().map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
+            let named = TABLE.iter().filter(|f| !f.known.extensions.is_empty());
+            let formats: Vec<String> = named.map(|f| format!("{} (.{})", f.known.name, f.known.extensions.join(", ."))).collect();
             Err(unknown("the content is of no known format", &format!("these can be opened: {}", formats.join("; "))))
         }
     }

@@ -36,12 +36,15 @@ pub(super) fn sniff(probe: &Probe) -> bool {
     }
 }
 
+/// Samples and units of the spikes of a segment.
+type Segment = (Vec<f64>, Vec<u32>);
+
 /// A sorting as it is stored.
 struct Sorting {
     unit_ids: Vec<String>,
     rate: f64,
     /// Samples and units of every segment.
-    segments: Vec<(Vec<f64>, Vec<u32>)>,
+    segments: Vec<Segment>,
     columns: Vec<NamedColumn>,
 }
 
@@ -176,11 +179,15 @@ fn listed(folder: &Path, extension: &str) -> Vec<(String, std::path::PathBuf)> {
     named.filter_map(|p| Some((p.file_stem()?.to_string_lossy().into_owned(), p))).filter(|(n, _)| !n.starts_with('.')).collect()
 }
 
-fn split(path: &Path, samples: &[i64], units: &[i64], segment: &[i64], n_units: usize) -> Result<Vec<(Vec<f64>, Vec<u32>)>, FormatError> {
-    let mut segments: Vec<(Vec<f64>, Vec<u32>)> = vec![(Vec::new(), Vec::new())];
+fn split(path: &Path, samples: &[i64], units: &[i64], segment: &[i64], n_units: usize) -> Result<Vec<Segment>, FormatError> {
+    let mut segments: Vec<Segment> = vec![(Vec::new(), Vec::new())];
     for ((&sample, &unit), &at) in samples.iter().zip(units).zip(segment) {
         let Some(unit) = u32::try_from(unit).ok().filter(|&u| (u as usize) < n_units) else {
-            return Err(FormatError::corrupt(path, "unit_index", format!("it names unit {unit}, but there are {n_units} units")));
+            return Err(FormatError::corrupt(
+                path,
+                "unit_index",
+                format!("it names unit {unit}, expected 0 to {}", n_units.saturating_sub(1)),
+            ));
         };
         let Some(at) = usize::try_from(at).ok().filter(|&s| s < MOST_SEGMENTS) else {
             return Err(FormatError::corrupt(path, "segment_index", format!("it names segment {at}, expected 0 to {}", MOST_SEGMENTS - 1)));

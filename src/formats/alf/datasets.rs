@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// Deeper folders belong to something else.
-const DEEPEST: usize = 5;
+const DEEPEST: usize = 8;
 const MOST_FOLDERS: usize = 500;
 /// Folders from a probe up to its session: `pykilosort`, `probe00`, `alf`.
 const UP: usize = 4;

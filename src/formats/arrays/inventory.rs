@@ -72,6 +72,8 @@ pub(super) struct Inventory {
     zip: Option<Zip>,
     max_bytes: u64,
     pub(super) listed: Vec<Listed>,
+    /// Why the first array that cannot be read cannot be read.
+    pub(super) problem: Option<FormatError>,
 }
 
 impl Inventory {
@@ -80,8 +82,9 @@ impl Inventory {
         let read = std::fs::File::open(path).and_then(|mut f| std::io::Read::read(&mut f, &mut head));
         read.map_err(|e| FormatError::not_readable(path, e))?;
         if head.starts_with(b"\x93NUMPY") {
-            let listed = vec![Listed { name: "array".to_owned(), header: npy::file_header(path) }];
-            return Ok(Self { path: path.to_owned(), zip: None, max_bytes, listed });
+            let (header, problem) = known(path, "the array", npy::file_header(path));
+            let listed = vec![Listed { name: "array".to_owned(), header }];
+            return Ok(Self { path: path.to_owned(), zip: None, max_bytes, listed, problem });
         }
         let mut zip = Zip::open(path)?;
         let entries = zip.entries.clone();
@@ -92,12 +95,14 @@ impl Inventory {
                 format!("it holds {} arrays, which no recording has", entries.len()),
             ));
         }
-        let listed = entries.iter().filter_map(|entry| {
-            let name = entry.name.strip_suffix(".npy")?.to_owned();
-            Some(Listed { name, header: npy::header(&mut zip, entry) })
-        });
-        let listed = listed.collect();
-        Ok(Self { path: path.to_owned(), zip: Some(zip), max_bytes, listed })
+        let (mut listed, mut first) = (Vec::new(), None);
+        for entry in &entries {
+            let Some(name) = entry.name.strip_suffix(".npy") else { continue };
+            let (header, problem) = known(path, name, npy::header(&mut zip, entry));
+            first = first.or(problem);
+            listed.push(Listed { name: name.to_owned(), header });
+        }
+        Ok(Self { path: path.to_owned(), zip: Some(zip), max_bytes, listed, problem: first })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Listed> {
@@ -148,5 +153,16 @@ impl Inventory {
 
     pub(super) fn damaged(&self, name: &str, problem: impl Into<String>) -> FormatError {
         FormatError::corrupt(&self.path, name, problem)
+    }
+}
+
+/// A header, and why its values cannot be read.
+fn known(path: &Path, name: &str, header: Result<Header, FormatError>) -> (Option<Header>, Option<FormatError>) {
+    match header {
+        Ok(header) => {
+            let problem = header.unreadable().map(|p| FormatError::corrupt(path, name, p));
+            (Some(header), problem)
+        }
+        Err(error) => (None, Some(error)),
     }
 }

@@ -140,9 +140,9 @@ fn columns_of(import: &mut Import, start: &[f64], per_second: f64, window: (f64,
     let is_event = |c: &NamedColumn| {
         let Column::Float(values) = &c.values else { return false };
         let finite: Vec<f64> = values.iter().map(|v| v / per_second).filter(|v| v.is_finite()).collect();
-        let latest = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let farthest = finite.iter().map(|v| v.abs()).fold(0.0, f64::max);
         // Contrasts of 0 to 1 in a trial of 2000 ms are no times.
-        !finite.is_empty() && finite.iter().all(|&v| v >= from && v <= to) && latest - from > 0.05 * (to - from)
+        !finite.is_empty() && finite.iter().all(|&v| v >= from && v <= to) && farthest > 0.05 * (to - from)
     };
     let proposed: Vec<String> = found.iter().filter(|c| is_event(c)).map(|c| c.name.clone()).collect();
     let answered = import.choices.answer("trial_events").map(str::to_owned);

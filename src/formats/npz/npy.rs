@@ -13,6 +13,7 @@ use crate::recording::Column;
 /// Longest header that is read, bytes.
 const LONGEST_HEADER: usize = 1 << 17;
 const PIECE: usize = 1 << 18;
+const NO_HEADER: &str = "it does not begin with an .npy header";
 
 /// Values of an array.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +106,11 @@ impl Header {
         self.descr == "|O" || self.descr == "O"
     }
 
+    /// Why values of this kind are not read.
+    pub(in crate::formats) fn unreadable(&self) -> Option<&str> {
+        self.dtype.as_ref().err().map(String::as_str)
+    }
+
     /// True for numbers and truth values.
     pub(in crate::formats) fn is_number(&self) -> bool {
         self.dtype.as_ref().is_ok_and(Dtype::is_number)
@@ -116,22 +122,27 @@ impl Header {
     }
 }
 
-/// Header of an entry, as far as it can be read.
-pub(in crate::formats) fn header(zip: &mut Zip, entry: &Entry) -> Option<Header> {
+/// Header of an entry.
+pub(in crate::formats) fn header(zip: &mut Zip, entry: &Entry) -> Result<Header, FormatError> {
     let mut bytes = Vec::new();
-    let _ = zip.read(entry, |piece| {
+    let read = zip.read(entry, |piece| {
         bytes.extend_from_slice(piece);
         // The first piece is enough.
         Err(FormatError::Cancelled { path: Default::default() })
     });
-    parse_header(&bytes)
+    match (parse_header(&bytes), read) {
+        (Some(header), _) => Ok(header),
+        (None, Err(error)) if !matches!(error, FormatError::Cancelled { .. }) => Err(error),
+        _ => Err(FormatError::corrupt(&zip.path, entry.name.trim_end_matches(".npy"), NO_HEADER)),
+    }
 }
 
-/// Header of an `.npy` file, as far as it can be read.
-pub(in crate::formats) fn file_header(path: &Path) -> Option<Header> {
+/// Header of an `.npy` file.
+pub(in crate::formats) fn file_header(path: &Path) -> Result<Header, FormatError> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(LONGEST_HEADER as u64).read_to_end(&mut bytes).ok()?;
-    parse_header(&bytes)
+    let read = std::fs::File::open(path).and_then(|f| f.take(LONGEST_HEADER as u64).read_to_end(&mut bytes));
+    read.map_err(|e| FormatError::not_readable(path, e))?;
+    parse_header(&bytes).ok_or_else(|| FormatError::corrupt(path, "the array", NO_HEADER))
 }
 
 /// Read one array of an NPZ file, at most `max_bytes` long.
@@ -173,7 +184,7 @@ pub(in crate::formats) fn pickled_bytes(zip: &mut Zip, name: &str, max_bytes: u6
         bytes.extend_from_slice(piece);
         Ok(())
     })?;
-    let header = parse_header(&bytes).ok_or_else(|| FormatError::corrupt(&zip.path, name, "it does not begin with an .npy header"))?;
+    let header = parse_header(&bytes).ok_or_else(|| FormatError::corrupt(&zip.path, name, NO_HEADER))?;
     Ok(bytes.split_off(header.len.min(bytes.len())))
 }
 
@@ -213,7 +224,7 @@ impl Decoder {
             Some((_, builder)) => builder.add(piece),
             None => {
                 too_big(&self.path, &self.object, self.size, self.max_bytes)?;
-                let header = parse_header(piece).ok_or_else(|| self.damaged("it does not begin with an .npy header"))?;
+                let header = parse_header(piece).ok_or_else(|| self.damaged(NO_HEADER))?;
                 let dtype = header.dtype.clone().map_err(|e| self.damaged(e))?;
                 let count = self.fitting(&header, &dtype)?;
                 too_big(&self.path, &self.object, (count as u64).saturating_mul(dtype.decoded_bytes()), self.max_bytes)?;
@@ -371,7 +382,7 @@ mod tests {
         assert_eq!(problem("'<M8[ns]'", "(1,)", &[0; 8]), "values of kind <M8[ns] are not read; save numbers (times in seconds)");
         assert_eq!(problem("'<c16'", "(1,)", &[0; 16]), "values of kind <c16 are not read; save numbers (times in seconds)");
         assert_eq!(problem("'<u8'", "(1,)", &[255; 8]), "an integer is larger than 2^63");
-        assert_eq!(problem("'|u1'", "(2000000,)", &[0; 2_000_000]), "it claims 2000071 bytes, but at most 1048576 are read");
+        assert_eq!(problem("'|u1'", "(2000000,)", &[0; 2_000_000]), "it claims 2000074 bytes, but at most 1048576 are read");
         assert_eq!(problem("'|u1'", "7", &[0]), "it does not begin with an .npy header");
     }
 }

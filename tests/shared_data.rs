@@ -10,7 +10,7 @@ use serde_json::Value;
 use spikescope::formats::{FormatError, OpenOptions, info::info_json, open};
 use spikescope::recording::{AreaRule, NoteKind, Recording, TrialPlan};
 
-const CHECKS: usize = 8;
+const CHECKS: usize = 15;
 
 fn shared() -> Option<PathBuf> {
     let named = std::env::var_os("SPIKESCOPE_SHARED").map(PathBuf::from);

@@ -131,7 +131,7 @@ pub fn synchrony(spikes: &SpikeTrains, check: &SynchronyCheck) -> Result<Synchro
     }
     let (first, last) = spikes.time_range().unwrap_or((0.0, 0.0));
     let length = (last - first) / check.bin_s;
-    if !(length < MOST_BINS) {
+    if length.is_nan() || length >= MOST_BINS {
         return Err(SynchronyError::TooLong { bin_ms: format!("{}", 1e3 * check.bin_s) });
     }
     let bins = (length as usize / WINDOW + 1) * WINDOW;

@@ -88,7 +88,7 @@ impl Areas {
         if let Some((column, ranges)) = &self.depth {
             sidecar.areas.push(AreaEdit::Depth { column: column.clone(), ranges: ranges.clone() });
         }
-        let quality = (!self.assign.is_empty()).then(|| UnitQuality::of(original)).unwrap_or_default();
+        let quality = if self.assign.is_empty() { UnitQuality::default() } else { UnitQuality::of(original) };
         for (area, expression) in &self.assign {
             let units = QualityFilter::expression(expression).kept(original, &quality).map_err(|e| Usage(e.to_string()))?;
             sidecar.areas.push(AreaEdit::Assign { units, area: area.clone() });

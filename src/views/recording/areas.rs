@@ -38,8 +38,8 @@ impl AreaForm {
         self.list_of_areas(ui, recording, &mut sidecar);
         ui.add_space(4.0);
         self.by_hand(ui, recording, selection, &mut sidecar);
-        self.from_columns(ui, recording, &mut sidecar);
-        self.from_list(ui, actions);
+        self.by_columns(ui, recording, &mut sidecar);
+        self.by_list(ui, actions);
         if let Some(problem) = &self.problem {
             ui.colored_label(ui.visuals().error_fg_color, problem);
         }
@@ -58,7 +58,7 @@ impl AreaForm {
             for (area, (name, text)) in recording.areas.iter().zip(&mut self.names).enumerate() {
                 let (rect, _) = ui.allocate_exact_size(Vec2::splat(11.0), Sense::hover());
                 ui.painter().rect_filled(rect, 2.5, style.area(area));
-                let field = ui.add(egui::TextEdit::singleline(text).desired_width(130.0).hint_text("no area"));
+                let field = ui.add_sized([130.0, 22.0], egui::TextEdit::singleline(text).hint_text("no area"));
                 named(&field, &format!("Name of {}", shown_area(name)));
                 if field.lost_focus() {
                     let new = text.trim();
@@ -103,7 +103,7 @@ impl AreaForm {
         });
     }
 
-    fn from_columns(&mut self, ui: &mut Ui, recording: &Arc<Recording>, sidecar: &mut Sidecar) {
+    fn by_columns(&mut self, ui: &mut Ui, recording: &Arc<Recording>, sidecar: &mut Sidecar) {
         if recording.units.columns.is_empty() {
             return;
         }
@@ -149,7 +149,7 @@ impl AreaForm {
         });
     }
 
-    fn from_list(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+    fn by_list(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("From a list unit,area");
             let field = egui::TextEdit::singleline(&mut self.list).desired_width(190.0).hint_text("/data/areas.csv");

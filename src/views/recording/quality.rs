@@ -50,7 +50,7 @@ impl QualityForm {
         egui::Grid::new("quality").num_columns(3).spacing([10.0, 4.0]).show(ui, |ui| {
             for ((name, unit, help), text) in FIELDS.into_iter().zip(&mut self.fields) {
                 let label = ui.label(name).on_hover_text(help);
-                ui.add(egui::TextEdit::singleline(text).desired_width(60.0).hint_text("any")).labelled_by(label.id);
+                ui.add_sized([70.0, 22.0], egui::TextEdit::singleline(text).hint_text("any")).labelled_by(label.id);
                 ui.label(unit);
                 ui.end_row();
             }

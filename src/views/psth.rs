@@ -185,7 +185,7 @@ impl PsthView {
             .filter(|a| selection.areas.is_empty() || selection.areas.contains(a))
             .filter_map(|area| {
                 let units = recording.units_of_area(area);
-                (!units.is_empty()).then(|| Subject { area, units, unit: None })
+                if units.is_empty() { None } else { Some(Subject { area, units, unit: None }) }
             })
             .collect();
         if self.show == Show::Areas || selection.units.is_empty() {

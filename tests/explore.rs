@@ -204,6 +204,22 @@ fn the_unit_table_filters_by_what_it_computes_and_its_order_is_undone() {
 }
 
 #[test]
+fn ten_thousand_units_are_filtered_and_only_rows_in_view_are_made() {
+    let mut harness = show([900.0, 500.0], Theme::Light, data::many_units(), None, Some("units"));
+    let rows =
+        |h: &Window<'_>| h.query_all_by_label_contains("unit ").filter(|n| n.accesskit_node().role() == egui::accesskit::Role::Row).count();
+    assert!((5..60).contains(&rows(&harness)), "{} rows", rows(&harness));
+    click(&mut harness, "Select shown");
+    assert_eq!(harness.state().selection().units.len(), 10_000);
+    harness.get_by_label("Filter").focus();
+    harness.step();
+    type_text(&mut harness, "depth > 500 and area == 'area 0'");
+    assert!(says(&harness, "100 of 10\u{a0}000 units"));
+    click(&mut harness, "Select shown");
+    assert_eq!(harness.state().selection().units, (0..10_000).step_by(100).collect());
+}
+
+#[test]
 fn time_plays_loops_and_steps_from_bar_and_keyboard() {
     let mut harness = show([1500.0, 950.0], Theme::Light, recording(), None, None);
     select(&mut harness, |s| s.window = Some((10.0, 12.0)));

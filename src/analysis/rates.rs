@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_rate_map_is_in_hertz_and_does_not_change_when_the_window_moves() {
-        let spikes: Vec<f64> = (0..2000).map(|k| f64::from(k) * 0.01 + 0.003 * f64::from(k % 3)).collect();
+        // No spike on an edge of a bin: there, rounding may put it into either of the two.
+        let spikes: Vec<f64> = (0..2000).map(|k| f64::from(k) * 0.01 + 0.003 * f64::from(k % 3) + 0.001).collect();
         let map = rate_map(&[&spikes, &[]], (5.0, 15.0), 100, 0.2);
         assert!(map.row(0).iter().all(|r| (r - 100.0).abs() < 2.0) && map.row(1).iter().all(|r| *r == 0.0));
         let later = rate_map(&[&spikes], (6.0, 16.0), 100, 0.2);

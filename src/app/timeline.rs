@@ -70,7 +70,7 @@ pub struct Timeline {
 impl Timeline {
     /// Know this recording.
     pub fn follow(&mut self, recording: &Arc<Recording>, selection: &Selection) {
-        if !self.known.as_ref().is_some_and(|k| k.recording.fingerprint == recording.fingerprint) {
+        if self.known.as_ref().is_none_or(|k| k.recording.fingerprint != recording.fingerprint) {
             let bounds = time_bounds(recording);
             self.known = Some(Known {
                 bounds,
@@ -329,7 +329,7 @@ mod tests {
         let next = go(Command::NextEvent { forward: true });
         assert_eq!((next.cursor, next.window), (Some(50.0), Some((48.0, 52.0))));
         assert_eq!(go(Command::NextEvent { forward: false }).cursor, Some(10.0));
-        assert_eq!(go(Command::TimeStart).window.unwrap().0, timeline_start());
+        assert!((go(Command::TimeStart).window.unwrap().0 - timeline_start()).abs() < 1e-9);
         assert!(go(Command::Loop).looped.is_some() && go(Command::Loop).looped.is_none());
         assert!(go(Command::Play).playback.playing);
         let all = go(Command::AllTime);

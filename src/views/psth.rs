@@ -51,6 +51,8 @@ pub struct PsthView {
     after_s: f64,
     bin_ms: f64,
     sd_ms: f64,
+    /// Settings that a narrow view hides are shown.
+    more: bool,
     /// Recording for which the window was chosen.
     chosen_for: Option<String>,
     work: Background<Job, Psth>,
@@ -66,6 +68,7 @@ impl Default for PsthView {
             after_s: 0.5,
             bin_ms: 10.0,
             sd_ms: 15.0,
+            more: false,
             chosen_for: None,
             work: Background::default(),
         }
@@ -135,6 +138,8 @@ impl PsthView {
     }
 
     fn controls(&mut self, ui: &mut Ui, recording: &Recording, context: &mut ViewContext<'_>) {
+        // In a narrow view the plots need the room more than settings that rarely change.
+        let narrow = ui.available_width() < 520.0;
         ui.horizontal_wrapped(|ui| {
             let shows = [
                 (Show::Units, "By unit", "One panel per selected unit"),
@@ -142,21 +147,31 @@ impl PsthView {
             ];
             widgets::segmented(ui, &mut self.show, &shows);
             self.alignment.controls(ui, recording, context.run);
-            widgets::amount(ui, "Before", &mut self.before_s, 0.0..=60.0, "s", 0.01);
-            widgets::amount(ui, "After", &mut self.after_s, 0.01..=60.0, "s", 0.01);
-            widgets::amount(ui, "Bin", &mut self.bin_ms, 0.5..=1000.0, "ms", 0.2);
-            widgets::amount(ui, "Smoothing SD", &mut self.sd_ms, 0.0..=1000.0, "ms", 0.2);
-            widgets::caption(ui, "Band", 190.0);
-            let bands = [
-                (BandKind::Hidden, "None", "No band"),
-                (BandKind::StandardError, "SEM", "One standard error of the mean on either side"),
-                (BandKind::Bootstrap, "Bootstrap", "Central 95 % of the means of resampled trials"),
-            ];
-            widgets::segmented(ui, &mut self.band, &bands);
+            if narrow {
+                ui.toggle_value(&mut self.more, "Window and bins");
+            }
+            if !narrow || self.more {
+                self.details(ui);
+            }
             if !context.selection.trials.rows.is_empty() && ui.button("Clear selected trials").clicked() {
                 context.selection.trials = super::TrialSet::default();
             }
         });
+    }
+
+    /// Window, bins, smoothing and band.
+    fn details(&mut self, ui: &mut Ui) {
+        widgets::amount(ui, "Before", &mut self.before_s, 0.0..=60.0, "s", 0.01);
+        widgets::amount(ui, "After", &mut self.after_s, 0.01..=60.0, "s", 0.01);
+        widgets::amount(ui, "Bin", &mut self.bin_ms, 0.5..=1000.0, "ms", 0.2);
+        widgets::amount(ui, "Smoothing SD", &mut self.sd_ms, 0.0..=1000.0, "ms", 0.2);
+        widgets::caption(ui, "Band", 190.0);
+        let bands = [
+            (BandKind::Hidden, "None", "No band"),
+            (BandKind::StandardError, "SEM", "One standard error of the mean on either side"),
+            (BandKind::Bootstrap, "Bootstrap", "Central 95 % of the means of resampled trials"),
+        ];
+        widgets::segmented(ui, &mut self.band, &bands);
     }
 
     /// Bin width, seconds: as asked for, but not so narrow that a wide window has too many bins.
@@ -170,7 +185,7 @@ impl PsthView {
             .filter(|a| selection.areas.is_empty() || selection.areas.contains(a))
             .filter_map(|area| {
                 let units = recording.units_of_area(area);
-                (!units.is_empty()).then(|| Subject { area, units, unit: None })
+                if units.is_empty() { None } else { Some(Subject { area, units, unit: None }) }
             })
             .collect();
         if self.show == Show::Areas || selection.units.is_empty() {

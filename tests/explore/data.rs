@@ -82,3 +82,17 @@ pub fn one_spike() -> Arc<Recording> {
     };
     Arc::new(Recording::new(parts, Source::File("one.nwb".into())).unwrap())
 }
+
+/// Ten thousand units of a few spikes each, every hundredth of them deep.
+pub fn many_units() -> Arc<Recording> {
+    let n = 10_000;
+    let parts = RecordingParts {
+        name: "many".to_owned(),
+        spikes: SpikeTrains::from_units((0..n).map(|u| (0..5).map(|k| f64::from(k) * 10.0 + f64::from(u) * 1e-3).collect())),
+        unit_ids: (0..n).map(|u| u.to_string()).collect(),
+        unit_areas: (0..n).map(|u| format!("area {}", u % 20)).collect(),
+        unit_columns: vec![column("depth", Column::Float((0..n).map(|u| if u % 100 == 0 { 900.0 } else { 10.0 }).collect()))],
+        ..RecordingParts::default()
+    };
+    Arc::new(Recording::new(parts, Source::File("many.nwb".into())).unwrap())
+}

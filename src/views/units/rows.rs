@@ -353,7 +353,10 @@ mod tests {
         let table = UnitRows::new(&recording, false);
         let table = UnitRows { metrics: Arc::new(UnitMetrics::of(&recording)), ..table };
         let csv = table.csv(&recording, &[3, 0]);
-        let rows = "2,\"a, \"\"b\"\"\",2,0.2,NaN,0.02,3,4\n10,M1,3,0.3,1.1313708498984762,0.03,2.5,1\n";
+        // Intervals of 1 and 9 s.
+        let cv = isi_cv(&[0.0, 1.0, 10.0], &[]);
+        assert!((cv - 32f64.sqrt() / 5.0).abs() < 1e-12);
+        let rows = format!("2,\"a, \"\"b\"\"\",2,0.2,NaN,0.02,3,4\n10,M1,3,0.3,{cv},0.03,2.5,1\n");
         assert_eq!(csv, format!("id,area,spikes,rate_hz,cv_isi,presence,snr,rate (file)\n{rows}"));
         assert_eq!(table.text(&recording, 1, 6), "–");
         assert_eq!(table.text(&recording, 0, 3), "0.30");

@@ -72,7 +72,8 @@ impl Reading<'_> {
         let kept = self.keep(&tables, &ids)?;
         let (times, offsets) = sort(&times, &clusters, &ids, &kept, per_second);
         let mut columns = tables.columns(&kept);
-        depth::add(self.folder, self.options, &mut self.choices, &ids, &kept, &clusters, &mut columns, &mut self.report)?;
+        let found = depth::Clusters { ids: &ids, kept: &kept, of_spikes: &clusters };
+        depth::add(self.folder, self.options, &mut self.choices, &found, &mut columns, &mut self.report)?;
         let unit_areas = self.areas(&columns, kept.len())?;
         let unit_ids: Vec<String> = kept.iter().filter_map(|&k| ids.get(k)).map(i64::to_string).collect();
         progress.at(0.9, "checking spike times")?;

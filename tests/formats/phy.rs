@@ -189,6 +189,9 @@ fn damaged_extras_do_not_keep_the_spikes_away() {
     }
 }
 
+/// Files, answers, and what is said.
+type Case<'c> = (Vec<(&'c str, Vec<u8>)>, &'c [(&'c str, &'c str)], String);
+
 #[test]
 fn bad_folders_are_refused_with_these_words() {
     let times = |kind: &str, shape: &[usize], values: &[u8]| changed("spike_times.npy", Some(npy(kind, false, shape, values)));
@@ -203,7 +206,7 @@ fn bad_folders_are_refused_with_these_words() {
             "and nothing else says how many samples are a second; 30000 is usual; answer with --import sampling_rate_hz=VALUE (in Hz)";
         format!("FOLDER: {problem}, {usual}")
     };
-    let cases: Vec<(Vec<(&str, Vec<u8>)>, &[(&str, &str)], String)> = vec![
+    let cases: Vec<Case> = vec![
         (changed("spike_times.npy", Some(Vec::new())), &[], damaged("spike_times.npy", "the file is empty")),
         (changed("spike_times.npy", Some(b"<html>404</html>".to_vec())), &[], damaged("spike_times.npy", "it does not begin with an .npy header")),
         (changed("spike_times.npy", Some(cut)), &[], damaged("spike_times.npy", "its shape [6] needs 116 bytes, the file has 92")),

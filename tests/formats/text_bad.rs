@@ -16,6 +16,9 @@ fn refusal(name: &str, bytes: &[u8], answers: &[(&str, &str)]) -> String {
 const EXPECTED: &str = "expected one spike per line (columns like 'unit,time_s'; name yours with --import role/NAME=unit and \
     role/NAME=time), times of one unit per column or line, or counts per bin";
 
+/// File name, content, answers, and what is said.
+type Case<'c> = (&'c str, Vec<u8>, &'c [(&'c str, &'c str)], String);
+
 #[test]
 fn bad_texts_are_refused_with_these_words() {
     let many = "1,0.5\n".repeat(600);
@@ -30,7 +33,7 @@ fn bad_texts_are_refused_with_these_words() {
     changed[crc] ^= 0xff;
     let archive = "FILE: the gzip archive is damaged: it is cut off or its bytes were changed; copy or download the file again";
     let utf16_half: Vec<u8> = b"\xff\xfeu".to_vec();
-    let cases: Vec<(&str, Vec<u8>, &[(&str, &str)], String)> = vec![
+    let cases: Vec<Case> = vec![
         ("a.csv", Vec::new(), &[], "FILE: the file is empty; copy or download it again".to_owned()),
         ("a.csv", b"\n \n# nothing\n".to_vec(), &[], layout("there are no lines with data in the file")),
         ("a.csv", utf16_half, &[], layout("there are no lines with data in the file")),
@@ -203,7 +206,7 @@ fn names_that_are_no_text_and_folders_without_permission() {
     assert_eq!(open(&path, &with(&[]), &|_, _| true).unwrap().n_units(), 1);
     let closed = folder.path().join("closed");
     std::fs::create_dir(&closed).unwrap();
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o0)).unwrap();
     let found = open(&closed, &with(&[]), &|_, _| true).unwrap_err().to_string();
     // An administrator may read it all the same, and finds nothing.
     let refused = found.ends_with("cannot be read (Permission denied (os error 13)); check that the file exists and that you may read it");

@@ -13,15 +13,22 @@ const POSITIONS: &str = "channel_positions.npy";
 const MAP: &str = "channel_map.npy";
 const SHAPES: &str = "templates.npy";
 
+/// The clusters of a folder.
+pub(super) struct Clusters<'a> {
+    /// All with spikes, ascending.
+    pub(super) ids: &'a [i64],
+    /// Indices into `ids`.
+    pub(super) kept: &'a [usize],
+    /// The cluster of every spike.
+    pub(super) of_spikes: &'a [f64],
+}
+
 /// Add (or replace) the unit column `depth` in µm, from where the user or the files say.
-#[allow(clippy::too_many_arguments)]
 pub(super) fn add(
     folder: &Path,
     options: &OpenOptions,
     choices: &mut Choices,
-    ids: &[i64],
-    kept: &[usize],
-    clusters: &[f64],
+    clusters: &Clusters,
     columns: &mut Vec<NamedColumn>,
     report: &mut ImportReport,
 ) -> Result<(), FormatError> {
@@ -51,8 +58,8 @@ pub(super) fn add(
     };
     let way = choices.pick(&question, &ways)?;
     let found = match way.as_str() {
-        "channel" => channel.and_then(|c| columns.get(c)).map(|column| by_channel(folder, options, &column.values, kept.len())),
-        "template" => Some(by_template(folder, options, ids, kept, clusters)),
+        "channel" => channel.and_then(|c| columns.get(c)).map(|column| by_channel(folder, options, &column.values, clusters.kept.len())),
+        "template" => Some(by_template(folder, options, clusters)),
         _ => None,
     };
     let values = match (way.as_str(), found) {
@@ -100,16 +107,16 @@ fn by_channel(folder: &Path, options: &OpenOptions, channels: &Column, units: us
 }
 
 /// Merged clusters have no template of their own: the one that most of their spikes were found with counts.
-fn by_template(folder: &Path, options: &OpenOptions, ids: &[i64], kept: &[usize], clusters: &[f64]) -> Result<Vec<f64>, FormatError> {
+fn by_template(folder: &Path, options: &OpenOptions, clusters: &Clusters) -> Result<Vec<f64>, FormatError> {
     let heights = heights(folder, options)?;
     let peaks = peak_channels(folder, options)?;
     let templates = Array::open(folder, TEMPLATES, options.max_bytes)?.list()?;
-    if templates.len() != clusters.len() {
-        let problem = format!("it has {} values for {} spikes", templates.len(), clusters.len());
+    if templates.len() != clusters.of_spikes.len() {
+        let problem = format!("it has {} values for {} spikes", templates.len(), clusters.of_spikes.len());
         return Err(FormatError::corrupt(folder, TEMPLATES, problem));
     }
     let mut counts: HashMap<(i64, usize), usize> = HashMap::new();
-    for (&cluster, &template) in clusters.iter().zip(&templates) {
+    for (&cluster, &template) in clusters.of_spikes.iter().zip(&templates) {
         *counts.entry((cluster as i64, template as usize)).or_default() += 1;
     }
     let mut usual: HashMap<i64, (usize, usize)> = HashMap::new();
@@ -121,10 +128,10 @@ fn by_template(folder: &Path, options: &OpenOptions, ids: &[i64], kept: &[usize]
         }
     }
     let height = |k: &usize| {
-        let template = usual.get(ids.get(*k)?)?.1;
+        let template = usual.get(clusters.ids.get(*k)?)?.1;
         heights.get(*peaks.get(template)?).copied()
     };
-    Ok(kept.iter().map(|k| height(k).unwrap_or(f64::NAN)).collect())
+    Ok(clusters.kept.iter().map(|k| height(k).unwrap_or(f64::NAN)).collect())
 }
 
 /// Channel with the largest swing of every template; shape `[templates, samples, channels]`.

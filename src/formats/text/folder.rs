@@ -1,6 +1,6 @@
 //! A folder with one text file of spike times per unit.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::choices::Choices;
 use super::super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
@@ -114,7 +114,7 @@ pub(in crate::formats) fn read(path: &Path, options: &OpenOptions, progress: &Pr
     Ok(loaded)
 }
 
-fn read_file(file: &PathBuf, shape: &Shape, unit: u32, list: &mut SpikeList, options: &OpenOptions) -> Result<(), FormatError> {
+fn read_file(file: &Path, shape: &Shape, unit: u32, list: &mut SpikeList, options: &OpenOptions) -> Result<(), FormatError> {
     let mut text = Text::open(file, options.max_bytes)?;
     let mut row = Row::default();
     let mut above = shape.header.is_some();
@@ -127,7 +127,7 @@ fn read_file(file: &PathBuf, shape: &Shape, unit: u32, list: &mut SpikeList, opt
                 Some(time) if time.is_finite() => list.push(unit, time),
                 None if !is_missing(field) => {
                     let problem = format!("'{}' is not a time; expected a number", shortened(&row.text(at)));
-                    return Err(FormatError::CsvLine { path: file.clone(), line: row.line, problem });
+                    return Err(FormatError::CsvLine { path: file.to_owned(), line: row.line, problem });
                 }
                 _ => list.without_time += usize::from(!field.is_empty()),
             }

@@ -2,9 +2,18 @@
 //! Every kernel is checked against the tensor form of the same model. Results do not depend on the number of threads: work is
 //! cut by trials, and partial sums are added in order of trials.
 
+pub(crate) mod band;
+pub mod contrast;
+pub(crate) mod dropout;
+pub mod embedders;
 pub mod encoder;
 pub mod projection;
 pub mod readout;
+pub(crate) mod rows;
+pub mod spatiotemporal;
+mod spatiotemporal_layer;
+
+pub(crate) use spatiotemporal_layer::site;
 
 use std::ops::Range;
 

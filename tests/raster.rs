@@ -472,7 +472,7 @@ fn rich() -> Recording {
     rich.report.add(NoteKind::LeftOut, "units/spike_times, unit 1007", "3 spike times are NaN and were left out");
     rich.report.add(NoteKind::Advice, "electrodes", "Every unit's electrode points to PMd; ids suggest 60 and 60 units in two areas");
     let edge = TrueEdge { source: 0, target: 1, send: vec![0.1; 40], receive: vec![0.1; 40], filter: vec![0.1, 0.3, 0.2] };
-    rich.truth = Some(Truth { edges: vec![edge], glm: None });
+    rich.truth = Some(Truth { edges: vec![edge], glm: None, rates: None });
     rich
 }
 

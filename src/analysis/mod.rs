@@ -6,6 +6,7 @@ pub mod compare;
 pub mod contribution;
 pub mod edge_score;
 pub mod loss;
+pub mod nlb;
 pub mod pca;
 pub mod psth;
 pub mod true_rates;

@@ -197,7 +197,7 @@ impl Arrays {
             None => None,
             Some((pad_bins, bins)) => Some(self.glm(pad_bins, bins)?),
         };
-        Ok(Truth { edges, glm })
+        Ok(Truth { edges, glm, rates: None })
     }
 
     fn glm(&mut self, pad_bins: usize, bins: usize) -> Result<GlmTruth, FormatError> {

@@ -22,7 +22,7 @@ pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
-pub use truth::{GlmTruth, TrueEdge, Truth};
+pub use truth::{GlmTruth, TrueEdge, TrueRates, Truth};
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! The truth behind a simulated recording: which areas drive which, and what is needed to compute the true rates again.
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array3, Array4};
 
 /// One true coupling between areas, normalised so that sending and receiving weights have unit Euclidean norm.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,15 @@ pub struct GlmTruth {
     pub post_spike: Vec<f64>,
 }
 
+/// True firing rates of every trial, where a file or a simulator gives them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueRates {
+    /// Bin width in seconds.
+    pub bin_s: f64,
+    /// Rates `[trials, bins, units]`, spikes per second; trials as in the table `trials`, bins from each trial's start.
+    pub values: Array3<f32>,
+}
+
 /// Truth of a simulated recording.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Truth {
@@ -45,4 +54,6 @@ pub struct Truth {
     pub edges: Vec<TrueEdge>,
     /// What is needed to compute the true rates (oracle loss); `None` when only edges are known.
     pub glm: Option<GlmTruth>,
+    /// True rates themselves; `None` when they are not given.
+    pub rates: Option<TrueRates>,
 }

@@ -346,6 +346,7 @@ impl GlmSimulation {
                     loadings: population.loadings,
                     post_spike: population.post_spike,
                 }),
+                rates: None,
             }),
             ..RecordingParts::default()
         };

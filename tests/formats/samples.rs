@@ -92,7 +92,7 @@ fn truth() -> Truth {
         loadings,
         post_spike: vec![-1.0, -0.1],
     };
-    Truth { edges: vec![edge], glm: Some(glm) }
+    Truth { edges: vec![edge], glm: Some(glm), rates: None }
 }
 
 /// What every lossless format must keep.

@@ -55,6 +55,7 @@ pub fn recording() -> Arc<Recording> {
         truth: Some(Truth {
             edges: vec![TrueEdge { source: 0, target: 1, send: unit_norm(20, 3), receive: unit_norm(16, 5), filter: filter(2.0, 0.0, 0) }],
             glm: None,
+            rates: None,
         }),
         report,
         ..RecordingParts::default()

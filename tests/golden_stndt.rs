@@ -289,7 +289,10 @@ fn fused_equals_tensors_with_dropout_and_every_option() {
         ("predictions", StndtConfig { contrast: on(ContrastOn::Predictions), ..dropout.clone() }),
         ("ndt", ndt.clone()),
         ("ndt without dropout", StndtConfig { dropout: 0.0, dropout_embedding: 0.0, dropout_rates: 0.0, ..ndt.clone() }),
-        ("ndt with embedder", StndtConfig { embedding: spikescope::models::stndt::Embedding::Linear, contrast: on(ContrastOn::Embedders), ..ndt }),
+        (
+            "ndt with embedder",
+            StndtConfig { embedding: spikescope::models::stndt::Embedding::Linear, contrast: on(ContrastOn::Embedders), ..ndt },
+        ),
         ("one head, all bins", StndtConfig { heads: 1, context_forward: None, context_backward: None, ..dropout }),
     ];
     for (what, config) in variants {

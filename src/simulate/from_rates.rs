@@ -47,8 +47,7 @@ impl Repeated {
             description: "Which start of the dynamics the trial repeats, from 1".to_owned(),
             values: Column::Int((0..trials).map(|trial| (trial % conditions) as i64 + 1).collect()),
         };
-        let values =
-            Array3::from_shape_fn((trials, bins, units), |(trial, bin, unit)| self.rates[[trial % conditions, bin, unit]] as f32);
+        let values = Array3::from_shape_fn((trials, bins, units), |(trial, bin, unit)| self.rates[[trial % conditions, bin, unit]] as f32);
         let parts = RecordingParts {
             name: self.name.to_owned(),
             spikes: SpikeTrains::from_units(times),

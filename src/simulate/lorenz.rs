@@ -48,7 +48,16 @@ pub struct LorenzSimulation {
 
 impl Default for LorenzSimulation {
     fn default() -> Self {
-        Self { conditions: 20, repeats: 40, units: 60, bins: 100, bin_s: 0.01, baseline_hz: 1.0, integrator: Integrator::RungeKutta, seed: 1 }
+        Self {
+            conditions: 20,
+            repeats: 40,
+            units: 60,
+            bins: 100,
+            bin_s: 0.01,
+            baseline_hz: 1.0,
+            integrator: Integrator::RungeKutta,
+            seed: 1,
+        }
     }
 }
 

@@ -95,7 +95,8 @@ pub fn list() -> Vec<Listing> {
     let settings = listed(&SETTINGS);
     let glm = "Poisson units in two or more areas with slow dynamics of their own, coupled from area to area (Xin & Kass 2025, Fig. 2)";
     let demo = "The built-in demo: glm with two areas of 20 units and one strong coupling A → B";
-    let mut all = [("glm", glm), ("demo", demo)].map(|(name, description)| Listing { name, description, settings: settings.clone() }).to_vec();
+    let mut all =
+        [("glm", glm), ("demo", demo)].map(|(name, description)| Listing { name, description, settings: settings.clone() }).to_vec();
     let lorenz = "Poisson units whose log-rates follow the Lorenz system, repeated from several starts (the benchmark of LFADS and NDT)";
     let chaotic = "Poisson units of a chaotic recurrent network, repeated from several starts (Ye & Pandarinath 2021)";
     all.push(Listing { name: "lorenz", description: lorenz, settings: listed(&lorenz::SETTINGS) });

@@ -30,10 +30,7 @@ impl Sums {
     }
 }
 
-fn sums<R: Copy + Into<f64>, C: Copy + Into<f64>>(
-    rates: ArrayView3<'_, R>,
-    counts: ArrayView3<'_, C>,
-) -> Result<Vec<Sums>, NlbError> {
+fn sums<R: Copy + Into<f64>, C: Copy + Into<f64>>(rates: ArrayView3<'_, R>, counts: ArrayView3<'_, C>) -> Result<Vec<Sums>, NlbError> {
     same_shape("rates", rates.shape(), counts.shape())?;
     let mut sums: Vec<Sums> = (0..counts.len_of(Axis(2))).map(|_| Sums::default()).collect();
     for (trial, (rates, counts)) in rates.outer_iter().zip(counts.outer_iter()).enumerate() {

@@ -10,7 +10,7 @@ mod ridge;
 mod speed;
 
 pub use bits::{bits_per_spike, co_bps, fp_bps, unit_bits_per_spike};
-pub use decoding::{Decoder, DecodeTrials, velocity_r2};
+pub use decoding::{DecodeTrials, Decoder, velocity_r2};
 pub use psth::psth_r2;
 pub use ridge::{RidgeScore, ridge_r2};
 pub use speed::{SpeedCorrelation, speed_tp_correlation};

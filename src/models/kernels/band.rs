@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
 use super::dropout::Drop;
 use super::rows::{dot, softmax};
-use super::{block, block_mut};
+use super::{block, block_mut, simd};
 
 /// Queries handled together when the band is narrow.
 const QUERIES: usize = 32;
@@ -85,7 +85,7 @@ impl Band {
     fn softmax(&self, weights: &mut Array2<f32>, queries: &Range<usize>, keys: &Range<usize>) {
         let width = keys.len().max(1);
         let Some(values) = weights.as_slice_mut() else { return };
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
                 for (row, seen) in values.chunks_exact_mut(width).zip(&self.seen[queries.clone()]) {
@@ -105,7 +105,7 @@ impl Band {
         let mut dropped = weights.clone();
         let width = keys.len().max(1);
         let values = dropped.as_slice_mut()?;
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
                 for (row, query) in values.chunks_exact_mut(width).zip(queries.clone()) {
@@ -120,7 +120,7 @@ impl Band {
     fn slopes(&self, slope: &mut Array2<f32>, weights: &Array2<f32>, head: &Head, queries: &Range<usize>, keys: &Range<usize>) {
         let width = keys.len().max(1);
         let (Some(slope), Some(weights)) = (slope.as_slice_mut(), weights.as_slice()) else { return };
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
                 for ((d, w), query) in slope.chunks_exact_mut(width).zip(weights.chunks_exact(width)).zip(queries.clone()) {
@@ -128,7 +128,9 @@ impl Band {
                         drop.multiply(d, head.index(self.seen.len(), query, keys.start));
                     }
                     let along = dot(d, w);
-                    d.iter_mut().zip(w).for_each(|(d, w)| *d = w * (*d - along));
+                    for (d, w) in d.iter_mut().zip(w) {
+                        *d = w * (*d - along);
+                    }
                 }
             },
         );

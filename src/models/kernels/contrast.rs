@@ -4,6 +4,7 @@ use ndarray::{Array2, Axis, linalg::general_mat_mul};
 use rayon::prelude::*;
 
 use super::rows::{dot, softmax};
+use super::simd;
 
 /// Rows of a matrix product taken by one thread at a time.
 const ROWS: usize = 16;
@@ -16,15 +17,24 @@ pub fn info_nce(mut features: Array2<f32>, temperature: f64) -> (f64, Array2<f32
         .axis_iter_mut(Axis(0))
         .into_par_iter()
         .map(|mut row| {
-            let length = row.as_slice().map_or(0.0, |r| pulp::Arch::new().dispatch(#[inline(always)] || dot(r, r))).sqrt().max(1e-12);
+            let mut square = 0.0f32;
+            if let Some(row) = row.as_slice() {
+                simd(
+                    #[inline(always)]
+                    || square = dot(row, row),
+                );
+            }
+            let length = square.sqrt().max(1e-12);
             row /= length;
             length
         })
         .collect();
     let mut similarity = Array2::<f32>::zeros((rows, rows));
-    similarity.axis_chunks_iter_mut(Axis(0), ROWS).into_par_iter().zip(features.axis_chunks_iter(Axis(0), ROWS)).for_each(
-        |(mut out, own)| general_mat_mul(1.0 / temperature as f32, &own, &features.t(), 0.0, &mut out),
-    );
+    similarity
+        .axis_chunks_iter_mut(Axis(0), ROWS)
+        .into_par_iter()
+        .zip(features.axis_chunks_iter(Axis(0), ROWS))
+        .for_each(|(mut out, own)| general_mat_mul(1.0 / temperature as f32, &own, &features.t(), 0.0, &mut out));
     let mut loss = 0.0;
     for (at, mut row) in similarity.outer_iter_mut().enumerate() {
         let partner = (at + rows / 2) % rows;
@@ -47,11 +57,13 @@ pub fn info_nce(mut features: Array2<f32>, temperature: f64) -> (f64, Array2<f32
     });
     slope.axis_iter_mut(Axis(0)).into_par_iter().zip(features.axis_iter(Axis(0))).zip(&lengths).for_each(|((mut d, f), length)| {
         if let (Some(d), Some(f)) = (d.as_slice_mut(), f.as_slice()) {
-            pulp::Arch::new().dispatch(
+            simd(
                 #[inline(always)]
                 || {
                     let along = dot(d, f);
-                    d.iter_mut().zip(f).for_each(|(d, f)| *d = (*d - f * along) / length);
+                    for (d, f) in d.iter_mut().zip(f) {
+                        *d = (*d - f * along) / length;
+                    }
                 },
             );
         }

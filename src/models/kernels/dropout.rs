@@ -38,8 +38,8 @@ impl Drop {
     /// Multiply values whose first has the index `first`.
     #[inline(always)]
     pub(crate) fn multiply(&self, values: &mut [f32], first: u32) {
-        for (value, at) in values.iter_mut().zip(0u32..) {
-            *value *= self.factor(first.wrapping_add(at));
+        for (at, value) in values.iter_mut().enumerate() {
+            *value *= self.factor(first.wrapping_add(at as u32));
         }
     }
 }

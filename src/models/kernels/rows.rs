@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
-use super::exp;
+use super::{exp, simd};
 
 const NORM_EPSILON: f32 = 1e-5;
 const LANES: usize = 16;
@@ -41,20 +41,41 @@ pub(crate) fn dot(x: &[f32], y: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + x_rest.iter().zip(y_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
+/// Highest value; a NaN is passed over.
+#[inline(always)]
+fn highest(x: &[f32]) -> f32 {
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for block in blocks {
+        for (lane, v) in lanes.iter_mut().zip(block) {
+            *lane = if *v > *lane { *v } else { *lane };
+        }
+    }
+    let mut most = f32::NEG_INFINITY;
+    for v in lanes.iter().chain(rest) {
+        most = if *v > most { *v } else { most };
+    }
+    most
+}
+
 /// Layer normalisation of every row, without scale and shift.
 pub(crate) fn standardise_rows(x: &Array2<f32>) -> Standardised {
     let mut unit = x.clone();
     let mut inverse = Vec::with_capacity(x.nrows());
     let width = x.ncols().max(1);
     if let Some(values) = unit.as_slice_mut() {
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
                 for row in values.chunks_exact_mut(width) {
                     let mean = sum(row) / width as f32;
-                    row.iter_mut().for_each(|v| *v -= mean);
+                    for v in row.iter_mut() {
+                        *v -= mean;
+                    }
                     let scale = 1.0 / (dot(row, row) / width as f32 + NORM_EPSILON).sqrt();
-                    row.iter_mut().for_each(|v| *v *= scale);
+                    for v in row.iter_mut() {
+                        *v *= scale;
+                    }
                     inverse.push(scale);
                 }
             },
@@ -67,7 +88,7 @@ pub(crate) fn standardise_rows(x: &Array2<f32>) -> Standardised {
 pub(crate) fn standardise_rows_backward(slope: &Array2<f32>, kept: &Standardised, into: &mut Array2<f32>) {
     let width = slope.ncols().max(1);
     let (Some(slope), Some(unit), Some(into)) = (slope.as_slice(), kept.unit.as_slice(), into.as_slice_mut()) else { return };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             let rows = slope.chunks_exact(width).zip(unit.chunks_exact(width)).zip(into.chunks_exact_mut(width)).zip(&kept.inverse);
@@ -86,12 +107,14 @@ pub(crate) fn standardise_columns(x: ArrayView2<'_, f32>, mut unit: ArrayViewMut
     let (rows, width) = x.dim();
     let mut inverse = vec![0.0f32; width];
     let (Some(x), Some(unit)) = (x.as_slice(), unit.as_slice_mut()) else { return inverse };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             let mut mean = vec![0.0f32; width];
             for row in x.chunks_exact(width.max(1)) {
-                mean.iter_mut().zip(row).for_each(|(m, v)| *m += v);
+                for (m, v) in mean.iter_mut().zip(row) {
+                    *m += v;
+                }
             }
             mean.iter_mut().for_each(|m| *m /= rows as f32);
             for (row, out) in x.chunks_exact(width.max(1)).zip(unit.chunks_exact_mut(width.max(1))) {
@@ -102,7 +125,9 @@ pub(crate) fn standardise_columns(x: ArrayView2<'_, f32>, mut unit: ArrayViewMut
             }
             inverse.iter_mut().for_each(|s| *s = 1.0 / (*s / rows as f32 + NORM_EPSILON).sqrt());
             for out in unit.chunks_exact_mut(width.max(1)) {
-                out.iter_mut().zip(&inverse).for_each(|(o, s)| *o *= s);
+                for (o, s) in out.iter_mut().zip(&inverse) {
+                    *o *= s;
+                }
             }
         },
     );
@@ -113,7 +138,7 @@ pub(crate) fn standardise_columns(x: ArrayView2<'_, f32>, mut unit: ArrayViewMut
 pub(crate) fn standardise_columns_backward(slope: &mut Array2<f32>, unit: ArrayView2<'_, f32>, inverse: &[f32]) {
     let (rows, width) = slope.dim();
     let (Some(slope), Some(unit)) = (slope.as_slice_mut(), unit.as_slice()) else { return };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             let (mut mean, mut along) = (vec![0.0f32; width], vec![0.0f32; width]);
@@ -136,19 +161,27 @@ pub(crate) fn standardise_columns_backward(slope: &mut Array2<f32>, unit: ArrayV
 /// Softmax of one row, in place.
 #[inline(always)]
 pub(crate) fn softmax(row: &mut [f32]) {
-    let highest = row.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
-    row.iter_mut().for_each(|x| *x = exp(*x - highest));
+    let highest = highest(row);
+    for x in row.iter_mut() {
+        *x = exp(*x - highest);
+    }
     let scale = 1.0 / sum(row);
-    row.iter_mut().for_each(|x| *x *= scale);
+    for x in row.iter_mut() {
+        *x *= scale;
+    }
 }
 
 /// Softmax of every row, in place.
 pub(crate) fn softmax_rows(rows: &mut Array2<f32>) {
     let width = rows.ncols().max(1);
     if let Some(values) = rows.as_slice_mut() {
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
-            || values.chunks_exact_mut(width).for_each(softmax),
+            || {
+                for row in values.chunks_exact_mut(width) {
+                    softmax(row);
+                }
+            },
         );
     }
 }
@@ -157,12 +190,14 @@ pub(crate) fn softmax_rows(rows: &mut Array2<f32>) {
 pub(crate) fn softmax_rows_backward(slope: &mut Array2<f32>, weights: &Array2<f32>) {
     let width = slope.ncols().max(1);
     let (Some(slope), Some(weights)) = (slope.as_slice_mut(), weights.as_slice()) else { return };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             for (d, w) in slope.chunks_exact_mut(width).zip(weights.chunks_exact(width)) {
                 let along = dot(d, w);
-                d.iter_mut().zip(w).for_each(|(d, w)| *d = w * (*d - along));
+                for (d, w) in d.iter_mut().zip(w) {
+                    *d = w * (*d - along);
+                }
             }
         },
     );
@@ -173,11 +208,13 @@ pub(crate) fn scale_and_shift(x: &Array2<f32>, scale: &[f32], shift: &[f32]) -> 
     let mut y = x.clone();
     let width = y.ncols().max(1);
     if let Some(values) = y.as_slice_mut() {
-        pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
                 for row in values.chunks_exact_mut(width) {
-                    row.iter_mut().zip(scale).zip(shift).for_each(|((v, a), b)| *v = *v * a + b);
+                    for ((v, a), b) in row.iter_mut().zip(scale).zip(shift) {
+                        *v = *v * a + b;
+                    }
                 }
             },
         );
@@ -186,16 +223,10 @@ pub(crate) fn scale_and_shift(x: &Array2<f32>, scale: &[f32], shift: &[f32]) -> 
 }
 
 /// Backward of [`scale_and_shift`]: adds to the gradients of scale and shift, and multiplies `slope` by the scale.
-pub(crate) fn scale_and_shift_backward(
-    slope: &mut Array2<f32>,
-    x: &Array2<f32>,
-    scale: &[f32],
-    d_scale: &mut [f32],
-    d_shift: &mut [f32],
-) {
+pub(crate) fn scale_and_shift_backward(slope: &mut Array2<f32>, x: &Array2<f32>, scale: &[f32], d_scale: &mut [f32], d_shift: &mut [f32]) {
     let width = slope.ncols().max(1);
     let (Some(slope), Some(x)) = (slope.as_slice_mut(), x.as_slice()) else { return };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             for (d, x) in slope.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
@@ -216,11 +247,13 @@ pub(crate) fn add_column_sums(rows: ArrayView2<'_, f32>, into: &mut [f32]) {
         rows.axis_iter(Axis(0)).for_each(|row| into.iter_mut().zip(row).for_each(|(s, v)| *s += v));
         return;
     };
-    pulp::Arch::new().dispatch(
+    simd(
         #[inline(always)]
         || {
             for row in values.chunks_exact(width) {
-                into.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+                for (s, v) in into.iter_mut().zip(row) {
+                    *s += v;
+                }
             }
         },
     );

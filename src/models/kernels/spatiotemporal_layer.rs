@@ -12,7 +12,7 @@ use super::rows::{
     Standardised, scale_and_shift, scale_and_shift_backward, softmax_rows, softmax_rows_backward, standardise_columns,
     standardise_columns_backward, standardise_rows, standardise_rows_backward,
 };
-use super::{block, block_mut};
+use super::{block, block_mut, simd};
 
 /// Parameters of one layer with folded normalisations, or their gradients.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Frame<'_> {
         if let Some(values) = rows.as_slice_mut() {
             for (trial, values) in values.chunks_exact_mut(per_trial.max(1)).enumerate() {
                 if let Some(drop) = self.drop(site, trial, rate) {
-                    pulp::Arch::new().dispatch(
+                    simd(
                         #[inline(always)]
                         || drop.multiply(values, 0),
                     );
@@ -102,10 +102,12 @@ impl Frame<'_> {
         if let Some(values) = rows.as_slice_mut() {
             for (trial, values) in values.chunks_exact_mut(per_trial.max(1)).enumerate() {
                 let drop = self.drop(site, trial, self.rate);
-                pulp::Arch::new().dispatch(
+                simd(
                     #[inline(always)]
                     || {
-                        values.iter_mut().for_each(|v| *v = v.max(0.0));
+                        for v in values.iter_mut() {
+                            *v = if *v > 0.0 { *v } else { 0.0 };
+                        }
                         if let Some(drop) = drop {
                             drop.multiply(values, 0);
                         }
@@ -120,9 +122,14 @@ impl Frame<'_> {
     fn gate(&self, mut slope: Array2<f32>, activated: &Array2<f32>) -> Array2<f32> {
         let scale = if self.seed.is_some() && self.rate > 0.0 { (1.0 / (1.0 - self.rate)) as f32 } else { 1.0 };
         if let (Some(slope), Some(values)) = (slope.as_slice_mut(), activated.as_slice()) {
-            pulp::Arch::new().dispatch(
+            simd(
                 #[inline(always)]
-                || slope.iter_mut().zip(values).for_each(|(d, v)| *d = if *v > 0.0 { *d * scale } else { 0.0 }),
+                || {
+                    for (d, v) in slope.iter_mut().zip(values) {
+                        let open = if *v > 0.0 { scale } else { 0.0 };
+                        *d *= open;
+                    }
+                },
             );
         }
         slope
@@ -337,13 +344,7 @@ impl Space {
                 softmax_rows_backward(&mut d_score, weights);
                 let (q, k) = (head * per_head..(head + 1) * per_head, t + head * per_head..t + (head + 1) * per_head);
                 let scale = 1.0 / (per_head as f32).sqrt();
-                general_mat_mul(
-                    scale,
-                    &block(qk, k.clone(), 0..n),
-                    &d_score.t(),
-                    0.0,
-                    &mut block_mut(d_qk.view_mut(), q.clone(), 0..n),
-                );
+                general_mat_mul(scale, &block(qk, k.clone(), 0..n), &d_score.t(), 0.0, &mut block_mut(d_qk.view_mut(), q.clone(), 0..n));
                 general_mat_mul(scale, &block(qk, q, 0..n), &d_score, 0.0, &mut block_mut(d_qk.view_mut(), k, 0..n));
             }
             let unit = trial_rows(&kept.unit, trial, t);

@@ -67,8 +67,7 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.get(param.id) else { return param };
         let (id, tensor, mapper) = param.consume();
         let gradient = gradient.clone().mul_scalar(self.scale);
-        let (mut first, mut second) =
-            (gradient.clone().mul_scalar(1.0 - BETA_1), gradient.square().mul_scalar(1.0 - BETA_2));
+        let (mut first, mut second) = (gradient.clone().mul_scalar(1.0 - BETA_1), gradient.square().mul_scalar(1.0 - BETA_2));
         if let Some((m, v)) = self.moments.remove(&id) {
             first = first + m.mul_scalar(BETA_1);
             second = second + v.mul_scalar(BETA_2);

@@ -5,8 +5,8 @@ use burn::tensor::{Distribution, Tensor, TensorData, activation};
 
 use super::{Layer, Norm, Space, StndtConfig, StndtNet, Tables};
 use crate::models::kernels::dropout::Drop;
-use crate::models::kernels::spatiotemporal::{EMBED_SPACE, EMBED_TIME, RATES};
 use crate::models::kernels::site;
+use crate::models::kernels::spatiotemporal::{EMBED_SPACE, EMBED_TIME, RATES};
 use crate::models::params::PlainDevice;
 
 /// Where dropout masks come from.
@@ -73,10 +73,7 @@ impl StndtNet {
     /// Embedded bins `[B, T, N]` and units `[B, N, T]`, before codes and dropout (what the contrastive term compares).
     pub fn embed(&self, src: Tensor<3>) -> (Tensor<3>, Option<Tensor<3>>) {
         let [_, t, n] = src.dims();
-        let space = self
-            .embed_space
-            .as_ref()
-            .map(|embed| apply(embed, src.clone().swap_dims(1, 2)).mul_scalar((t as f64).sqrt()));
+        let space = self.embed_space.as_ref().map(|embed| apply(embed, src.clone().swap_dims(1, 2)).mul_scalar((t as f64).sqrt()));
         let time = match &self.embed_time {
             Some(embed) => apply(embed, src),
             None => src,
@@ -101,9 +98,7 @@ impl Pass<'_> {
         let device = x.device().inner_if_autodiff();
         let mask = match self.dropout {
             Dropout::Off => return x,
-            Dropout::Device => {
-                Tensor::<D>::random(shape, Distribution::Bernoulli(1.0 - rate), &device).mul_scalar(1.0 / (1.0 - rate))
-            }
+            Dropout::Device => Tensor::<D>::random(shape, Distribution::Bernoulli(1.0 - rate), &device).mul_scalar(1.0 / (1.0 - rate)),
             Dropout::Seeded(seed) => {
                 let total: usize = shape.iter().product();
                 let per_trial = total / shape[0].max(1);

@@ -15,8 +15,8 @@ use crate::models::adam::Gradients;
 use crate::models::kernels::contrast::info_nce;
 use crate::models::kernels::embedders::Embedders;
 use crate::models::kernels::encoder::Affine;
-use crate::models::kernels::exp;
 use crate::models::kernels::spatiotemporal::{self as kernel, Inside, Model, Shape};
+use crate::models::kernels::{exp, simd};
 use crate::models::params::{Plain, PlainDevice};
 
 /// A network as the CPU kernels use it, read once and valid until the next optimiser step.
@@ -132,19 +132,25 @@ fn poisson(batch: &Batch, trial: usize, z: ArrayView2<'_, f32>, mut dz: ArrayVie
     let mut loss = 0.0;
     for (((z, mut dz), y), on) in z.outer_iter().zip(dz.outer_iter_mut()).zip(target.outer_iter()).zip(scored.outer_iter()) {
         let (Some(z), Some(dz), Some(y), Some(on)) = (z.as_slice(), dz.as_slice_mut(), y.as_slice(), on.as_slice()) else { continue };
-        loss += f64::from(pulp::Arch::new().dispatch(
+        simd(
             #[inline(always)]
             || {
-                let mut sum = 0.0f32;
-                for (((z, dz), y), on) in z.iter().zip(dz.iter_mut()).zip(y).zip(on) {
-                    let rate = exp(*z);
-                    let weight = f32::from(u8::from(*on));
-                    sum += weight * (rate - y * z);
-                    *dz = weight * scale * (rate - y);
+                for (dz, z) in dz.iter_mut().zip(z) {
+                    *dz = exp(*z);
                 }
-                sum
+                // Whole lanes at a time: one running sum could not be vectorised.
+                let mut sums = [0.0f32; 16];
+                let rows = dz.chunks_mut(16).zip(z.chunks(16)).zip(y.chunks(16)).zip(on.chunks(16));
+                for (((dz, z), y), on) in rows {
+                    for ((((sum, dz), z), y), on) in sums.iter_mut().zip(dz).zip(z).zip(y).zip(on) {
+                        let weight = f32::from(u8::from(*on));
+                        *sum += weight * (*dz - y * z);
+                        *dz = weight * scale * (*dz - y);
+                    }
+                }
+                loss += f64::from(sums.iter().sum::<f32>());
             },
-        ));
+        );
     }
     loss
 }

@@ -73,7 +73,8 @@ impl Masking {
         // Full mode draws one span per epoch (the released code caches its probabilities), the others one per batch.
         let per_epoch = self.mode == MaskMode::Full;
         let mut random = stream(seed, moment, 0);
-        let span = self.span(moment.epoch, &mut if per_epoch { stream(seed, Moment { batch: 0, ..moment }, 1) } else { stream(seed, moment, 1) });
+        let span =
+            self.span(moment.epoch, &mut if per_epoch { stream(seed, Moment { batch: 0, ..moment }, 1) } else { stream(seed, moment, 1) });
         let visible = grid.visible(counts);
         let mask = self.mask(visible.dim().0, grid, span, &mut random);
         let src = replace(visible.clone(), &mask, self.token_ratio, self.random_ratio, &mut random);

@@ -23,9 +23,8 @@ impl Tables {
     /// For one configuration.
     pub fn new(config: &StndtConfig, device: &Device) -> Self {
         let device = device.inner_if_autodiff();
-        let on = |a: &Array2<f32>| {
-            Tensor::from_data(TensorData::new(a.iter().copied().collect::<Vec<_>>(), [a.nrows(), a.ncols()]), &device)
-        };
+        let on =
+            |a: &Array2<f32>| Tensor::from_data(TensorData::new(a.iter().copied().collect::<Vec<_>>(), [a.nrows(), a.ncols()]), &device);
         let time = sinusoids(config.bins, config.units);
         let space = sinusoids(config.units, config.bins).reversed_axes().as_standard_layout().into_owned();
         let context = Array2::from_shape_fn((config.bins, config.bins), |(i, j)| if config.context(i).contains(&j) { 0.0 } else { -1e9 });

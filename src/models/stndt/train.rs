@@ -239,8 +239,7 @@ mod tests {
 
     #[test]
     fn training_finds_hidden_units_and_bins() {
-        for (config, masking) in
-            [(small(StndtConfig::stndt(8, 24)), Masking::default()), (small(StndtConfig::ndt(8, 24)), Masking::ndt())]
+        for (config, masking) in [(small(StndtConfig::stndt(8, 24)), Masking::default()), (small(StndtConfig::ndt(8, 24)), Masking::ndt())]
         {
             let (losses, trainer) = run(config, masking, 150);
             let mean = |part: &[LossTerms]| part.iter().map(|l| l.masked).sum::<f64>() / part.len() as f64;

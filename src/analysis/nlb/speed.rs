@@ -13,6 +13,9 @@ pub struct SpeedCorrelation {
     pub groups: Vec<f64>,
 }
 
+/// Trials alike in their first three behaviour columns: these, and every trial's speed and produced interval.
+type Group = ([f64; 3], Vec<(f64, f64)>);
+
 /// Correlate the mean speed of predicted rates `[trials, bins, units]` (between set and go: bins whose held-out count in
 /// `counts` `[trials, bins, held-out units]` is not NaN, tested on the first unit) with the produced interval, the last column of
 /// `behaviour` `[trials, (is_eye, theta, is_short, …, tp)]`. Trials with a NaN in their behaviour are left out, and groups in
@@ -31,7 +34,7 @@ pub fn speed_tp_correlation<R: Copy + Into<f64>, C: Copy + Into<f64>>(
     if behaviour.ncols() < 4 {
         return Err(nothing("the behaviour has fewer than four columns", "give is_eye, theta, is_short, …, tp"));
     }
-    let mut groups: Vec<([f64; 3], Vec<(f64, f64)>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for (trial, row) in behaviour.outer_iter().enumerate().filter(|(_, row)| row.iter().all(|v| !v.is_nan())) {
         let (Some(tp), key) = (row.last(), [row[0], row[1], row[2]]) else { continue };
         let pair = (speed(counts.index_axis(Axis(0), trial), rates.index_axis(Axis(0), trial)), *tp);

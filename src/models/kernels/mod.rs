@@ -20,8 +20,8 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 /// Run a loop compiled for the widest vector unit of this machine that we use (AVX2). The closure must change something it
-/// borrows and carry `#[inline(always)]`: only then is its own body compiled that way. (Handed to `pulp` directly, a closure goes
-/// through a shim that is not always inlined, and the loop runs as plain SSE2; measured.)
+/// borrows and carry `#[inline(always)]`: then its own body is compiled that way at every optimisation level. (Handed to `pulp`
+/// directly, a closure goes through a shim that is inlined only if the optimiser chooses to; at level 1 it does not.)
 #[inline(always)]
 pub(crate) fn simd<R>(work: impl FnMut() -> R) -> R {
     struct Work<F>(F);

@@ -11,6 +11,11 @@ use super::{block, block_mut};
 /// Trials handled together by one thread.
 const GROUP: usize = 4;
 
+/// Features of one input, when there is such an embedder.
+type Embed = dyn Fn(&Embedders, &Array2<f32>) -> Option<Array2<f32>> + Sync;
+/// Adds to the gradients given an input and the gradient of its features.
+type Back = dyn Fn(&Embedders, &Array2<f32>, Array2<f32>, &mut Embedders) + Sync;
+
 /// Weights of the embedders, or their gradients.
 #[derive(Debug, Clone)]
 pub struct Embedders {
@@ -86,17 +91,9 @@ impl Embedders {
         (time, space)
     }
 
-    fn one_contrast(
-        &self,
-        views: [&Array3<f32>; 2],
-        temperature: f64,
-        weight: f32,
-        into: &mut Self,
-        embed: &(dyn Fn(&Self, &Array2<f32>) -> Option<Array2<f32>> + Sync),
-        back: &(dyn Fn(&Self, &Array2<f32>, Array2<f32>, &mut Self) + Sync),
-    ) -> f64 {
+    fn one_contrast(&self, views: [&Array3<f32>; 2], temperature: f64, weight: f32, into: &mut Self, embed: &Embed, back: &Back) -> f64 {
         let (b, t, n) = views[0].dim();
-        if (embed)(self, &Array2::zeros((t, n))).is_none() {
+        if embed(self, &Array2::zeros((t, n))).is_none() {
             return 0.0;
         }
         let input = |row: usize| views[usize::from(row >= b)].index_axis(Axis(0), row % b.max(1)).to_owned();

@@ -24,12 +24,12 @@ mod mat5;
 mod matlab;
 #[path = "formats/nex.rs"]
 mod nex;
+#[path = "formats/npy_files.rs"]
+mod npy_files;
 #[path = "formats/nwb_layouts.rs"]
 mod nwb_layouts;
 #[path = "formats/phy.rs"]
 mod phy;
-#[path = "formats/npy_files.rs"]
-mod npy_files;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/sonata.rs"]

@@ -9,6 +9,7 @@ pub mod contribution;
 pub mod correlogram;
 pub mod edge_score;
 pub mod loss;
+pub mod nlb;
 pub mod pca;
 pub mod psth;
 pub mod rates;

@@ -6,6 +6,7 @@ pub mod glm_transformer;
 pub mod init;
 pub mod kernels;
 pub mod params;
+pub mod stndt;
 
 pub use crate::analysis::bases;
 

@@ -1,12 +1,18 @@
 //! Generators of recordings with a known truth. Each is seeded, gives the same recording whatever the number of threads, and
 //! attaches its truth; [`by_name`] is what the command line and the window call.
 
+mod chaotic_rnn;
 mod draws;
+mod from_rates;
 mod gaussian_process;
 mod glm;
+mod lorenz;
 mod names;
+mod settings;
 
+pub use chaotic_rnn::ChaoticRnnSimulation;
 pub use glm::{GlmEdge, GlmSimulation};
+pub use lorenz::{Integrator, LorenzSimulation};
 pub use names::{Listing, by_name, demo, list};
 
 use crate::recording::RecordingError;
@@ -66,4 +72,18 @@ pub enum SimulateError {
     /// The parts do not make a recording.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+}
+
+#[cfg(test)]
+mod reference {
+    #![allow(clippy::unwrap_used)]
+
+    use ndarray::{Array, Dimension, IxDyn, OwnedRepr};
+
+    /// An array of `tests/fixtures/simulators_lorenz_chaotic.npz`.
+    pub(super) fn array<T: ndarray_npy::ReadableElement, D: Dimension>(key: &str) -> Array<T, D> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/simulators_lorenz_chaotic.npz");
+        let mut npz = ndarray_npy::NpzReader::new(std::fs::File::open(path).unwrap()).unwrap();
+        npz.by_name::<OwnedRepr<T>, IxDyn>(&format!("{key}.npy")).unwrap().into_dimensionality().unwrap()
+    }
 }

@@ -1,7 +1,8 @@
 //! Simulators by name, with settings as text: what the command line and the welcome page call.
 
 use super::glm::area_names;
-use super::{GlmEdge, GlmSimulation, SimulateError};
+use super::settings::{Setting, apply, bad_value, listed, number, whole};
+use super::{ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, SimulateError, chaotic_rnn, lorenz};
 use crate::recording::Recording;
 
 /// Trials of the demo recording. Sized so that training on it takes less than a minute on two cores.
@@ -34,14 +35,7 @@ struct Request {
     units_per_edge: Option<usize>,
 }
 
-/// A setting: its name, what it accepts, and how it is read (`None` when the text is not of that form).
-struct Setting {
-    key: &'static str,
-    expected: &'static str,
-    read: fn(&mut Request, &str) -> Option<()>,
-}
-
-const SETTINGS: [Setting; 10] = [
+const SETTINGS: [Setting<Request>; 10] = [
     Setting {
         key: "trials",
         expected: "a whole number of trials, for example 1000",
@@ -96,20 +90,18 @@ const SETTINGS: [Setting; 10] = [
     },
 ];
 
-fn whole(value: &str) -> Option<usize> {
-    value.parse().ok()
-}
-
-fn number(value: &str) -> Option<f64> {
-    value.parse().ok().filter(|x: &f64| x.is_finite())
-}
-
 /// Every simulator with its settings.
 pub fn list() -> Vec<Listing> {
-    let settings: Vec<_> = SETTINGS.iter().map(|s| (s.key, s.expected)).collect();
+    let settings = listed(&SETTINGS);
     let glm = "Poisson units in two or more areas with slow dynamics of their own, coupled from area to area (Xin & Kass 2025, Fig. 2)";
     let demo = "The built-in demo: glm with two areas of 20 units and one strong coupling A → B";
-    [("glm", glm), ("demo", demo)].map(|(name, description)| Listing { name, description, settings: settings.clone() }).to_vec()
+    let mut all =
+        [("glm", glm), ("demo", demo)].map(|(name, description)| Listing { name, description, settings: settings.clone() }).to_vec();
+    let lorenz = "Poisson units whose log-rates follow the Lorenz system, repeated from several starts (the benchmark of LFADS and NDT)";
+    let chaotic = "Poisson units of a chaotic recurrent network, repeated from several starts (Ye & Pandarinath 2021)";
+    all.push(Listing { name: "lorenz", description: lorenz, settings: listed(&lorenz::SETTINGS) });
+    all.push(Listing { name: "chaotic_rnn", description: chaotic, settings: listed(&chaotic_rnn::SETTINGS) });
+    all
 }
 
 /// Simulate by name with settings as text, for example `by_name("glm", &[("trials", "1000"), ("edges", "A>B")])`.
@@ -120,6 +112,16 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
     let base = match name {
         "glm" => GlmSimulation::default(),
         "demo" => demo_simulation(),
+        "lorenz" => {
+            let mut simulation = LorenzSimulation::default();
+            apply(name, &lorenz::SETTINGS, &mut simulation, settings)?;
+            return simulation.simulate();
+        }
+        "chaotic_rnn" => {
+            let mut simulation = ChaoticRnnSimulation::default();
+            apply(name, &chaotic_rnn::SETTINGS, &mut simulation, settings)?;
+            return simulation.simulate();
+        }
         _ => {
             let have: Vec<&str> = list().iter().map(|l| l.name).collect();
             return Err(SimulateError::NoSimulator { name: name.to_owned(), have: have.join(", ") });
@@ -149,13 +151,7 @@ fn demo_simulation() -> GlmSimulation {
 fn resolve(base: GlmSimulation, settings: &[(&str, &str)]) -> Result<GlmSimulation, SimulateError> {
     let name = base.name.clone();
     let mut request = Request { units_per_edge: None, edges: None, simulation: base };
-    for &(key, value) in settings {
-        let Some(setting) = SETTINGS.iter().find(|s| s.key == key) else {
-            let have: Vec<&str> = SETTINGS.iter().map(|s| s.key).collect();
-            return Err(SimulateError::NoKey { simulator: name, key: key.to_owned(), have: have.join(", ") });
-        };
-        (setting.read)(&mut request, value.trim()).ok_or_else(|| bad_value(key, value, setting.expected))?;
-    }
+    apply(&name, &SETTINGS, &mut request, settings)?;
     let Request { mut simulation, edges, units_per_edge } = request;
     let areas_changed = settings.iter().any(|(key, _)| *key == "areas");
     let coupled = |simulation: &GlmSimulation, source: usize, target: usize| {
@@ -175,10 +171,6 @@ fn resolve(base: GlmSimulation, settings: &[(&str, &str)]) -> Result<GlmSimulati
         simulation.edges.iter_mut().for_each(|e| e.units = units);
     }
     Ok(simulation)
-}
-
-fn bad_value(key: &str, value: &str, expected: &str) -> SimulateError {
-    SimulateError::BadValue { key: key.to_owned(), value: value.to_owned(), expected: expected.to_owned() }
 }
 
 /// `0>1,A>B` as pairs of area numbers; `none` or empty text as no pairs.
@@ -237,7 +229,7 @@ mod tests {
     #[test]
     fn errors_name_the_setting_and_what_it_accepts() {
         let text = |settings: &[(&str, &str)]| by_name("glm", settings).unwrap_err().to_string();
-        assert!(by_name("eif2", &[]).unwrap_err().to_string().contains("there is: glm, demo"));
+        assert!(by_name("eif2", &[]).unwrap_err().to_string().contains("there is: glm, demo, lorenz, chaotic_rnn"));
         assert!(text(&[("trails", "3")]).contains("no setting 'trails'; it has: trials, seed"));
         assert!(text(&[("trials", "many")]).contains("'trials' cannot be 'many'; it accepts a whole number"));
         assert!(text(&[("trials", "0")]).contains("number of trials is 0, but it must be between 1"));
@@ -255,7 +247,8 @@ mod tests {
         for listing in list() {
             let recording = by_name(listing.name, &[("trials", "2")]).unwrap();
             assert_eq!(recording.name, listing.name);
-            assert!(listing.settings.iter().any(|(key, _)| *key == "edges"));
+            assert!(listing.settings.iter().any(|(key, _)| *key == "seed"));
+            assert!(recording.truth.is_some());
         }
     }
 }

@@ -177,7 +177,7 @@ fn connections_become_the_truth_and_survive_saving() {
     assert_eq!(edges(&[]), [edge(0, 1, 0.5, 0.002), edge(1, 0, -1.0, 0.004)]);
     assert_eq!(edges(&[("truth_axes", "post,pre")])[0], edge(1, 0, 0.5, 0.002));
     let recording = open_ok(&path);
-    assert!(!recording.truth.as_ref().unwrap().knows_areas());
+    assert!(!recording.truth.as_ref().unwrap().knows_edges());
     let info = spikescope::formats::info::info_json(&recording);
     assert_eq!(info["true_unit_edges"], serde_json::json!({"excitatory": 1, "inhibitory": 1}));
     let copy = folder.path().join("copy.npz");

@@ -4,6 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, linalg::general_mat_mul};
 use rayon::prelude::*;
 
+use super::rows::add_column_sums;
 use super::{block, block_mut, exp, gelu};
 
 /// Trials handled together; also the unit of parallel work, so results do not depend on the number of threads.
@@ -191,7 +192,7 @@ impl Encoder {
 }
 
 impl Affine {
-    fn apply(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
+    pub(super) fn apply(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut y = Array2::zeros((x.nrows(), self.bias.len()));
         y += &self.bias;
         general_mat_mul(1.0, &x, &self.weight, 1.0, &mut y);
@@ -199,23 +200,25 @@ impl Affine {
     }
 
     /// Adds to the gradients and returns the gradient of the input.
-    fn backward(&self, x: ArrayView2<'_, f32>, dy: ArrayView2<'_, f32>, into: &mut Self) -> Array2<f32> {
+    pub(super) fn backward(&self, x: ArrayView2<'_, f32>, dy: ArrayView2<'_, f32>, into: &mut Self) -> Array2<f32> {
         self.backward_weights(x, dy, into);
         let mut dx = Array2::zeros((dy.nrows(), self.weight.nrows()));
         general_mat_mul(1.0, &dy, &self.weight.t(), 0.0, &mut dx);
         dx
     }
 
-    fn backward_weights(&self, x: ArrayView2<'_, f32>, dy: ArrayView2<'_, f32>, into: &mut Self) {
+    pub(super) fn backward_weights(&self, x: ArrayView2<'_, f32>, dy: ArrayView2<'_, f32>, into: &mut Self) {
         general_mat_mul(1.0, &x.t(), &dy, 1.0, &mut into.weight);
-        dy.outer_iter().for_each(|row| into.bias += &row);
+        if let Some(bias) = into.bias.as_slice_mut() {
+            add_column_sums(dy, bias);
+        }
     }
 
-    fn zeros(&self) -> Self {
+    pub(super) fn zeros(&self) -> Self {
         Self { weight: Array2::zeros(self.weight.raw_dim()), bias: Array1::zeros(self.bias.raw_dim()) }
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.weight += &other.weight;
         self.bias += &other.bias;
     }

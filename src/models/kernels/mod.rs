@@ -2,13 +2,39 @@
 //! Every kernel is checked against the tensor form of the same model. Results do not depend on the number of threads: work is
 //! cut by trials, and partial sums are added in order of trials.
 
+pub(crate) mod band;
+pub mod contrast;
+pub(crate) mod dropout;
+pub mod embedders;
 pub mod encoder;
 pub mod projection;
 pub mod readout;
+pub(crate) mod rows;
+pub mod spatiotemporal;
+mod spatiotemporal_layer;
+
+pub(crate) use spatiotemporal_layer::site;
 
 use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+
+/// Run a loop compiled for the widest vector unit of this machine that we use (AVX2). The closure must change something it
+/// borrows and carry `#[inline(always)]`: then its own body is compiled that way at every optimisation level. (Handed to `pulp`
+/// directly, a closure goes through a shim that is inlined only if the optimiser chooses to; at level 1 it does not.)
+#[inline(always)]
+pub(crate) fn simd<R>(work: impl FnMut() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnMut() -> R> pulp::WithSimd for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
+}
 
 /// Rows and columns of a matrix. (ndarray's `s!` macro cannot be used where unsafe code is forbidden.)
 pub(crate) fn block<T>(mut matrix: ArrayView2<'_, T>, rows: Range<usize>, columns: Range<usize>) -> ArrayView2<'_, T> {

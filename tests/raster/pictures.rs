@@ -11,6 +11,8 @@ use spikescope::views::raster::RasterView;
 
 use super::desk::{desk, recording, settled, tiny};
 
+type Make = fn() -> Recording;
+
 fn units(n: usize, spikes: usize) -> Recording {
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let train = |u: usize| {
@@ -25,7 +27,7 @@ fn units(n: usize, spikes: usize) -> Recording {
 
 #[test]
 fn pictures_are_as_they_were() {
-    let cases: [(&str, fn() -> Recording); 5] = [
+    let cases: [(&str, Make); 5] = [
         ("1_unit", || units(1, 200)),
         ("30_units", || units(30, 120)),
         ("1000_units", || units(1000, 150)),

@@ -224,6 +224,6 @@ fn info_names_what_expected_json_names() {
 #[test]
 fn dialogs_learn_the_extensions() {
     let all: Vec<&str> = known().iter().flat_map(|k| k.extensions).copied().collect();
-    let want = ["nwb", "mat", "h5", "hdf5", "npz", "npz", "npy", "nex", "nex5", "py", "csv", "tsv", "txt", "gz"];
+    let want = ["nwb", "mat", "h5", "hdf5", "npz", "py", "npz", "npy", "nex", "nex5", "csv", "tsv", "txt", "gz"];
     assert_eq!(all, want);
 }

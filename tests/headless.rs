@@ -171,7 +171,7 @@ fn wrong_usage_is_code_2_and_says_what_is_possible() {
     refused(at, 2, &["train", file, "--out", "run", "--device", "quantum"]);
     one_line(&refused(at, 2, &["train", file, "--out", "run", "--set", "model.betta=1"]), "model.beta");
     one_line(&refused(at, 2, &["train", file, "--out", "run", "--set", "model.batch=0"]), "model.batch");
-    one_line(&refused(at, 2, &["simulate", "lorenz", "--out", "x.nwb"]), "glm");
+    one_line(&refused(at, 2, &["simulate", "lorentz", "--out", "x.nwb"]), "glm");
     one_line(&refused(at, 2, &["simulate", "glm", "--out", "x.nwb", "--set", "trails=3"]), "trials");
     one_line(&refused(at, 2, &["screenshot", "--view", "sonnet", "--out", "x.png", file]), "raster");
     one_line(&refused(at, 2, &["screenshot", "--view", "raster", "--out", "x.png", file, file]), "one recording");

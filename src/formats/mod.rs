@@ -125,13 +125,13 @@ const TABLE: &[Format] = &[
         read: spikeinterface::read,
     },
     Format { known: Known { name: "IBL ALF folder", extensions: &[], writes: false }, sniff: alf::sniff, read: alf::read },
+    Format { known: Known { name: "Kilosort/Phy folder", extensions: &["py"], writes: false }, sniff: phy::sniff, read: phy::read },
     Format { known: Known { name: "NumPy arrays", extensions: &["npz", "npy"], writes: false }, sniff: arrays::sniff, read: arrays::read },
     Format {
         known: Known { name: "NeuroExplorer", extensions: &["nex", "nex5"], writes: false },
         sniff: |p| nex::is_nex(p.head),
         read: nex::read,
     },
-    Format { known: Known { name: "Kilosort/Phy folder", extensions: &["py"], writes: false }, sniff: phy::sniff, read: phy::read },
     Format {
         known: Known { name: SPIKE_LIST, extensions: &["csv", "tsv", "txt", "gz"], writes: true },
         sniff: |p| p.names.is_none() && text::sniff(p.head),

@@ -210,7 +210,7 @@ fn bad_folders_are_refused_with_these_words() {
         (changed("spike_times.npy", Some(Vec::new())), &[], damaged("spike_times.npy", "the file is empty")),
         (changed("spike_times.npy", Some(b"<html>404</html>".to_vec())), &[], damaged("spike_times.npy", "it does not begin with an .npy header")),
         (changed("spike_times.npy", Some(cut)), &[], damaged("spike_times.npy", "its shape [6] needs 116 bytes, the file has 92")),
-        (times("<u8", &[usize::MAX, 8], &[]), &[], damaged("spike_times.npy", "its shape [18446744073709551615, 8] needs more bytes than any file has, the file has 89")),
+        (times("<u8", &[i64::MAX as usize, 8], &[]), &[], damaged("spike_times.npy", "its shape [9223372036854775807, 8] needs more bytes than any file has, the file has 88")),
         (times("|O", &[6], &[0; 48]), &[], damaged("spike_times.npy", "it holds pickled Python objects, which are not read because they can run code")),
         (times("<U3", &[6], &[0; 72]), &[], damaged("spike_times.npy", "values of kind <U3 are no numbers")),
         (times("<u8", &[3, 2], &i64s(&[1; 6])), &[], damaged("spike_times.npy", "its shape is [3, 2], expected a list (N) or (N, 1)")),

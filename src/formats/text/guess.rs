@@ -90,6 +90,11 @@ impl Fit {
     }
 }
 
+/// Reasons that leave nothing to assume: the file itself says so.
+pub(super) const EVERY_LINE: &str = "fields in every line";
+pub(super) const KNOWN_NAMES: &str = "its names are known";
+pub(super) const NAMED_SO: &str = "its columns are named so";
+
 /// Separator, decimal mark and lines above the data, with the reason. What is fixed is not guessed.
 pub(super) fn dialect(head: &Head, separator: Option<Separator>, decimal_comma: Option<bool>) -> (Dialect, usize, String) {
     let mut best: Option<Fit> = None;
@@ -109,7 +114,7 @@ pub(super) fn dialect(head: &Head, separator: Option<Separator>, decimal_comma: 
     match best {
         Some(fit) if fit.width > 1 || separator.is_some() => {
             let why = match fit.consistent {
-                true => format!("{} fields in every line", fit.width),
+                true => format!("{} {EVERY_LINE}", fit.width),
                 false => format!("{} % of the fields are then numbers", fit.numbers),
             };
             (fit.dialect, fit.skip, why)
@@ -269,7 +274,7 @@ pub(super) fn header(head: &Head, dialect: Dialect, skip: usize) -> (bool, Strin
     let first = &below.names;
     let is_number = |f: &String| is_missing(f.as_bytes()) || below.number(f).is_some();
     if first.iter().any(|f| matches!(named(f), Named::Time(_) | Named::Unit(_))) {
-        return (true, "its names are known".to_owned());
+        return (true, KNOWN_NAMES.to_owned());
     }
     if below.rows.is_empty() {
         return (!first.iter().any(|f| below.number(f).is_some()), "it is the only line".to_owned());
@@ -325,7 +330,7 @@ impl Layout {
 pub(super) fn layout(grid: &Grid) -> Result<(Layout, String), String> {
     let (time, unit) = (grid.named_time(), grid.named_unit().filter(|u| Some(*u) != grid.named_time()));
     if time.is_some() && unit.is_some() {
-        return Ok((Layout::Long, "its columns are named so".to_owned()));
+        return Ok((Layout::Long, NAMED_SO.to_owned()));
     }
     if grid.rows.is_empty() {
         return Err("there is no spike in the file".to_owned());

@@ -98,7 +98,7 @@ pub(super) fn make(head: &Head, stem: &str, choices: &mut Choices, path: &std::p
     let (dialect, skip) = dialect(head, choices)?;
     let (own, why) = guess::header(head, dialect, skip);
     let options = [("yes", "The first line has names"), ("no", "The first line has data")];
-    let question = Question { key: "header", label: "Header", proposed: Some(yes_no(own)), why: &why, assumed: true };
+    let question = Question { key: "header", label: "Header", proposed: Some(yes_no(own)), why: &why, assumed: why != guess::KNOWN_NAMES };
     let header = choices.pick(&question, &options)? == "yes";
     let grid = Grid::new(head, dialect, skip, header);
     let layout = layout(&grid, choices).map_err(refuse)??;
@@ -130,6 +130,11 @@ fn yes_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
+/// Fields that every line has cannot be split otherwise.
+fn certain(why: &str) -> bool {
+    why.ends_with(guess::EVERY_LINE)
+}
+
 fn dialect(head: &Head, choices: &mut Choices) -> Result<(Dialect, usize), FormatError> {
     // What is answered is kept while the rest is guessed, so that all three fit together.
     let separator = choices.answer("separator").and_then(|a| Separator::ALL.into_iter().find(|s| s.key() == a));
@@ -137,13 +142,18 @@ fn dialect(head: &Head, choices: &mut Choices) -> Result<(Dialect, usize), Forma
     let (own, _, own_why) = guess::dialect(head, None, None);
     let (found, skip, why) = guess::dialect(head, separator, comma);
     let options = Separator::ALL.map(|s| (s.key(), s.name()));
-    let question =
-        Question { key: "separator", label: "Fields are separated by", proposed: Some(own.separator.key()), why: &own_why, assumed: true };
+    let question = Question {
+        key: "separator",
+        label: "Fields are separated by",
+        proposed: Some(own.separator.key()),
+        why: &own_why,
+        assumed: !certain(&own_why),
+    };
     choices.pick(&question, &options)?;
     let options = [("point", "0.5"), ("comma", "0,5")];
     let own = if found.decimal_comma { "comma" } else { "point" };
     let why = if comma.is_some() { own_why } else { why };
-    let question = Question { key: "decimal", label: "Decimal mark", proposed: Some(own), why: &why, assumed: true };
+    let question = Question { key: "decimal", label: "Decimal mark", proposed: Some(own), why: &why, assumed: !certain(&why) };
     choices.pick(&question, &options)?;
     let own = skip.to_string();
     let why = format!("{} above the data without numbers and with another number of fields", super::super::clean::counted(skip, "line"));
@@ -176,7 +186,7 @@ fn layout(grid: &Grid, choices: &mut Choices) -> Result<Result<Layout, FormatErr
         }
         Err(_) => (None, String::new()),
     };
-    let question = Question { key: "layout", label: "Layout", proposed: own, why: &why, assumed: true };
+    let question = Question { key: "layout", label: "Layout", proposed: own, why: &why, assumed: why != guess::NAMED_SO };
     Ok(choices.pick(&question, &options).map(|key| Layout::ALL.into_iter().find(|l| l.key() == key).unwrap_or(Layout::Long)))
 }
 
@@ -209,7 +219,13 @@ fn roles(grid: &Grid, layout: Layout, choices: &mut Choices) -> Result<Vec<Role>
         let stale = answer.is_none() && choices.answered(&key) && !unknown;
         if !stale && (at < MOST_OFFERED || choices.answered(&key)) {
             let why = format!("for example {}", examples(grid, at));
-            let question = Question { key: &key, label: &label, proposed: Some(own.key()), why: &why, assumed: true };
+            let named = match own {
+                Role::Unit => grid.named_unit() == Some(at),
+                Role::Time => grid.named_time() == Some(at),
+                Role::Area => grid.named_area() == Some(at),
+                _ => false,
+            };
+            let question = Question { key: &key, label: &label, proposed: Some(own.key()), why: &why, assumed: !named };
             choices.pick(&question, &options)?;
         }
         roles.push(answer.unwrap_or(own));

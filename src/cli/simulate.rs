@@ -38,10 +38,11 @@ impl Simulate {
         }
         let (first, last) = recording.time_range().unwrap_or_default();
         output::print(&format!(
-            "{}: {} units in {} areas, {} spikes, {:.1} s, written to {}",
+            "{}: {} units in {} {}, {} spikes, {:.1} s, written to {}",
             recording.name,
             recording.n_units(),
             recording.areas.len(),
+            if recording.areas.len() == 1 { "area" } else { "areas" },
             recording.spikes.n_spikes(),
             last - first,
             self.out.display()

@@ -397,11 +397,14 @@ mod tests {
         Harness::builder().with_size([900.0, 700.0]).with_max_steps(30).build_ui_state(draw, Stage { dialog, how, last: None })
     }
 
+    /// Step until nothing is read and nothing moves for some frames: what a click begins is seen only after its frame.
     fn settle(harness: &mut Harness<'_, Stage>) {
-        for _ in 0..2000 {
+        let mut quiet = 0;
+        for _ in 0..4000 {
             harness.step();
-            if !harness.state().dialog.is_reading() && !harness.ctx.has_requested_repaint() {
-                harness.run_steps(3);
+            let busy = harness.state().dialog.is_reading() || harness.ctx.has_requested_repaint();
+            quiet = if busy { 0 } else { quiet + 1 };
+            if quiet >= 8 {
                 return;
             }
             std::thread::sleep(std::time::Duration::from_millis(2));

@@ -29,9 +29,10 @@ pub struct Preview {
 impl Preview {
     /// The first rows of a text file as cells under the names of their columns, as they are read with these answers; where no
     /// layout fits, its first lines. `None` for what is not text.
-    pub fn of_file(path: &Path, answers: &BTreeMap<String, String>) -> Option<Self> {
+    /// `shape` is that of [`formats::shape`].
+    pub fn of_file(path: &Path, shape: Option<&str>, answers: &BTreeMap<String, String>) -> Option<Self> {
         let options = OpenOptions { answers: answers.clone(), ..OpenOptions::default() };
-        let is_list = formats::shape(path).is_ok_and(|shape| shape.starts_with(formats::SPIKE_LIST));
+        let is_list = shape.is_some_and(|shape| shape.starts_with(formats::SPIKE_LIST));
         match is_list.then(|| formats::preview_with(path, ROWS, &options)) {
             Some(Ok(text)) if !text.rows.is_empty() => Some(Self { columns: text.names, rows: text.rows }),
             _ => Self::of_lines(path),
@@ -99,7 +100,7 @@ mod tests {
         let preview = |name: &str, bytes: &[u8]| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            Preview::of_file(&path, &BTreeMap::new())
+            Preview::of_file(&path, formats::shape(&path).ok().as_deref(), &BTreeMap::new())
         };
         let text = preview("a.csv", b"unit,time_s\n7,0.5\n8,0.75\n").unwrap();
         assert_eq!(text.columns, ["unit", "time_s"]);
@@ -108,6 +109,6 @@ mod tests {
         assert!(lines.rows.iter().flatten().any(|cell| cell.contains('ü')), "{lines:?}");
         assert_eq!((preview("b.nwb", b"\x89HDF\0\0"), preview("c.csv", b"")), (None, None));
         assert_eq!(preview("d.txt", "1\n".repeat(20_000).as_bytes()).unwrap().rows.len(), ROWS);
-        assert_eq!(Preview::of_file(folder.path(), &BTreeMap::new()), None);
+        assert_eq!(Preview::of_file(folder.path(), None, &BTreeMap::new()), None);
     }
 }

@@ -353,9 +353,9 @@ mod rooms {
         // What cannot be told of the file here is told when it is opened.
         let shape = formats::shape(path).ok();
         progress.shape.store(shape.clone().map(Arc::new));
-        let remembered = shape.and_then(|shape| how.remembered.get(&shape)).filter(|_| how.answers.is_none());
+        let remembered = shape.as_ref().and_then(|shape| how.remembered.get(shape)).filter(|_| how.answers.is_none());
         let answers = how.answers.as_ref().or(remembered).cloned().unwrap_or_default();
-        progress.preview.store(Preview::of_file(path, &answers).map(Arc::new));
+        progress.preview.store(Preview::of_file(path, shape.as_deref(), &answers).map(Arc::new));
         let opened = match remembered {
             Some(answers) => match open(path, answers, tell) {
                 Ok(recording) => Ok(with_note(recording, answers)),

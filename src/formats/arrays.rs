@@ -60,7 +60,22 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     Ok(parts.into())
 }
 
+/// Seconds between trials, so that what is taken from before a trial is not the trial before.
+const GAP: &str = "1";
+
 impl Import<'_> {
+    /// Seconds between trials that the file does not place in time.
+    fn trial_gap(&mut self) -> Result<f64, FormatError> {
+        let gap = Question {
+            key: "trial_gap_s",
+            label: "Gap between trials",
+            proposed: Some(GAP),
+            why: "the file does not say when trials began; they are put one after another",
+            assumed: true,
+        };
+        self.choices.positive(&gap, "s")
+    }
+
     fn parts(&mut self) -> Result<crate::recording::RecordingParts, FormatError> {
         if let Some(kind) = pynapple::kind(&mut self.arrays) {
             return pynapple::read(self, &kind);

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use self::counts::{Grid, starts};
 use self::parts::{Part, Sizes};
-use super::guard::{self, Hdf5};
+use super::guard::Hdf5;
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, TrueRates, Truth};
 
@@ -26,7 +26,7 @@ const OURS: &str = "spikescope";
 /// True for HDF5 files with datasets of these names.
 pub(super) fn is_binned(probe: &Probe) -> bool {
     let named = |name: &String| SPLITS.iter().any(|(p, _)| *name == format!("{p}_spikes_heldin") || *name == format!("{p}_data"));
-    guard::root(probe).is_some_and(|root| !root.nwb && root.names.iter().any(named))
+    probe.hdf5_root().is_some_and(|root| !root.nwb && root.names.iter().any(named))
 }
 
 /// Read a file of counts.

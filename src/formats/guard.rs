@@ -15,7 +15,7 @@ use hdf5_pure::{
 
 mod root;
 
-pub(super) use self::root::{root, unknown};
+pub(super) use self::root::{Root, root, unknown};
 use super::{FormatError, Progress, hdf5_bytes};
 use crate::recording::Column;
 

@@ -29,7 +29,7 @@ const MOST_OPTIONS: usize = 40;
 /// True for MATLAB files: by their first bytes, or by what MATLAB leaves in HDF5.
 pub(super) fn is_mat(probe: &Probe) -> bool {
     let text = probe.head.starts_with(b"MATLAB 7.3 MAT-file") || probe.head.starts_with(b"MATLAB 5.0 MAT-file");
-    text || v5::is_v5(probe.head) || guard::root(probe).is_some_and(|root| root.matlab)
+    text || v5::is_v5(probe.head) || probe.hdf5_root().is_some_and(|root| root.matlab)
 }
 
 /// An open file: what numbers are read from.

@@ -27,6 +27,7 @@ mod spikeinterface;
 mod text;
 mod time_range;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -85,6 +86,28 @@ pub(crate) struct Probe<'a> {
     pub(crate) head: &'a [u8],
     /// Names in a folder, sorted; `None` for a file.
     pub(crate) names: Option<&'a [String]>,
+    /// What lies at the root of an HDF5 file; looked at once, by whichever format asks first.
+    root: OnceCell<Option<guard::Root>>,
+}
+
+impl<'a> Probe<'a> {
+    fn file(path: &'a Path, head: &'a [u8]) -> Self {
+        Self { path, head, names: None, root: OnceCell::new() }
+    }
+
+    fn folder(path: &'a Path, names: &'a [String]) -> Self {
+        Self { path, head: &[], names: Some(names), root: OnceCell::new() }
+    }
+
+    /// What lies at the root of an HDF5 file; `None` when this is none or its root cannot be read.
+    fn hdf5_root(&self) -> Option<&guard::Root> {
+        self.root.get_or_init(|| guard::root(self.path, self.head)).as_ref()
+    }
+
+    /// The first format that claims this. A sniffer that fails on a damaged file claims nothing.
+    fn claimed(&self) -> Option<&'static Format> {
+        TABLE.iter().find(|format| catch_unwind(AssertUnwindSafe(|| (format.sniff)(self))).unwrap_or(false))
+    }
 }
 
 /// What a reader hands back.
@@ -199,9 +222,9 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
             names.push(entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
-        let probe = Probe { path, head: &[], names: Some(&names) };
-        let found = TABLE.iter().find(|f| (f.sniff)(&probe));
-        return found.ok_or_else(|| unknown("this is a folder of no known kind", "choose the file inside it that holds the spikes"));
+        return Probe::folder(path, &names)
+            .claimed()
+            .ok_or_else(|| unknown("this is a folder of no known kind", "choose the file inside it that holds the spikes"));
     }
     let head = guard::head(path)?;
     if head.is_empty() {
@@ -209,15 +232,15 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let by_name = TABLE.iter().find(|f| f.known.extensions.contains(&extension.as_str()));
-    let probe = Probe { path, head: &head, names: None };
-    match (TABLE.iter().find(|f| (f.sniff)(&probe)), by_name) {
+    let probe = Probe::file(path, &head);
+    match (probe.claimed(), by_name) {
         // Text in a file that claims to be a binary format is a download error page or a pointer file, not a spike list.
         (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => Err(unknown(
             &format!("the name ends in .{extension}, but the content is text"),
             "download the file itself, not its pointer or web page",
         )),
         (Some(found), _) => Ok(found),
-        (None, _) if guard::is_hdf5(&head) => Err(guard::unknown(path)),
+        (None, _) if guard::is_hdf5(&head) => Err(guard::unknown(&probe)),
         (None, _) if text::is_gzip(&head) => Err(unknown("this is a gzip archive without readable text", "unpack it first")),
         (None, Some(named)) => {
             let found = format!("the name ends in .{extension}, but the content is not {}", named.known.name);

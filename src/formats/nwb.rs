@@ -24,7 +24,7 @@ pub(super) fn is_nwb(probe: &Probe) -> bool {
         return false;
     }
     let named = probe.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("nwb"));
-    named || guard::root(probe).is_some_and(|root| root.nwb || (!root.matlab && root.names.iter().any(|n| n == "units")))
+    named || probe.hdf5_root().is_some_and(|root| root.nwb || (!root.matlab && root.names.iter().any(|n| n == "units")))
 }
 
 /// Read an NWB file.

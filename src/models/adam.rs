@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 
 use super::DeviceFailed;
@@ -34,6 +34,11 @@ impl Gradients {
         self.flat.insert(id, sum);
     }
 
+    /// Move every parameter's gradient out of burn's container and add it.
+    pub fn collect<M: Module>(&mut self, module: &M, from: &mut burn::tensor::Gradients) {
+        module.visit(&mut Collector { from, into: self });
+    }
+
     /// The gradient of `id`, flattened.
     pub fn get(&self, id: ParamId) -> Option<&Tensor<1>> {
         self.flat.get(&id)
@@ -49,6 +54,19 @@ impl Gradients {
             return Ok(0.0);
         }
         Ok(f64::from(Tensor::cat(squares, 0).sum().try_into_scalar::<f32>()?).sqrt())
+    }
+}
+
+struct Collector<'a> {
+    from: &'a mut burn::tensor::Gradients,
+    into: &'a mut Gradients,
+}
+
+impl ModuleVisitor for Collector<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad_remove(self.from) {
+            self.into.add(param.id, gradient);
+        }
     }
 }
 

@@ -117,13 +117,12 @@ impl View for RasterView {
             (self.trials, self.trial_panel, self.dragged) = (None, None, None);
         }
         let Some(mut units) = self.units.take() else { return };
-        let events = self.follow(ui, context.selection, &mut units);
+        let events = Self::follow(ui, context.selection, &mut units);
         units.take_from(context.selection);
         match self.trials.is_some() {
             false => {
                 self.draw(ui, context, &mut units, None);
                 units.give_to(context.selection);
-                (context.selection.playback.playing, context.selection.playback.speed) = (self.toolbar.playing, self.toolbar.speed);
                 if units.data.events != events {
                     context.selection.events = units.data.events.clone().map_or(Events::Hidden, Events::Column);
                 }
@@ -191,13 +190,15 @@ impl RasterView {
         }
     }
 
-    fn controls(&mut self, ui: &mut Ui, context: &ViewContext<'_>, panel: &mut Panel, recording: &Arc<Recording>) -> Asked {
+    fn controls(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, panel: &mut Panel, recording: &Arc<Recording>) -> Asked {
         let first = match &self.trials {
             Some(wish) => Some(wish.clone()),
             None => TrialWish::first(recording, &context.selection.units),
         };
         let knows_rates = self.trials.is_none() && rates::offered(context.run, recording).is_some();
+        let playback = self.trials.is_none().then_some(&mut context.selection.playback);
         let choices = Choices {
+            playback,
             trials: &mut self.trials,
             first_trials: first,
             rates: knows_rates.then_some(&mut self.rates.on),
@@ -213,7 +214,7 @@ impl RasterView {
         let mut time = Range::time(panel.window, panel.data.bounds);
         let mut rows = Range::rows(panel.rows, panel.data.rows.len());
         // Keys first: a focused widget would otherwise take Space and arrows.
-        self.keys(ui, id, panel, &mut time, &mut rows);
+        self.keys(ui, panel, &mut context.selection.playback, &mut time, &mut rows);
         let recording = context.recording.map_or_else(|| Arc::clone(&panel.data.recording), Arc::clone);
         let asked = self.controls(ui, context, panel, &recording);
         rows = Range::rows(rows.shown(), panel.data.rows.len());
@@ -331,10 +332,9 @@ impl RasterView {
         Some(format!("drawn without the graphics device: {trouble}"))
     }
 
-    /// Take over what other views and the timeline chose: time while playing, its speed, and events, which are returned.
-    fn follow(&mut self, ui: &Ui, selection: &mut Selection, units: &mut Panel) -> Option<events::EventColumn> {
+    /// Take over what other views and the timeline chose: time while playing, and events, which are returned.
+    fn follow(ui: &Ui, selection: &mut Selection, units: &mut Panel) -> Option<events::EventColumn> {
         selection.advance(ui.ctx(), units.data.bounds);
-        (self.toolbar.playing, self.toolbar.speed) = (selection.playback.playing, selection.playback.speed);
         let events = selection.events.column(&units.data.recording).filter(|e| units.data.event_columns.contains(e));
         if events != units.data.events {
             units.data.mark(events.clone());

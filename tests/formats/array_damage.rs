@@ -2,14 +2,13 @@
 //! Each must give a recording or an error in words, in bounded time and memory.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::bounded;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::alf::put;
-use crate::damage::{assert_memory_is_bounded, mutate};
+use crate::damage::{assert_memory_is_bounded, mutate, watch};
 use crate::npy_files::{bytes, fixture, floats, ints, npy, npz, npz_compressed, scalar, texts};
 use crate::samples::read;
 
@@ -39,14 +38,7 @@ fn survive(files: Vec<(String, Vec<u8>)>, target: &str, seed: u64) {
         }
     });
     let worker = worker.unwrap();
-    let mut last = None;
-    loop {
-        match wait.recv_timeout(Duration::from_secs(60)) {
-            Ok(k) => last = Some(k),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
-        }
-    }
+    watch(&wait);
     worker.join().unwrap();
     assert_memory_is_bounded();
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spikescope::formats::save;
@@ -34,6 +34,18 @@ pub fn mutate(original: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     bytes
 }
 
+/// Hear of every mutant that is done, until there are no more; one that takes a minute hangs.
+pub fn watch(done: &Receiver<u64>) {
+    let mut last = None;
+    loop {
+        match done.recv_timeout(Duration::from_secs(60)) {
+            Ok(k) => last = Some(k),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
+        }
+    }
+}
+
 /// Open mutants of `originals` in turn; a mutant that takes a minute hangs.
 pub fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
     let folder = tempfile::tempdir().unwrap();
@@ -57,14 +69,7 @@ pub fn survive(originals: Vec<Vec<u8>>, extension: &str, seed: u64) {
         refused
     });
     let worker = worker.unwrap();
-    let mut last = None;
-    loop {
-        match wait.recv_timeout(Duration::from_secs(60)) {
-            Ok(k) => last = Some(k),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
-        }
-    }
+    watch(&wait);
     let refused = worker.join().unwrap();
     assert!(refused > MUTANTS / 20, "only {refused} mutants were refused, so hardly anything was damaged");
     assert_memory_is_bounded();

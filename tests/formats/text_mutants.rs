@@ -1,15 +1,14 @@
 //! 10 000 damaged copies per reader of text, Phy folders and NeuroExplorer files: each gives a recording or an error in words.
 
 use std::path::Path;
-use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::bounded;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spikescope::formats::{FormatError, open, preview_with};
 use spikescope::recording::Recording;
 
-use crate::damage::{assert_memory_is_bounded, mutate, written};
+use crate::damage::{assert_memory_is_bounded, mutate, watch, written};
 use crate::text::{gzip, with};
 use crate::{nex, phy};
 
@@ -33,14 +32,7 @@ fn survive(seed: u64, mut next: impl FnMut(u64, &mut ChaCha8Rng) -> Result<Recor
         }
         refused
     });
-    let mut last = None;
-    loop {
-        match wait.recv_timeout(Duration::from_secs(60)) {
-            Ok(k) => last = Some(k),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => panic!("the mutant after {last:?} hangs"),
-        }
-    }
+    watch(&wait);
     let refused: u64 = worker.unwrap().join().unwrap();
     assert!(refused > MUTANTS / 50, "only {refused} mutants were refused, so hardly anything was damaged");
     assert_memory_is_bounded();

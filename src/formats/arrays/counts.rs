@@ -9,7 +9,6 @@ use crate::recording::{IntervalTable, NoteKind, RecordingParts};
 
 /// A bin with more spikes holds no counts.
 const MOST_PER_BIN: f64 = 10_000.0;
-const GAP: &str = "1";
 
 /// What an axis of the array is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,14 +175,7 @@ fn starts(import: &mut Import, n_trials: usize, length: f64) -> Result<(Vec<f64>
         let message = "trials do not follow each other in time or overlap; they were put one after another instead";
         import.report.add(NoteKind::LeftOut, name, message);
     }
-    let gap = Question {
-        key: "trial_gap_s",
-        label: "Gap between trials",
-        proposed: Some(GAP),
-        why: "the file does not say when trials began; they are put one after another",
-        assumed: true,
-    };
-    let spacing = length + import.choices.positive(&gap, "s")?;
+    let spacing = length + import.trial_gap()?;
     Ok(((0..n_trials).map(|t| t as f64 * spacing).collect(), true))
 }
 

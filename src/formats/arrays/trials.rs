@@ -9,8 +9,6 @@ use crate::recording::{Column, IntervalTable, NamedColumn, NoteKind, RecordingPa
 
 /// More trials than this are hardly trials; the arrays for times and trials may be swapped.
 const MOST_TRIALS: usize = 10_000_000;
-/// Seconds between trials, so that what is taken from before a trial is not the trial before.
-const GAP: &str = "1";
 
 /// Put the spikes of all trials on one clock; `trials` names the array with the trial of every spike.
 pub(super) fn place(import: &mut Import, mut flat: Flat, trials: &str) -> Result<RecordingParts, FormatError> {
@@ -25,14 +23,7 @@ pub(super) fn place(import: &mut Import, mut flat: Flat, trials: &str) -> Result
     import.report.add(NoteKind::Assumed, flat.name.clone(), format!("times run from the start of each trial; {why}"));
     let (from, to) = (from / per_second, to / per_second);
     let length = length(import, to - from)?;
-    let gap = Question {
-        key: "trial_gap_s",
-        label: "Gap between trials",
-        proposed: Some(GAP),
-        why: "the file does not say when trials began; they are put one after another",
-        assumed: true,
-    };
-    let spacing = length + import.choices.positive(&gap, "s")?;
+    let spacing = length + import.trial_gap()?;
     let mut outside = 0;
     for (time, trial) in flat.times.iter_mut().zip(&of_spike) {
         let local = *time / per_second;

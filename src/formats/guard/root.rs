@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BoundedSource, head, is_hdf5, properties};
+use super::{BoundedSource, is_hdf5, properties};
 use crate::formats::{FormatError, Probe};
 
 /// What lies at the root of an HDF5 file, by which its formats are told apart.
@@ -15,12 +15,13 @@ pub(in crate::formats) struct Root {
     pub(in crate::formats) matlab: bool,
 }
 
-/// Look at the root; `None` when this is no HDF5 file or its root cannot be read.
-pub(in crate::formats) fn root(probe: &Probe) -> Option<Root> {
-    if !is_hdf5(probe.head) {
+/// Look at the root of a file that begins with `head`; `None` when this is no HDF5 file or its root cannot be read. Ask
+/// [`Probe::hdf5_root`], which looks once.
+pub(in crate::formats) fn root(path: &Path, head: &[u8]) -> Option<Root> {
+    if !is_hdf5(head) {
         return None;
     }
-    let file = hdf5_pure::File::from_source_with_options(BoundedSource::on_disk(probe.path).ok()?, properties()).ok()?;
+    let file = hdf5_pure::File::from_source_with_options(BoundedSource::on_disk(path).ok()?, properties()).ok()?;
     let root = file.group("/").ok()?;
     let mut names = root.groups().ok()?;
     let datasets = root.datasets().ok()?;
@@ -33,12 +34,9 @@ pub(in crate::formats) fn root(probe: &Probe) -> Option<Root> {
 }
 
 /// Why an HDF5 file that no format claims cannot be opened.
-pub(in crate::formats) fn unknown(path: &Path) -> FormatError {
-    let probe = match head(path) {
-        Ok(head) => head,
-        Err(e) => return e,
-    };
-    let Some(root) = root(&Probe { path, head: &probe, names: None }) else {
+pub(in crate::formats) fn unknown(probe: &Probe) -> FormatError {
+    let path = probe.path;
+    let Some(root) = probe.hdf5_root() else {
         return FormatError::corrupt(path, "the file header", "its root group cannot be read");
     };
     let shown: Vec<&str> = root.names.iter().take(12).map(String::as_str).collect();

@@ -1,6 +1,5 @@
 //! Spikes of one or several populations, from HDF5 or text.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::formats::guard::{Hdf5, is_hdf5};
@@ -31,14 +30,13 @@ pub(in crate::formats) fn sniff(probe: &Probe) -> bool {
     }
     let silent = |_: f32, _: &str| true;
     let progress = Progress { path: probe.path, report: &silent };
-    // A damaged file is for the reader of NWB to describe.
-    catch_unwind(AssertUnwindSafe(|| {
+    let found = || {
         let h5 = Hdf5::open(probe.path, u64::MAX, &progress).ok()?;
         let group = h5.group("spikes").ok()??;
         let below = || group.iter_groups().ok()?.find(|(_, g)| has_spikes(&h5, g)).map(|_| ());
         if has_spikes(&h5, &group) { Some(()) } else { below() }
-    }))
-    .is_ok_and(|found| found.is_some())
+    };
+    probe.hdf5_root().is_some_and(|root| root.names.iter().any(|n| n == "spikes")) && found().is_some()
 }
 
 fn has_spikes(h5: &Hdf5, group: &hdf5_pure::Group) -> bool {

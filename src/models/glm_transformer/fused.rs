@@ -12,7 +12,6 @@ use ndarray::{Array1, Array2, Array3, ArrayView2};
 
 use super::forward::draw;
 use super::inputs::{AreaInputs, Small};
-use super::loss::collect;
 use super::{Ask, GlmConfig, GlmNet, LossTerms, Model, Norm, Tables, Terms};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
@@ -135,7 +134,7 @@ pub fn fused_gradients(
         return Ok((losses, gradients));
     }
     let mut from = total.backward();
-    collect(net, &mut from, &mut gradients);
+    gradients.collect(net, &mut from);
     if let Some(slope) = projected.and_then(|p| p.grad_remove(&mut from)) {
         add_projection_gradients(net, config, batch, &projections, slope, &mut gradients)?;
     }

@@ -1,7 +1,5 @@
 //! The objective (spec §4.1) and its gradients in tensors, on any device.
 
-use burn::module::ModuleVisitor;
-use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::forward::Forward;
@@ -144,23 +142,7 @@ pub fn reference_gradients(model: Model<'_>, counts: Tensor<3>, ask: Ask) -> Res
     let losses = terms_of(config, &poisson.inner(), &plain)?;
     let mut gradients = Gradients::new();
     if total.is_tracked() {
-        collect(net, &mut total.backward(), &mut gradients);
+        gradients.collect(net, &mut total.backward());
     }
     Ok((losses, gradients))
-}
-
-/// Move every parameter's gradient out of burn's container.
-pub(super) fn collect(net: &GlmNet, from: &mut burn::tensor::Gradients, into: &mut Gradients) {
-    struct Collector<'a> {
-        from: &'a mut burn::tensor::Gradients,
-        into: &'a mut Gradients,
-    }
-    impl ModuleVisitor for Collector<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad_remove(self.from) {
-                self.into.add(param.id, gradient);
-            }
-        }
-    }
-    net.visit(&mut Collector { from, into });
 }

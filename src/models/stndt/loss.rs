@@ -1,6 +1,5 @@
 //! The objective (spec §2.8) and its gradients in tensors, on any device.
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use ndarray::Array3;
 
@@ -139,25 +138,9 @@ pub fn reference_gradients(
     let total = terms.total(config.contrast.as_ref());
     let mut gradients = Gradients::new();
     if total.is_tracked() {
-        collect(net, &mut total.backward(), &mut gradients);
+        gradients.collect(net, &mut total.backward());
     }
     Ok((terms.read(config)?, gradients))
-}
-
-/// Move every parameter's gradient out of burn's container.
-fn collect(net: &StndtNet, from: &mut burn::tensor::Gradients, into: &mut Gradients) {
-    struct Collector<'a> {
-        from: &'a mut burn::tensor::Gradients,
-        into: &'a mut Gradients,
-    }
-    impl ModuleVisitor for Collector<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad_remove(self.from) {
-                self.into.add(param.id, gradient);
-            }
-        }
-    }
-    net.visit(&mut Collector { from, into });
 }
 
 /// On a device, without autodiff.

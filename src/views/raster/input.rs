@@ -8,11 +8,13 @@ use super::data::RasterData;
 use super::layout::Layout;
 use super::navigation::Range;
 use super::panel::Panel;
-use super::{Dragged, RasterView, events};
+use super::{Dragged, RasterView, events, plot_id};
+use crate::views::Playback;
 
 impl RasterView {
     /// Keys, while the raster has the focus or the pointer is over it and nothing else has the focus.
-    pub(super) fn keys(&mut self, ui: &Ui, id: egui::Id, panel: &mut Panel, time: &mut Range, rows: &mut Range) {
+    pub(super) fn keys(&mut self, ui: &Ui, panel: &mut Panel, playback: &mut Playback, time: &mut Range, rows: &mut Range) {
+        let id = plot_id(ui);
         let focused = ui.memory(|m| m.focused());
         let mine = focused == Some(id) || (focused.is_none() && ui.rect_contains_pointer(ui.max_rect()));
         if !mine || ui.ctx().any_popup_open() {
@@ -33,15 +35,15 @@ impl RasterView {
         if pressed(Modifiers::NONE, Key::End) {
             *time = time.moved(time.bounds.1 - time.stop);
         }
-        if pressed(Modifiers::NONE, Key::Space) {
-            self.toolbar.playing = !self.toolbar.playing;
+        if pressed(Modifiers::NONE, Key::Space) && self.trials.is_none() {
+            playback.playing = !playback.playing;
         }
         if pressed(Modifiers::NONE, Key::G) {
             self.toolbar.focus_go_to = true;
         }
         if pressed(Modifiers::NONE, Key::R) {
             fit(time, rows);
-            self.toolbar.playing = false;
+            playback.playing &= self.trials.is_some();
         }
         for (key, forward) in [(Key::Period, true), (Key::Comma, false)] {
             if pressed(Modifiers::NONE, key) {

@@ -8,27 +8,17 @@ use super::events::EventColumn;
 use super::trials::TrialWish;
 use crate::recording::Recording;
 use crate::render::{RowGroup, parse_time};
-use crate::views::SPEEDS;
+use crate::views::{Playback, SPEEDS};
 
 /// What the controls hold.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Toolbar {
-    /// Scrolling.
-    pub playing: bool,
-    /// Seconds of recording per second.
-    pub speed: f64,
     /// Text of the time field.
     pub go_to: String,
     /// The text is no time.
     pub not_a_time: bool,
     /// Put the cursor into the time field next frame.
     pub focus_go_to: bool,
-}
-
-impl Default for Toolbar {
-    fn default() -> Self {
-        Self { playing: false, speed: 1.0, go_to: String::new(), not_a_time: false, focus_go_to: false }
-    }
 }
 
 /// What the user asked for in one frame.
@@ -50,6 +40,8 @@ pub struct Choices<'a> {
     pub trials: &'a mut Option<TrialWish>,
     /// What trial mode begins with; `None` when the recording has no trials.
     pub first_trials: Option<TrialWish>,
+    /// Playing through the recording; `None` in trial mode.
+    pub playback: Option<&'a mut Playback>,
     /// Inferred rates behind the ticks; `None` when no run knows any.
     pub rates: Option<&'a mut bool>,
     /// The recording itself, in trial mode too.
@@ -72,8 +64,8 @@ impl Toolbar {
             }
             shown(ui, data, choices.rates, choices.rows_in_view, &mut asked);
             ui.separator();
-            if choices.trials.is_none() {
-                self.playback(ui);
+            if let Some(playback) = choices.playback {
+                play(ui, playback);
             }
             if ui.button("Fit").on_hover_text("Show everything (R or double-click)").clicked() {
                 asked.fit = true;
@@ -83,19 +75,6 @@ impl Toolbar {
             }
         });
         asked
-    }
-
-    fn playback(&mut self, ui: &mut Ui) {
-        let (text, tip) = if self.playing { ("Pause", "Stop scrolling (Space)") } else { ("Play", "Scroll through the recording (Space)") };
-        if ui.button(text).on_hover_text(tip).clicked() {
-            self.playing = !self.playing;
-        }
-        let speed = egui::ComboBox::from_id_salt("speed").selected_text(format!("{}×", self.speed)).width(50.0).show_ui(ui, |ui| {
-            for speed in SPEEDS {
-                ui.selectable_value(&mut self.speed, speed, format!("{speed}×"));
-            }
-        });
-        speed.response.on_hover_text("Speed of scrolling: seconds of recording per second");
     }
 
     fn time_field(&mut self, ui: &mut Ui, plot: egui::Id) -> Option<f64> {
@@ -120,6 +99,19 @@ impl Toolbar {
         ui.memory_mut(|m| m.request_focus(if time.is_some() { plot } else { field.id }));
         time
     }
+}
+
+fn play(ui: &mut Ui, playback: &mut Playback) {
+    let (text, tip) = if playback.playing { ("Pause", "Stop scrolling (Space)") } else { ("Play", "Scroll through the recording (Space)") };
+    if ui.button(text).on_hover_text(tip).clicked() {
+        playback.playing = !playback.playing;
+    }
+    let speed = egui::ComboBox::from_id_salt("speed").selected_text(format!("{}×", playback.speed)).width(50.0).show_ui(ui, |ui| {
+        for speed in SPEEDS {
+            ui.selectable_value(&mut playback.speed, speed, format!("{speed}×"));
+        }
+    });
+    speed.response.on_hover_text("Speed of scrolling: seconds of recording per second");
 }
 
 /// Units through the recording, or trials around an event.

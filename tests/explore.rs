@@ -359,7 +359,7 @@ fn with_rates(mut run: RunState) -> RunState {
     let data = run.data.clone().unwrap();
     let rate = |bin: usize| if bin as f64 * 0.002 < 0.1 { 20.0f32 } else { 40.0 };
     let log_rate: Vec<Vec<f32>> = (0..data.1.bins).map(|bin| vec![(rate(bin) * 0.002).ln(); snapshot.units.len()]).collect();
-    snapshot.trials = [0, 4].map(|trial| TrialSnapshot { trial, coupling: vec![], factors: vec![], log_rate: log_rate.clone() }).to_vec();
+    snapshot.trials = [0, 4].map(|trial| TrialSnapshot { trial, log_rate: log_rate.clone() }).to_vec();
     run.snapshot = Some(Arc::new(snapshot));
     run
 }

@@ -114,7 +114,7 @@ fn simulate_train_and_look_at_the_run() {
     let loaded = runs::load(&at.join("runs/first")).unwrap();
     assert_eq!((loaded.manifest.status, loaded.manifest.seed), (RunStatus::Complete, 5));
     assert_eq!(loaded.summary["test_loss"], summary["test_loss"]);
-    assert_eq!((loaded.recipe.glm().max_epochs, loaded.recipe.glm().batch), (2, 8));
+    assert_eq!((loaded.recipe.glm().unwrap().max_epochs, loaded.recipe.glm().unwrap().batch), (2, 8));
     assert!(!loaded.weights().unwrap().is_empty() && !loaded.losses.points.is_empty());
     let snapshot = loaded.snapshot.unwrap();
     assert_eq!((snapshot.areas.len(), snapshot.area_sizes.clone(), snapshot.stage), (2, vec![6, 5], 4));
@@ -156,7 +156,7 @@ fn a_simulation_is_trained_on_without_a_file() {
     ];
     let summary = last_json(&done(folder.path(), &[&line, SHORT].concat()));
     assert!(summary["test_loss"].is_f64(), "{summary}");
-    assert!(runs::load(&folder.path().join("run")).unwrap().recipe.glm().published_staging);
+    assert!(runs::load(&folder.path().join("run")).unwrap().recipe.glm().unwrap().published_staging);
 }
 
 #[test]

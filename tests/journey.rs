@@ -17,7 +17,7 @@ use support::{Dropped, Window, settle, wait, window};
 /// The demo's recipe, much smaller: it is the way through that is tested here, not the result.
 fn small(max_epochs: usize) -> Recipe {
     let mut recipe = Recipe { device: DeviceChoice::Cpu, ..Recipe::demo() };
-    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model;
+    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model else { unreachable!() };
     (glm.width, glm.hidden, glm.max_epochs, glm.edge_jitters) = (16, 32, max_epochs, 4);
     recipe
 }
@@ -25,7 +25,7 @@ fn small(max_epochs: usize) -> Recipe {
 /// So many epochs that a run ends only when it is told to.
 fn endless() -> Recipe {
     let mut recipe = small(1_000_000);
-    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model;
+    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model else { unreachable!() };
     glm.patience_steps = 1_000_000_000;
     recipe
 }
@@ -124,8 +124,8 @@ fn from_the_welcome_page_to_a_kept_run() {
     let loss = |summary: &serde_json::Value| summary["test_loss"].as_f64().unwrap();
     assert!((loss(&run.summary) - loss(&finished.summary)).abs() < 1e-12 && !run.weights().unwrap().is_empty());
     let (kept, shown) = (run.snapshot.unwrap(), harness.state().run().unwrap().snapshot.clone().unwrap());
-    assert_eq!((kept.stage, kept.pairs.len()), (4, 4));
-    assert_eq!(kept.pairs, shown.pairs, "what was on the screen is what was kept");
+    assert_eq!((kept.stage, kept.pairs().len()), (4, 4));
+    assert_eq!(kept.pairs(), shown.pairs(), "what was on the screen is what was kept");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_window_closed_while_training_can_discard() {
 fn the_window_outlives_a_training_that_fails() {
     // No bin is left for the encoder's tokens: told when training begins.
     let mut recipe = small(4);
-    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model;
+    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model else { unreachable!() };
     glm.token_bins = 1000;
     let options = AppOptions { demo: true, train_at_once: true, recipe: Some(recipe), ..AppOptions::default() };
     let mut harness = window([1320.0, 840.0], options);
@@ -227,7 +227,7 @@ fn the_window_outlives_a_training_that_fails() {
 fn a_loss_that_is_not_a_number_is_told_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let mut recipe = endless();
-    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model;
+    let ModelRecipe::GlmTransformer(glm) = &mut recipe.model else { unreachable!() };
     (glm.rate, glm.rate_encoder, glm.clip) = (1.0, 1.0, 1e6);
     let options = AppOptions {
         demo: true,

@@ -53,7 +53,7 @@ fn the_demo_trains_in_a_real_window() {
     let folders: Vec<PathBuf> = std::fs::read_dir(at("data/spikescope/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(folders.len(), 1, "{folders:?}\n{told}");
     let run = runs::load(&folders[0]).unwrap();
-    assert_eq!((run.manifest.status, run.recipe.glm().width), (RunStatus::Complete, 16));
+    assert_eq!((run.manifest.status, run.recipe.glm().unwrap().width), (RunStatus::Complete, 16));
     let snapshot = run.snapshot.unwrap();
     assert_eq!((snapshot.areas, snapshot.stage), (vec!["A".to_owned(), "B".to_owned()], 4));
     assert!(run.summary["test_loss"].is_f64());

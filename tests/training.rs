@@ -96,7 +96,8 @@ fn watched_paused_or_left_alone_the_numbers_are_the_same() {
     assert_eq!(numbers(summary(&alone)), numbers(summary(&watched)));
     assert_eq!(losses_alone, losses_watched);
     assert!(wakes.load(Ordering::Relaxed) > 0, "the window was woken");
-    assert!(!last.latents.is_empty() && !last.post_spike.is_empty() && !last.trials.is_empty());
+    let glm = last.glm().unwrap();
+    assert!(!glm.latents.is_empty() && !glm.post_spike.is_empty() && !last.trials.is_empty());
 }
 
 fn versions_of(handle: &TrainingHandle, seen: &[u64]) {
@@ -218,7 +219,7 @@ fn the_true_edge_is_supported_and_found_and_no_other() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let snapshot = handle.snapshot().unwrap();
-    for pair in &snapshot.pairs {
+    for pair in snapshot.pairs() {
         let Support::Scored { score, null, supported } = pair.support else { unreachable!("every pair is scored") };
         assert_eq!(supported, (pair.source, pair.target) == (0, 1), "{} → {}: {score} against {null}", pair.source, pair.target);
         if !supported {
@@ -240,7 +241,7 @@ fn published_staging_trains_every_pair() {
     let handle = start(recipe(&[("model.published_staging", "true")]), StartOptions::default());
     let end = until(&handle, "the end", |p| matches!(p.phase, Phase::Finished(_) | Phase::Failed(_)));
     let snapshot = handle.snapshot().unwrap();
-    assert!(snapshot.pairs.iter().all(|p| p.support == Support::NotScored && p.filter.iter().flatten().any(|&x| x != 0.0)));
+    assert!(snapshot.pairs().iter().all(|p| p.support == Support::NotScored && p.filter.iter().flatten().any(|&x| x != 0.0)));
     assert_eq!(summary(&end)["stages"].as_array().unwrap().len(), 4);
 }
 

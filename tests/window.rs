@@ -63,12 +63,12 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     harness.get_by_label(rank()).type_text("2");
     settle(&mut harness);
-    assert_eq!(harness.state().recipe().glm().rank, 2);
+    assert_eq!(harness.state().recipe().glm().unwrap().rank, 2);
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     harness.get_by_label(rank()).type_text("99");
     settle(&mut harness);
     harness.get_by_label_contains("must be between 1 and 8");
-    assert_eq!(harness.state().recipe().glm().rank, 2);
+    assert_eq!(harness.state().recipe().glm().unwrap().rank, 2);
     assert!(harness.get_by_label("Start training").accesskit_node().is_disabled());
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     harness.run_ok();
@@ -76,7 +76,7 @@ fn from_the_welcome_page_to_an_edited_recipe() {
     settle(&mut harness);
     harness.get_by_label("Reset").click();
     settle(&mut harness);
-    assert_eq!(harness.state().recipe().glm().rank, 1);
+    assert_eq!(harness.state().recipe().glm().unwrap().rank, 1);
     assert!(!harness.get_by_label("Start training").accesskit_node().is_disabled());
 }
 

@@ -53,6 +53,12 @@ pub struct PsthLoss {
 /// to which one trial at the unit's flat rate is added (so that no rate is zero), smoothed over bins with the Gaussian that
 /// does best on the trials `validation` (sd 0 to 64 bins). `None` when one of the sets is empty.
 pub fn psth_loss(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize], validation: &[usize], evaluate: &[usize]) -> Option<PsthLoss> {
+    let (rates, sd_bins) = psth_rates(counts, pad, train, validation)?;
+    Some(PsthLoss { loss: steady_loss(&rates, counts, pad, evaluate)?, sd_bins })
+}
+
+/// The rates behind [`psth_loss`], spikes per bin `[bins, units]`, and the standard deviation they were smoothed with, bins.
+pub fn psth_rates(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize], validation: &[usize]) -> Option<(Array2<f64>, f64)> {
     let flat = flat_rates(counts, pad, train)?;
     let mean = (psth::summed(counts, pad, train).mapv(f64::from) + &flat) / (train.len() + 1) as f64;
     let mut best: Option<(f64, f64, Array2<f64>)> = None;
@@ -63,12 +69,11 @@ pub fn psth_loss(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize], valida
             best = Some((loss, sd_bins, rates));
         }
     }
-    let (_, sd_bins, rates) = best?;
-    Some(PsthLoss { loss: steady_loss(&rates, counts, pad, evaluate)?, sd_bins })
+    best.map(|(_, sd_bins, rates)| (rates, sd_bins))
 }
 
-/// Mean count per bin of every unit, `[1, units]`.
-fn flat_rates(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize]) -> Option<Array2<f64>> {
+/// Mean count per bin of every unit, `[1, units]`; half a spike in all for a unit without any.
+pub fn flat_rates(counts: ArrayView3<'_, u8>, pad: usize, train: &[usize]) -> Option<Array2<f64>> {
     let bins = counts.len_of(Axis(1)).checked_sub(pad).filter(|&bins| bins > 0)?;
     let cells = (bins * train.len()) as f64;
     let spikes = psth::summed(counts, pad, train).mapv(f64::from).sum_axis(Axis(0));

@@ -3,6 +3,7 @@
 //! files, tensors or the window.
 
 pub mod aligned;
+pub mod attention;
 pub mod bases;
 pub mod compare;
 pub mod contribution;

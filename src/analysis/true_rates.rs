@@ -5,10 +5,13 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
 use super::{analysed, loss::poisson_term};
-use crate::recording::{BinnedTrials, GlmTruth, Recording, Trials, TrueEdge};
+use crate::recording::{BinnedTrials, GlmTruth, Recording, Trials, TrueEdge, TrueRates};
 
 /// Largest log-rate per bin, as in the published simulation.
 pub const LARGEST_LOG_RATE: f64 = 10.0;
+
+/// A rate of zero has no logarithm: given rates are at least this, spikes per bin.
+const LOWEST_RATE: f64 = 1e-9;
 
 /// Log-rate without coupling and history `[bins, units]`: baseline plus `loadings` `[units, factors]` times the factors
 /// `[areas, factors, bins]` of each unit's area.
@@ -77,11 +80,37 @@ pub fn glm_log_rate(
     Some(log_rate)
 }
 
-/// True log-rate per bin `[bins, units]` of trial `index` of `trials`, for `units` (indices into the recording).
+/// True log-rate per bin `[bins, units]` of trial `index` of `trials`, for `units` (indices into the recording): as the recording
+/// gives it, or as it follows from all its spikes, also of units left out of the analysis.
 ///
-/// The rates follow from all spikes of the recording, also of units left out of the analysis. `None` when the recording has no
-/// such truth, or when the trial's bins do not lie on the simulation's.
+/// `None` when the recording has no such truth, or when the trial's bins do not lie on the truth's.
 pub fn true_log_rate(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<Array2<f64>> {
+    let truth = recording.truth.as_ref()?;
+    match &truth.rates {
+        Some(rates) => Some(given_rate(rates, recording, trials, index, units)?.mapv(|rate| rate.max(LOWEST_RATE).ln())),
+        None => simulated_log_rate(recording, trials, index, units),
+    }
+}
+
+/// Given rates, spikes per bin `[bins, units]`; a bin of the trials may be several bins of the truth.
+fn given_rate(rates: &TrueRates, recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<Array2<f64>> {
+    let table = recording.table("trials").filter(|table| trials.table.as_ref() == Some(&table.name))?;
+    let (&row, &start) = (trials.rows.get(index)?, trials.starts.get(index)?);
+    let whole = |x: f64| ((x - x.round()).abs() < 1e-3 && x.round() >= 0.0).then(|| x.round() as usize);
+    let first = whole((start - table.start.get(row)?) / rates.bin_s)?;
+    let per_bin = whole(trials.bin_s / rates.bin_s).filter(|&n| n > 0)?;
+    let (rows, bins, known) = rates.values.dim();
+    if row >= rows || first + per_bin * trials.bins > bins || units.iter().any(|&u| u >= known) {
+        return None;
+    }
+    let of_row = rates.values.index_axis(Axis(0), row);
+    Some(Array2::from_shape_fn((trials.bins, units.len()), |(bin, column)| {
+        let own = first + per_bin * bin..first + per_bin * (bin + 1);
+        own.map(|at| f64::from(of_row[[at, units[column]]])).sum::<f64>() * rates.bin_s
+    }))
+}
+
+fn simulated_log_rate(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<Array2<f64>> {
     let truth = recording.truth.as_ref()?;
     let glm = truth.glm.as_ref()?;
     let total = glm.pad_bins + glm.bins;

@@ -8,14 +8,14 @@ use clap::{Args, ValueEnum};
 
 use super::{Usage, sources};
 use crate::recording::{AreaError, AreaRule, Recording};
-use crate::training::{DeviceChoice, GlmRecipe, ModelRecipe, Recipe, RecipeError};
+use crate::training::{DeviceChoice, PRESETS, Recipe, RecipeError};
 
 /// Options that make a recipe.
 #[derive(Debug, Args)]
 pub(super) struct RecipeOptions {
-    /// Model
-    #[arg(long, value_enum, default_value_t = Model::GlmTransformer)]
-    model: Model,
+    /// Model [default: glm-transformer, or that of the recipe file]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(PRESETS.iter().map(|preset| clap::builder::PossibleValue::new(preset.key).help(preset.about))))]
+    model: Option<String>,
     /// Recipe to start from (TOML or JSON; `recipe.toml` of a run) [default: the recommended settings]
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
@@ -34,12 +34,6 @@ pub(super) struct RecipeOptions {
     /// The authors' staging, in which true edges can be missed; for comparison
     #[arg(long)]
     published_staging: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Model {
-    /// GLM-Transformer (Xin & Kass 2025)
-    GlmTransformer,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -92,19 +86,34 @@ impl FromStr for Areas {
 
 /// Change single settings of a recipe.
 pub(super) fn change(recipe: &mut Recipe, settings: &[(String, String)]) -> anyhow::Result<()> {
-    settings.iter().try_for_each(|(key, value)| recipe.set(&full_path(key), value).map_err(usage))
+    settings.iter().try_for_each(|(key, value)| recipe.set(&full_path(recipe, key), value).map_err(usage))
 }
 
 impl RecipeOptions {
-    /// The recipe, all but the areas, which need the recording (see [`Self::areas`]).
-    pub(super) fn recipe(&self) -> anyhow::Result<Recipe> {
-        let mut recipe = match (&self.recipe, self.model) {
-            (Some(path), _) => {
+    /// The recipe for a recording.
+    pub(super) fn recipe(&self, recording: &Recording) -> anyhow::Result<Recipe> {
+        let mut recipe = self.start(Some(recording))?;
+        self.choose_areas(&mut recipe, recording)?;
+        Ok(recipe)
+    }
+
+    /// Whether the options make a recipe at all, before a recording is read.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.start(None).map(|_| ())
+    }
+
+    fn start(&self, recording: Option<&Recording>) -> anyhow::Result<Recipe> {
+        let mut recipe = match &self.recipe {
+            Some(path) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("{}: the recipe cannot be read", path.display()))?;
                 Recipe::parse(&text).with_context(|| path.display().to_string())?
             }
-            (None, Model::GlmTransformer) => Recipe { model: ModelRecipe::GlmTransformer(GlmRecipe::default()), ..Recipe::default() },
+            None => Recipe::default(),
         };
+        let wanted = self.model.as_ref().and_then(|key| PRESETS.iter().find(|preset| preset.key == key));
+        if let Some(preset) = wanted.filter(|preset| preset.key != recipe.model.preset().key) {
+            preset.choose(&mut recipe, recording);
+        }
         change(&mut recipe, &self.settings)?;
         if self.published_staging {
             recipe.set("model.published_staging", "true").map_err(usage)?;
@@ -120,7 +129,7 @@ impl RecipeOptions {
     }
 
     /// Put the wanted area rule into the recipe, with the names that the recording knows for ids.
-    pub(super) fn choose_areas(&self, recipe: &mut Recipe, recording: &Recording) -> anyhow::Result<()> {
+    fn choose_areas(&self, recipe: &mut Recipe, recording: &Recording) -> anyhow::Result<()> {
         let rule = match &self.areas {
             None => return Ok(()),
             Some(Areas::Recorded) => AreaRule::Recorded,
@@ -145,10 +154,10 @@ fn usage(error: RecipeError) -> anyhow::Error {
 }
 
 /// The last part of a setting's path is enough where only one setting ends like that: `beta` is `model.beta`.
-fn full_path(key: &str) -> String {
+fn full_path(recipe: &Recipe, key: &str) -> String {
     let ending = format!(".{key}");
-    let mut fitting = Recipe::fields().iter().filter(|f| f.path.ends_with(&ending));
-    match (Recipe::fields().iter().any(|f| f.path == key), fitting.next(), fitting.next()) {
+    let mut fitting = recipe.fields().filter(|f| f.path.ends_with(&ending));
+    match (recipe.fields().any(|f| f.path == key), fitting.next(), fitting.next()) {
         (false, Some(only), None) => only.path.to_owned(),
         _ => key.to_owned(),
     }
@@ -173,10 +182,10 @@ mod tests {
 
     #[test]
     fn options_become_a_recipe() {
-        let recipe = options("--set beta=0.5 --set model.batch=8 --device cpu --seed 7 --published-staging").recipe().unwrap();
-        assert_eq!((recipe.glm().beta, recipe.glm().batch, recipe.glm().published_staging), (0.5, 8, true));
+        let recipe = options("--set beta=0.5 --set model.batch=8 --device cpu --seed 7 --published-staging").start(None).unwrap();
+        assert_eq!((recipe.glm().unwrap().beta, recipe.glm().unwrap().batch, recipe.glm().unwrap().published_staging), (0.5, 8, true));
         assert_eq!((recipe.device, recipe.seed), (DeviceChoice::Cpu, 7));
-        assert_eq!(options("").recipe().unwrap(), Recipe::default());
+        assert_eq!(options("").start(None).unwrap(), Recipe::default());
     }
 
     #[test]
@@ -185,17 +194,17 @@ mod tests {
         let path = folder.path().join("recipe.toml");
         let base = Recipe { seed: 3, ..Recipe::default() };
         std::fs::write(&path, base.to_toml().unwrap()).unwrap();
-        let recipe = options(&format!("--recipe {} --set model.rank=2", path.display())).recipe().unwrap();
-        assert_eq!((recipe.seed, recipe.glm().rank), (3, 2));
+        let recipe = options(&format!("--recipe {} --set model.rank=2", path.display())).start(None).unwrap();
+        assert_eq!((recipe.seed, recipe.glm().unwrap().rank), (3, 2));
         std::fs::write(&path, "seed = many").unwrap();
-        let error = options(&format!("--recipe {}", path.display())).recipe().unwrap_err();
+        let error = options(&format!("--recipe {}", path.display())).start(None).unwrap_err();
         assert!(format!("{error:#}").contains("recipe.toml") && !error.is::<Usage>());
     }
 
     #[test]
     fn wrong_settings_are_wrong_usage() {
         for line in ["--set betta=1", "--set model.batch=0", "--set kind=x"] {
-            assert!(options(line).recipe().unwrap_err().is::<Usage>(), "{line}");
+            assert!(options(line).start(None).unwrap_err().is::<Usage>(), "{line}");
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let mut recipe = self.recipe.recipe()?;
+        self.recipe.check()?;
         // Before the work, not after it.
         runs::check_target(&self.out)?;
         let recording = match (&self.file, &self.simulate) {
@@ -51,7 +51,7 @@ impl Train {
             (None, Some(name)) => Arc::new(sources::simulate(name, &self.simulator_settings)?),
             (None, None) => Arc::new(sources::demo()?),
         };
-        self.recipe.choose_areas(&mut recipe, &recording)?;
+        let recipe = self.recipe.recipe(&recording)?;
         let summary = train(recording, recipe, self.out, self.quiet)?;
         output::print(&if self.json { summary.to_string() } else { summary_text(&summary) })
     }
@@ -79,6 +79,18 @@ pub(super) fn summary_text(summary: &Value) -> String {
             .filter_map(|(name, value)| Some(format!("{name} {:.5}", value?)))
             .collect();
         lines.push(format!("Test loss {loss:.5} ({}), Poisson, per bin and unit", known.join(", ")));
+    }
+    if let Some(score) = number(summary, "co_bps") {
+        let beside = [("smoothing", "smoothing_co_bps"), ("true rates", "oracle_co_bps")];
+        let beside: Vec<String> =
+            beside.into_iter().filter_map(|(name, key)| Some(format!("{name} {:.4}", number(summary, key)?))).collect();
+        let beside = if beside.is_empty() { String::new() } else { format!(" ({})", beside.join(", ")) };
+        lines.push(format!("co-bps {score:.4}{beside}, bits per spike of held-out units on test trials"));
+    }
+    for (name, key) in [("fp-bps", "fp_bps"), ("R² of the true rates", "rate_r2")] {
+        if let Some(score) = number(summary, key) {
+            lines.push(format!("{name} {score:.4}"));
+        }
     }
     for edge in summary.get("edges").and_then(Value::as_array).into_iter().flatten() {
         let peak = number(edge, "filter_peak_ms").map(|ms| format!(", filter peak at {ms:.0} ms")).unwrap_or_default();

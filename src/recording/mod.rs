@@ -28,7 +28,7 @@ pub use fingerprint::fingerprint;
 pub use report::{Choice, ChoiceOption, ImportReport, Note, NoteKind};
 pub use sidecar::{Prepared, SIDECAR_VERSION, Sidecar, SidecarError};
 pub use spikes::SpikeTrains;
-pub use split::{Split, SplitFractions, split_trials};
+pub use split::{Split, SplitFractions, split_by_label, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
 pub use truth::{GlmTruth, TrueEdge, TrueRates, Truth, UnitEdge};

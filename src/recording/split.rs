@@ -33,6 +33,31 @@ pub struct Split {
     pub test: Vec<usize>,
 }
 
+/// Split trials by what a column says about each: `train`; `val`, `valid`, `validation` or `eval`; `test`. Trials with another
+/// label are in no set. Without validation trials an eighth of the training trials is taken by seed; without test trials the
+/// validation trials are also the test set, as in benchmarks that publish none. `None` when no trial is for training.
+pub fn split_by_label(labels: &[String], seed: u64) -> Option<Split> {
+    let of = |words: &[&str]| -> Vec<usize> {
+        let named = |label: &String| words.contains(&label.trim().to_lowercase().as_str());
+        (0..labels.len()).filter(|&trial| labels.get(trial).is_some_and(named)).collect()
+    };
+    let mut split =
+        Split { train: of(&["train", "training"]), validation: of(&["val", "valid", "validation", "eval"]), test: of(&["test"]) };
+    if split.train.is_empty() {
+        return None;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    split.train.shuffle(&mut random);
+    if split.validation.is_empty() {
+        let kept = split.train.len() - split.train.len().div_ceil(8).min(split.train.len() - 1);
+        split.validation = split.train.split_off(kept);
+    }
+    if split.test.is_empty() {
+        split.test.clone_from(&split.validation);
+    }
+    Some(split)
+}
+
 /// Split `conditions.len()` trials by seed, with the same shares in every condition. With three or more trials no set is empty.
 pub fn split_trials(conditions: &[String], fractions: SplitFractions, seed: u64) -> Split {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -69,6 +94,19 @@ pub fn split_trials(conditions: &[String], fractions: SplitFractions, seed: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_decide_and_what_they_leave_open_is_filled() {
+        let labels = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let split = split_by_label(&labels("train valid Train test none eval"), 0).unwrap();
+        assert_eq!((split.train.len(), split.validation, split.test), (2, vec![1, 5], vec![3]));
+        let split = split_by_label(&labels("train train train val"), 0).unwrap();
+        assert_eq!((split.validation, split.test), (vec![3], vec![3]));
+        let split = split_by_label(&labels("train train train train"), 0).unwrap();
+        assert_eq!((split.train.len(), split.validation.len()), (3, 1));
+        assert!(!split.train.contains(&split.validation[0]));
+        assert_eq!(split_by_label(&labels("test test"), 0), None);
+    }
 
     fn sorted(split: &Split) -> Vec<usize> {
         let mut all: Vec<usize> = [&split.train[..], &split.validation, &split.test].concat();

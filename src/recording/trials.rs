@@ -30,8 +30,10 @@ pub struct TrialPlan {
     pub source: TrialSource,
     /// Start of the analysed window relative to the event, seconds.
     pub window_start_s: f64,
-    /// Length of the analysed window, seconds; 0 chooses: the shortest common trial length up to 0.5 s.
+    /// Length of the analysed window, seconds; 0 chooses: the shortest common trial length up to `longest_window_s`.
     pub window_s: f64,
+    /// Longest window that is chosen, seconds.
+    pub longest_window_s: f64,
     /// Spike history before the window, seconds.
     pub padding_s: f64,
     /// Bin width, seconds.
@@ -42,7 +44,15 @@ pub struct TrialPlan {
 
 impl Default for TrialPlan {
     fn default() -> Self {
-        Self { source: TrialSource::Automatic, window_start_s: 0.0, window_s: 0.0, padding_s: 0.1, bin_s: 0.002, condition: String::new() }
+        Self {
+            source: TrialSource::Automatic,
+            window_start_s: 0.0,
+            window_s: 0.0,
+            longest_window_s: 0.5,
+            padding_s: 0.1,
+            bin_s: 0.002,
+            condition: String::new(),
+        }
     }
 }
 
@@ -122,8 +132,6 @@ pub enum TrialError {
     NoSpikes,
 }
 
-/// Longest window chosen when the plan leaves it open, seconds.
-const CHOSEN_WINDOW_S: f64 = 0.5;
 /// More tiles than this come from absurd spike times, not from a recording.
 const MOST_TILES: f64 = 1e6;
 
@@ -155,6 +163,7 @@ impl TrialPlan {
         };
         within("bin width", self.bin_s, 1e-4, 1.0, "between 0.0001 and 1 s")?;
         within("window length", self.window_s, 0.0, 600.0, "between 0 (choose) and 600 s")?;
+        within("longest window chosen", self.longest_window_s, 0.1, 600.0, "between 0.1 and 600 s")?;
         within("padding", self.padding_s, 0.0, 60.0, "between 0 and 60 s")?;
         within("window start", self.window_start_s, -600.0, 600.0, "between -600 and 600 s")
     }
@@ -182,7 +191,7 @@ impl TrialPlan {
             "" => None,
             column => Some(table.column(column).ok_or_else(|| no_column(column))?),
         };
-        let window_s = if self.window_s > 0.0 { self.window_s } else { chosen_window(&events, &table.stop, self.window_start_s) };
+        let window_s = if self.window_s > 0.0 { self.window_s } else { self.chosen_window(&events, &table.stop) };
         let (bins, pad_bins) = self.bins(window_s);
         let mut trials = Trials {
             starts: Vec::new(),
@@ -215,8 +224,18 @@ impl TrialPlan {
         keep_if_any(trials)
     }
 
+    /// The 5th percentile of the time from event to trial end, at least 0.1 s: most trials fit whole.
+    fn chosen_window(&self, events: &[f64], stops: &[f64]) -> f64 {
+        let mut lengths: Vec<f64> =
+            events.iter().zip(stops).map(|(e, s)| s - e - self.window_start_s).filter(|d| d.is_finite() && *d > 0.0).collect();
+        lengths.sort_by(f64::total_cmp);
+        let fifth = lengths.get(lengths.len() / 20).copied().unwrap_or(self.longest_window_s);
+        // Trial times are often rounded to a millisecond; do not lose a bin to that.
+        (fifth + 1e-6).clamp(0.1, self.longest_window_s)
+    }
+
     fn tiles(&self, recording: &Recording, first: f64, last: f64) -> Result<Trials, TrialError> {
-        let window_s = if self.window_s > 0.0 { self.window_s } else { CHOSEN_WINDOW_S };
+        let window_s = if self.window_s > 0.0 { self.window_s } else { self.longest_window_s };
         let (bins, pad_bins) = self.bins(window_s);
         let stretches = if recording.observed.is_empty() { vec![(first, last)] } else { recording.observed.clone() };
         let mut trials = Trials {
@@ -267,16 +286,6 @@ fn keep_if_any(trials: Trials) -> Result<Trials, TrialError> {
         }),
         (false, _) => Ok(trials),
     }
-}
-
-/// The 5th percentile of the time from event to trial end, at most [`CHOSEN_WINDOW_S`], at least 0.1 s: most trials fit whole.
-fn chosen_window(events: &[f64], stops: &[f64], window_start_s: f64) -> f64 {
-    let mut lengths: Vec<f64> =
-        events.iter().zip(stops).map(|(e, s)| s - e - window_start_s).filter(|d| d.is_finite() && *d > 0.0).collect();
-    lengths.sort_by(f64::total_cmp);
-    let fifth = lengths.get(lengths.len() / 20).copied().unwrap_or(CHOSEN_WINDOW_S);
-    // Trial times are often rounded to a millisecond; do not lose a bin to that.
-    (fifth + 1e-6).clamp(0.1, CHOSEN_WINDOW_S)
 }
 
 fn refuse(recording: &Recording, start: f64, trials: &Trials, first: f64, last: f64) -> Option<String> {

@@ -59,8 +59,10 @@ pub fn write(target: &Path, run: &RunContents<'_>) -> Result<PathBuf, RunError> 
     if let Some(snapshot) = run.snapshot {
         let arrays = results::to_arrays(snapshot, run.losses).map_err(RunError::contents(RESULTS))?;
         writer.file(RESULTS, |f| arrays.write_to(f))?;
-        let table = edges::table(snapshot);
-        writer.file(EDGES, |f| table.write_to(f))?;
+        if snapshot.glm().is_some() {
+            let table = edges::table(snapshot);
+            writer.file(EDGES, |f| table.write_to(f))?;
+        }
     }
     if !run.weights.is_empty() {
         let bytes = weights::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;

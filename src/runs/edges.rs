@@ -31,7 +31,7 @@ pub fn edge_rows(snapshot: &Snapshot) -> Vec<EdgeRow> {
         mean_output: pair.mean_output,
         filter_peak_ms: peak_ms(pair, snapshot.bin_s),
     };
-    snapshot.pairs.iter().map(row).collect()
+    snapshot.pairs().iter().map(row).collect()
 }
 
 fn peak_ms(pair: &PairSnapshot, bin_s: f64) -> Option<f64> {

@@ -53,7 +53,7 @@ pub fn load(folder: &Path) -> Result<LoadedRun, RunError> {
         true => {
             let bytes = manifest.file(folder, RESULTS)?.read(folder)?;
             let mut npz = NpzSource::from_bytes(&folder.join(RESULTS), bytes)?;
-            Some(results::from_arrays(&mut npz, manifest.areas.clone())?)
+            Some(results::from_arrays(&mut npz, manifest.areas.clone(), &recipe.model)?)
         }
     };
     Ok(LoadedRun { path: folder.to_owned(), manifest, recipe, losses, snapshot, summary })

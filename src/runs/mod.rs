@@ -6,7 +6,7 @@
 //!   recipe.toml     everything that decides the result
 //!   metrics.jsonl   losses, one point per line, and the references they are compared with
 //!   results.npz     the final snapshot: filters, weights, scores, latents, … (see `results`)
-//!   edges.csv       one row per ordered pair of areas, for spreadsheets
+//!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
 //!   weights.bpk     parameters of the model as named f32 arrays (burnpack)
 //!   summary.json    the line that `spikescope train --json` prints
 //!   figures/*.png   optional pictures

@@ -1,28 +1,22 @@
-//! The final snapshot as NPZ arrays, for `numpy.load` and to be shown again.
+//! The final snapshot as NPZ arrays, for `numpy.load` and to be shown again. Every model has these; what only one has is told in
+//! its own file (`results/glm.rs`, `results/stndt.rs`).
 //!
 //! | array | shape | meaning |
 //! |---|---|---|
-//! | `step`, `stage`, `version`, `bin_s` | – | optimiser steps, stage 1–4, publication number, bin width in s |
+//! | `step`, `stage`, `version`, `bin_s` | – | optimiser steps, stage from 1, publication number, bin width in s |
 //! | `areas` | areas | names (read back from the manifest) |
 //! | `area_sizes`, `units` | areas; units | units per area; unit of the recording behind every model unit |
-//! | `pairs` | pairs × 2 | source and target area of every ordered pair |
-//! | `support` | pairs × 2 | edge score and threshold of its jitter null, NaN when not scored |
-//! | `supported` | pairs | 0 no, 1 yes, 2 not scored |
-//! | `contribution_percent`, `mean_output` | pairs | % of the target's rate variance; log-rate |
-//! | `filter_K`, `send_K`, `receive_K` | rank × lags; rank × units | coupling of pair K; lag index k acts at k + 1 bins |
-//! | `candidate_K` | lags | filter that the score found for a pair that is not supported; else empty |
-//! | `post_spike` | units × lags | post-spike filters (log-rate) |
-//! | `latent_trials`, `latents_A` | trials; trials × dimensions | latent means of area A |
-//! | `trials` | trials | trials with detail; trial number T of these has: |
-//! | `trialT_coupling_K`, `trialT_factors_A`, `trialT_log_rate` | rank × bins; factors × bins; bins × units | single-trial detail |
-//! | `truth_step`, `truth_pair`, `truth_score` | n; n × 2; n × 3 | steps; source, target; \|cos\| send, \|cos\| receive, filter correlation |
+//! | `trials`, `trialT_log_rate` | trials; bins × units | trials with detail; log-rate per bin in entry T of these |
 //! | `loss_step`, `loss_stage`, `loss_validation`, `loss_terms` | n; n; n; n × terms | losses (read back from metrics.jsonl) |
 //! | `loss_names` | terms | names of the terms |
+
+mod glm;
+mod stndt;
 
 use ndarray::{Array2, Ix2};
 
 use crate::export::{NpzArray, NpzArrays, NpzError, NpzSource};
-use crate::training::{LossLog, PairSnapshot, Snapshot, Support, TrialSnapshot, TruthScore};
+use crate::training::{LossLog, ModelRecipe, ModelSnapshot, Snapshot, TrialSnapshot};
 
 /// The arrays of a snapshot and of the losses that led to it.
 ///
@@ -37,36 +31,33 @@ pub(super) fn to_arrays(snapshot: &Snapshot, losses: &LossLog) -> Result<NpzArra
     out.0.add("areas", NpzArray::Text(snapshot.areas.clone()));
     out.indices("area_sizes", &snapshot.area_sizes);
     out.indices("units", &snapshot.units);
-    out.pairs(&snapshot.pairs)?;
-    out.rows("post_spike", &snapshot.post_spike)?;
-    out.indices("latent_trials", &snapshot.latent_trials);
-    out.tables("latents", &snapshot.latents)?;
     out.indices("trials", &snapshot.trials.iter().map(|t| t.trial).collect::<Vec<_>>());
     for (number, trial) in snapshot.trials.iter().enumerate() {
-        out.tables(&format!("trial{number}_coupling"), &trial.coupling)?;
-        out.tables(&format!("trial{number}_factors"), &trial.factors)?;
         out.rows(&format!("trial{number}_log_rate"), &trial.log_rate)?;
     }
-    out.truth(&snapshot.truth);
+    match &snapshot.model {
+        ModelSnapshot::Glm(own) => glm::add(&mut out, own)?,
+        ModelSnapshot::Stndt(own) => stndt::add(&mut out, own)?,
+    }
     out.losses(losses);
     Ok(out.0)
 }
 
-/// The snapshot from its arrays; the names of the areas come from the manifest.
+/// The snapshot of a model from its arrays; the names of the areas come from the manifest.
 ///
 /// # Errors
 /// [`NpzError`] names the array that is missing or does not fit.
-pub(super) fn from_arrays(npz: &mut NpzSource, areas: Vec<String>) -> Result<Snapshot, NpzError> {
+pub(super) fn from_arrays(npz: &mut NpzSource, areas: Vec<String>, model: &ModelRecipe) -> Result<Snapshot, NpzError> {
     let stage = npz.scalar::<u64>("stage")?;
-    let trials = npz.indices("trials")?.into_iter().enumerate().map(|(number, trial)| {
-        Ok(TrialSnapshot {
-            trial,
-            coupling: tables(npz, &format!("trial{number}_coupling"))?,
-            factors: tables(npz, &format!("trial{number}_factors"))?,
-            log_rate: npz.rows(&format!("trial{number}_log_rate"))?,
-        })
-    });
-    let trials = trials.collect::<Result<_, NpzError>>()?;
+    let trials = npz.indices("trials")?.into_iter().enumerate();
+    let trials: Vec<TrialSnapshot> = trials
+        .map(|(number, trial)| Ok(TrialSnapshot { trial, log_rate: npz.rows(&format!("trial{number}_log_rate"))? }))
+        .collect::<Result<_, NpzError>>()?;
+    let units = npz.indices("units")?;
+    let own = match model {
+        ModelRecipe::GlmTransformer(_) => ModelSnapshot::Glm(glm::read(npz, trials.len())?),
+        ModelRecipe::Stndt(_) => ModelSnapshot::Stndt(stndt::read(npz, trials.len(), units.len())?),
+    };
     Ok(Snapshot {
         version: npz.scalar("version")?,
         stage: usize::try_from(stage).map_err(|e| npz.wrong("stage", e))?,
@@ -74,13 +65,9 @@ pub(super) fn from_arrays(npz: &mut NpzSource, areas: Vec<String>) -> Result<Sna
         bin_s: npz.scalar("bin_s")?,
         area_sizes: same_length(npz, "area_sizes", areas.len())?,
         areas,
-        units: npz.indices("units")?,
-        pairs: pairs(npz)?,
-        post_spike: npz.rows("post_spike")?,
-        latent_trials: npz.indices("latent_trials")?,
-        latents: tables(npz, "latents")?,
+        units,
         trials,
-        truth: truth(npz)?,
+        model: own,
     })
 }
 
@@ -100,39 +87,6 @@ impl Output {
     /// A list of tables that may differ in size: one array each.
     fn tables(&mut self, name: &str, tables: &[Vec<Vec<f32>>]) -> Result<(), String> {
         tables.iter().enumerate().try_for_each(|(i, table)| self.rows(&format!("{name}_{i}"), table))
-    }
-
-    fn pairs(&mut self, pairs: &[PairSnapshot]) -> Result<(), String> {
-        let areas: Vec<u64> = pairs.iter().flat_map(|p| [p.source as u64, p.target as u64]).collect();
-        self.0.add("pairs", table(areas, 2, NpzArray::U64));
-        let scores = pairs.iter().flat_map(|p| match p.support {
-            Support::NotScored => [f32::NAN, f32::NAN],
-            Support::Scored { score, null, .. } => [score, null],
-        });
-        self.0.add("support", table(scores.collect(), 2, NpzArray::F32));
-        let supported = pairs.iter().map(|p| match p.support {
-            Support::Scored { supported, .. } => u8::from(supported),
-            Support::NotScored => 2,
-        });
-        self.0.add("supported", NpzArray::U8(supported.collect::<ndarray::Array1<u8>>().into_dyn()));
-        self.0.add("contribution_percent", NpzArray::list(pairs.iter().map(|p| p.contribution_percent).collect()));
-        self.0.add("mean_output", NpzArray::list(pairs.iter().map(|p| p.mean_output).collect()));
-        for (k, pair) in pairs.iter().enumerate() {
-            self.rows(&format!("filter_{k}"), &pair.filter)?;
-            self.0.add(format!("candidate_{k}"), NpzArray::list(pair.candidate.clone()));
-            self.rows(&format!("send_{k}"), &pair.send)?;
-            self.rows(&format!("receive_{k}"), &pair.receive)?;
-        }
-        Ok(())
-    }
-
-    fn truth(&mut self, truth: &[(u64, TruthScore)]) {
-        self.0.add("truth_step", NpzArray::indices(truth.iter().map(|(step, _)| *step).collect()));
-        self.0.add("truth_pair", table(truth.iter().flat_map(|(_, t)| [t.source as u64, t.target as u64]).collect(), 2, NpzArray::U64));
-        self.0.add(
-            "truth_score",
-            table(truth.iter().flat_map(|(_, t)| [t.cos_send, t.cos_receive, t.filter_corr]).collect(), 3, NpzArray::F32),
-        );
     }
 
     fn losses(&mut self, losses: &LossLog) {
@@ -184,62 +138,11 @@ fn index(npz: &NpzSource, name: &str, value: u64) -> Result<usize, NpzError> {
     usize::try_from(value).map_err(|e| npz.wrong(name, e))
 }
 
-fn pairs(npz: &mut NpzSource) -> Result<Vec<PairSnapshot>, NpzError> {
-    let supported = npz.list::<u8>("supported")?;
-    let n = supported.len();
-    let areas = sized::<u64>(npz, "pairs", n, 2)?;
-    let support = sized::<f32>(npz, "support", n, 2)?;
-    let contribution = npz.list::<f32>("contribution_percent")?;
-    let output = npz.list::<f32>("mean_output")?;
-    if contribution.len() != n || output.len() != n {
-        return Err(npz.wrong("contribution_percent", format!("it and mean_output must have {n} entries")));
-    }
-    let mut pairs = Vec::with_capacity(n);
-    for (k, (&flag, (contribution_percent, mean_output))) in supported.iter().zip(contribution.into_iter().zip(output)).enumerate() {
-        let (score, null) = (support[[k, 0]], support[[k, 1]]);
-        let support = match flag {
-            0 | 1 => Support::Scored { score, null, supported: flag == 1 },
-            2 => Support::NotScored,
-            other => return Err(npz.wrong("supported", format!("{other} is none of 0, 1, 2"))),
-        };
-        pairs.push(PairSnapshot {
-            source: index(npz, "pairs", areas[[k, 0]])?,
-            target: index(npz, "pairs", areas[[k, 1]])?,
-            support,
-            filter: npz.rows(&format!("filter_{k}"))?,
-            candidate: npz.list(&format!("candidate_{k}"))?,
-            send: npz.rows(&format!("send_{k}"))?,
-            receive: npz.rows(&format!("receive_{k}"))?,
-            contribution_percent,
-            mean_output,
-        });
-    }
-    Ok(pairs)
-}
-
-fn truth(npz: &mut NpzSource) -> Result<Vec<(u64, TruthScore)>, NpzError> {
-    let steps = npz.list::<u64>("truth_step")?;
-    let areas = sized::<u64>(npz, "truth_pair", steps.len(), 2)?;
-    let scores = sized::<f32>(npz, "truth_score", steps.len(), 3)?;
-    let entry = |(i, step): (usize, u64)| {
-        Ok((
-            step,
-            TruthScore {
-                source: index(npz, "truth_pair", areas[[i, 0]])?,
-                target: index(npz, "truth_pair", areas[[i, 1]])?,
-                cos_send: scores[[i, 0]],
-                cos_receive: scores[[i, 1]],
-                filter_corr: scores[[i, 2]],
-            },
-        ))
-    };
-    steps.into_iter().enumerate().map(entry).collect()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::training::{GlmRecipe, GlmSnapshot, GlmTrial, PairSnapshot, StndtRecipe, Support, TruthScore};
     use proptest::prelude::*;
     use std::path::Path;
 
@@ -273,9 +176,9 @@ pub(super) mod tests {
         )
     }
 
-    fn trial() -> impl Strategy<Value = TrialSnapshot> {
+    fn trial() -> impl Strategy<Value = (TrialSnapshot, GlmTrial)> {
         (0usize..99, prop::collection::vec(rows(), 0..3), prop::collection::vec(rows(), 0..3), rows())
-            .prop_map(|(trial, coupling, factors, log_rate)| TrialSnapshot { trial, coupling, factors, log_rate })
+            .prop_map(|(trial, coupling, factors, log_rate)| (TrialSnapshot { trial, log_rate }, GlmTrial { coupling, factors }))
     }
 
     fn score() -> impl Strategy<Value = (u64, TruthScore)> {
@@ -301,40 +204,47 @@ pub(super) mod tests {
         (numbers, areas, lists, parts).prop_map(
             |((version, stage, step, bin_s), areas, (units, latent_trials), (pairs, post_spike, latents, trials, truth))| {
                 let (areas, area_sizes) = areas.into_iter().unzip();
-                Snapshot { version, stage, step, bin_s, areas, area_sizes, units, pairs, post_spike, latent_trials, latents, trials, truth }
+                let (trials, details) = trials.into_iter().unzip();
+                let glm = GlmSnapshot { pairs, post_spike, latent_trials, latents, trials: details, truth };
+                Snapshot { version, stage, step, bin_s, areas, area_sizes, units, trials, model: ModelSnapshot::Glm(glm) }
             },
         )
+    }
+
+    fn round_trip(snapshot: &Snapshot, model: &ModelRecipe) -> Snapshot {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        to_arrays(snapshot, &LossLog::default()).unwrap().write_to(&mut bytes).unwrap();
+        let mut npz = NpzSource::from_bytes(Path::new("results.npz"), bytes.into_inner()).unwrap();
+        from_arrays(&mut npz, snapshot.areas.clone(), model).unwrap()
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn any_snapshot_round_trips(snapshot in snapshot()) {
-            let mut bytes = std::io::Cursor::new(Vec::new());
-            to_arrays(&snapshot, &LossLog::default()).unwrap().write_to(&mut bytes).unwrap();
-            let mut npz = NpzSource::from_bytes(Path::new("results.npz"), bytes.into_inner()).unwrap();
-            prop_assert_eq!(from_arrays(&mut npz, snapshot.areas.clone()).unwrap(), snapshot);
+            prop_assert_eq!(round_trip(&snapshot, &ModelRecipe::GlmTransformer(GlmRecipe::default())), snapshot);
         }
+    }
+
+    fn empty(model: ModelSnapshot) -> Snapshot {
+        Snapshot { version: 1, stage: 1, step: 9, bin_s: 0.002, areas: vec![], area_sizes: vec![], units: vec![], trials: vec![], model }
+    }
+
+    #[test]
+    fn a_spatiotemporal_snapshot_round_trips() {
+        let model = ModelRecipe::Stndt(StndtRecipe::default());
+        let mut snapshot = empty(ModelSnapshot::Stndt(Default::default()));
+        assert_eq!(round_trip(&snapshot, &model), snapshot);
+        snapshot.units = vec![4, 2, 7];
+        snapshot.trials = vec![TrialSnapshot { trial: 5, log_rate: vec![vec![-1.0, 0.5, 2.0]; 4] }];
+        snapshot.model = ModelSnapshot::Stndt(stndt::tests::example(3, 4));
+        assert_eq!(round_trip(&snapshot, &model), snapshot);
     }
 
     #[test]
     fn rows_of_different_length_are_named() {
-        let mut snapshot = Snapshot {
-            version: 1,
-            stage: 4,
-            step: 9,
-            bin_s: 0.002,
-            areas: vec![],
-            area_sizes: vec![],
-            units: vec![],
-            pairs: vec![],
-            post_spike: vec![],
-            latent_trials: vec![],
-            latents: vec![],
-            trials: vec![],
-            truth: vec![],
-        };
-        snapshot.post_spike = vec![vec![1.0], vec![]];
+        let glm = GlmSnapshot { post_spike: vec![vec![1.0], vec![]], ..GlmSnapshot::default() };
+        let snapshot = empty(ModelSnapshot::Glm(glm));
         assert!(to_arrays(&snapshot, &LossLog::default()).unwrap_err().contains("post_spike"));
     }
 }

@@ -1,5 +1,5 @@
-//! Timing of one training step (forward, backward, optimiser) on made-up counts, in the shapes of the peer benchmark, which
-//! times stage 3.
+//! Timing of training steps (forward, backward, optimiser) on made-up counts, in the shapes of the peer benchmark, which times
+//! stage 3 of the GLM-Transformer.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +13,7 @@ use super::data::Prepared;
 use super::device::open;
 use super::estimate::DataShape;
 use super::glm::{GlmTrainer, check_window};
+pub use super::stndt::bench::step as stndt_step;
 use super::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe};
 use crate::models::glm_transformer::Stage;
 use crate::recording::{AreaRule, Recording, RecordingParts, Source, SpikeTrains, SplitFractions, TrialPlan, TrialSource};
@@ -29,6 +30,11 @@ pub struct BenchResult {
 }
 
 impl BenchResult {
+    pub(super) fn new(device: String, parameters: usize, mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { device, parameters, times }
+    }
+
     /// Steps timed.
     pub fn steps(&self) -> usize {
         self.times.len()
@@ -102,9 +108,8 @@ pub(super) fn time_steps(
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
-    times.sort_by(f64::total_cmp);
     ensure!(!times.is_empty(), "no steps");
-    Ok(BenchResult { device: name, parameters: trainer.net.num_params(), times })
+    Ok(BenchResult::new(name, trainer.net.num_params(), times))
 }
 
 const BIN_S: f64 = 0.002;

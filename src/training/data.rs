@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::analysis::loss::{flat_loss, psth_loss};
 use crate::analysis::true_rates::{edges_seen, oracle_loss};
-use crate::recording::{AreaError, BinnedTrials, BinningError, Recording, Split, TrialError, Trials, TrueEdge, split_trials};
+use crate::recording::{
+    AreaError, BinnedTrials, BinningError, Recording, Split, TrialError, Trials, TrueEdge, split_by_label, split_trials,
+};
 
 use super::DataRecipe;
 
@@ -60,6 +62,15 @@ pub enum DataError {
         /// Trials found.
         found: usize,
     },
+    /// A split column that does not split.
+    #[error("the column '{column}' names no training trials; it must say train, validation or test, or leave the split column empty")]
+    SplitColumn {
+        /// Name asked for.
+        column: String,
+    },
+    /// A model that does not fit the data.
+    #[error("{0}")]
+    Model(String),
     /// Windows too short for the model.
     #[error("the window of {bins} bins is shorter than {needed} bins; lengthen the window or use narrower bins")]
     ShortWindow {
@@ -68,6 +79,23 @@ pub enum DataError {
         /// Fewest bins.
         needed: usize,
     },
+}
+
+impl DataRecipe {
+    /// Training, validation and test trials.
+    ///
+    /// # Errors
+    /// [`DataError::SplitColumn`].
+    pub fn split_of(&self, recording: &Recording, trials: &Trials) -> Result<Split, DataError> {
+        if self.split_column.is_empty() {
+            return Ok(split_trials(&trials.conditions, self.split, self.split_seed));
+        }
+        let column = trials.table.as_ref().and_then(|name| recording.table(name)?.column(&self.split_column));
+        let labels = column.map(|column| trials.rows.iter().map(|&row| column.values.text(row)).collect::<Vec<_>>());
+        labels
+            .and_then(|labels| split_by_label(&labels, self.split_seed))
+            .ok_or_else(|| DataError::SplitColumn { column: self.split_column.clone() })
+    }
 }
 
 impl Prepared {
@@ -90,7 +118,7 @@ impl Prepared {
         }
         let units_left_out = recording.n_units() - units.len();
         let binned = BinnedTrials::count(&recording, &trials, &units)?;
-        let split = split_trials(&trials.conditions, recipe.split, recipe.split_seed);
+        let split = recipe.split_of(&recording, &trials)?;
         let edges = edges_seen(&recording, &binned);
         Ok(Self { recording, trials, binned, split, units_left_out, edges })
     }

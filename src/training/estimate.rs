@@ -1,8 +1,10 @@
 //! What a recipe will cost before it is started: parameters, and time from a step of each kind that is timed on made-up counts.
 
 use super::bench::time_steps;
-use super::{DeviceChoice, GlmRecipe};
+use super::stndt::bench::time_steps as time_stndt_steps;
+use super::{DeviceChoice, GlmRecipe, ModelRecipe, StndtRecipe};
 use crate::models::glm_transformer::Stage;
+use crate::models::stndt::Grid;
 
 /// Shape of the data that a recipe takes from a recording.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +38,14 @@ const TYPICAL_STEPS: [usize; 4] = [550, 1850, 220, 560];
 ///
 /// # Errors
 /// In words, when these shapes cannot be trained.
-pub fn estimate(recipe: &GlmRecipe, shape: &DataShape) -> Result<Estimate, String> {
+pub fn estimate(recipe: &ModelRecipe, shape: &DataShape) -> Result<Estimate, String> {
+    match recipe {
+        ModelRecipe::GlmTransformer(own) => of_glm(own, shape),
+        ModelRecipe::Stndt(own) => of_stndt(own, shape),
+    }
+}
+
+fn of_glm(recipe: &GlmRecipe, shape: &DataShape) -> Result<Estimate, String> {
     let batch = recipe.batch.min(shape.train).max(1);
     let recipe = GlmRecipe { batch, ..recipe.clone() };
     let timed = |stage| time_steps(&recipe, shape, stage, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string());
@@ -51,6 +60,16 @@ pub fn estimate(recipe: &GlmRecipe, shape: &DataShape) -> Result<Estimate, Strin
     Ok(Estimate { parameters: slow.parameters, cpu_seconds: ms / 1e3 })
 }
 
+/// All steps: the learning rate falls over them, so runs seldom end sooner.
+fn of_stndt(recipe: &StndtRecipe, shape: &DataShape) -> Result<Estimate, String> {
+    let batch = recipe.batch.min(shape.train).max(1);
+    let recipe = StndtRecipe { batch, ..recipe.clone() };
+    let forward = recipe.forward_bins.min(shape.bins.saturating_sub(1));
+    let grid = Grid { heldin: shape.areas.iter().sum(), heldout: 0, observed: shape.bins - forward, forward };
+    let timed = time_stndt_steps(&recipe, grid, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string())?;
+    Ok(Estimate { parameters: timed.parameters, cpu_seconds: recipe.steps as f64 * timed.median_ms() / 1e3 })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -60,10 +79,16 @@ mod tests {
     fn parameters_are_counted_and_time_grows_with_the_epochs_allowed() {
         let shape = DataShape { areas: vec![4, 3], bins: 30, pad_bins: 10, bin_s: 0.002, train: 20 };
         let small = GlmRecipe { width: 8, hidden: 16, layers: 1, batch: 10, max_epochs: 10, ..GlmRecipe::default() };
-        let few = estimate(&small, &shape).unwrap();
-        let wide = estimate(&GlmRecipe { width: 16, ..small.clone() }, &shape).unwrap();
+        let glm = |recipe: &GlmRecipe| estimate(&ModelRecipe::GlmTransformer(recipe.clone()), &shape);
+        let few = glm(&small).unwrap();
+        let wide = glm(&GlmRecipe { width: 16, ..small.clone() }).unwrap();
         assert!(wide.parameters > few.parameters);
         assert!(few.cpu_seconds > 0.0 && few.cpu_seconds.is_finite());
-        assert!(estimate(&GlmRecipe { width: 9, heads: 2, ..small }, &shape).is_err());
+        assert!(glm(&GlmRecipe { width: 9, heads: 2, ..small }).is_err());
+        let small = StndtRecipe { hidden: 8, layers: 1, batch: 10, steps: 10, ..StndtRecipe::default() };
+        let stndt = |recipe: &StndtRecipe| estimate(&ModelRecipe::Stndt(recipe.clone()), &shape);
+        let (few, many) = (stndt(&small).unwrap(), stndt(&StndtRecipe { steps: 10_000, ..small.clone() }).unwrap());
+        assert!(few.parameters == many.parameters && many.cpu_seconds > few.cpu_seconds);
+        assert!(stndt(&StndtRecipe { heads: 2, ..small }).unwrap_err().contains("heads"));
     }
 }

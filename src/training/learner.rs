@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Snapshot, TermValues};
+use super::{References, Snapshot, TermValues};
 use crate::models::DeviceFailed;
 use crate::models::params::Values;
 
@@ -21,8 +21,25 @@ pub(super) enum Patience {
 pub(super) struct Stopping {
     pub(super) patience: Patience,
     pub(super) max_epochs: usize,
-    /// Smallest improvement of the validation loss that counts.
+    /// Smallest improvement that counts, of the loss and of the score.
     pub(super) tolerance: f64,
+    /// Epochs between validations.
+    pub(super) validate_every: usize,
+}
+
+/// Losses of the validation trials, and what the best weights are chosen by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Validated {
+    pub(super) terms: TermValues<f64>,
+    /// Smaller is better. Patience starts anew when it or the total loss improves.
+    pub(super) score: f64,
+}
+
+/// A set of trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    Validation,
+    Test,
 }
 
 /// What a snapshot is made for.
@@ -63,7 +80,10 @@ pub(super) trait Learner {
     ///
     /// # Errors
     /// When the device fails.
-    fn validate(&mut self, step: u64) -> Result<TermValues<f64>, DeviceFailed>;
+    fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed>;
+
+    /// What the second term of the loss is compared with on a set of trials.
+    fn references(&self, set: Set) -> References;
 
     /// The weights now, on the host.
     ///

@@ -13,6 +13,7 @@ mod losslog;
 mod priority;
 pub mod recipe;
 pub mod snapshot;
+mod stndt;
 mod thread;
 
 pub use data::{DataError, Prepared, References};
@@ -21,5 +22,11 @@ pub use estimate::{DataShape, Estimate, estimate};
 pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use priority::yield_to_the_window;
-pub use recipe::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe, RecipeError, RecipeField};
-pub use snapshot::{PairSnapshot, Snapshot, Support, TrialSnapshot, TruthScore};
+pub use recipe::{
+    ContrastTarget, DataRecipe, DeviceChoice, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, PRESETS, Preset, Recipe, RecipeError, RecipeField,
+    StndtRecipe, Variant,
+};
+pub use snapshot::{
+    GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, PairSnapshot, RateScores, Snapshot, StndtSnapshot, Support,
+    Trajectories, TrialSnapshot, TruthScore,
+};

@@ -1,87 +1,36 @@
-//! What the window draws while a model trains: one immutable value, replaced by a newer one (latest wins).
+//! What the window draws while a model trains: one immutable value, replaced by a newer one (latest wins). What every model has
+//! is here, what only one has in its own part.
 
-/// What the edge score says about an ordered pair of areas.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Support {
-    /// Not scored yet (before stage 3), or not scored at all (published staging).
-    NotScored,
-    /// Scored against the jitter null.
-    Scored {
-        /// Jitter-corrected rank-1 score.
-        score: f32,
-        /// Threshold: the chosen quantile of the score under interval jitter.
-        null: f32,
-        /// Score above threshold; only these pairs are fitted.
-        supported: bool,
-    },
-}
+mod glm;
+mod stndt;
 
-impl Support {
-    /// True unless the score says that the data do not support this pair.
-    pub fn is_fitted(&self) -> bool {
-        !matches!(self, Self::Scored { supported: false, .. })
-    }
-}
-
-/// Coupling of one ordered pair of areas, normalised for display (spec §3.7): unit weights with non-negative mean, sign and
-/// scale in the filter.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PairSnapshot {
-    /// Sending area.
-    pub source: usize,
-    /// Receiving area.
-    pub target: usize,
-    /// Edge score.
-    pub support: Support,
-    /// Coupling filter per factor; entry k acts at lag k + 1 bins (change of log-rate per projected spike). `[rank][lags]`.
-    pub filter: Vec<Vec<f32>>,
-    /// For a pair that is not supported: the filter that its score found, a guess no better than chance. `[lags]`; empty for
-    /// pairs that are fitted or not scored.
-    pub candidate: Vec<f32>,
-    /// Sending weight of every unit of the source area. `[rank][units]`.
-    pub send: Vec<Vec<f32>>,
-    /// Receiving weight of every unit of the target area. `[rank][units]`.
-    pub receive: Vec<Vec<f32>>,
-    /// Share of the target's rate variance that vanishes without this pair, percent, on validation trials.
-    pub contribution_percent: f32,
-    /// Mean coupling output to the ten best receivers, log-rate, on validation trials.
-    pub mean_output: f32,
-}
+pub use glm::{GlmSnapshot, GlmTrial, PairSnapshot, Support, TruthScore};
+pub use stndt::{Importance, LayerAttention, RateScores, StndtSnapshot, Trajectories};
 
 /// One chosen trial, for views of single trials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialSnapshot {
     /// Index of the trial among the trials used.
     pub trial: usize,
-    /// Coupling factor per pair (same order as [`Snapshot::pairs`]) and rank, `[pair][rank][bins]`; empty before stage 3.
-    pub coupling: Vec<Vec<Vec<f32>>>,
-    /// Own dynamics: slow factors `[area][factor][bins]` (mean over trials plus trial-varying part).
-    pub factors: Vec<Vec<Vec<f32>>>,
     /// Log-rate per bin `[bins][units]`.
     pub log_rate: Vec<Vec<f32>>,
 }
 
-/// How well a true edge has been found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TruthScore {
-    /// Sending area.
-    pub source: usize,
-    /// Receiving area.
-    pub target: usize,
-    /// |cosine| of sending weights with the truth.
-    pub cos_send: f32,
-    /// |cosine| of receiving weights with the truth.
-    pub cos_receive: f32,
-    /// Correlation of the filter with the truth (sign taken from the weights).
-    pub filter_corr: f32,
+/// What only one model has.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelSnapshot {
+    /// GLM-Transformer.
+    Glm(GlmSnapshot),
+    /// STNDT or NDT.
+    Stndt(StndtSnapshot),
 }
 
-/// State of a GLM-Transformer in training.
+/// State of a model in training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// Grows with every publication; a view uploads again only when it changed.
     pub version: u64,
-    /// Stage, 1 to 4.
+    /// Stage, from 1.
     pub stage: usize,
     /// Optimiser steps since the start of training.
     pub step: u64,
@@ -93,16 +42,41 @@ pub struct Snapshot {
     pub area_sizes: Vec<usize>,
     /// Unit of the recording behind every model unit (areas one after another).
     pub units: Vec<usize>,
-    /// Every ordered pair that the recipe allows, target-major: all sources of target 0, then of target 1, ….
-    pub pairs: Vec<PairSnapshot>,
-    /// Post-spike filter per unit `[units][lags]`, entry k at lag k + 1 bins; empty before stage 4.
-    pub post_spike: Vec<Vec<f32>>,
-    /// Trial indices behind `latents` (indices into the trials used).
-    pub latent_trials: Vec<usize>,
-    /// Latent means `[area][latent_trials][dimensions]`; empty before stage 2.
-    pub latents: Vec<Vec<Vec<f32>>>,
     /// The trials that views asked for.
     pub trials: Vec<TrialSnapshot>,
-    /// One entry per true edge and publication since stage 3 began: (step, scores). Empty without truth.
-    pub truth: Vec<(u64, TruthScore)>,
+    /// What only this model has.
+    pub model: ModelSnapshot,
+}
+
+impl Snapshot {
+    /// The part of a GLM-Transformer.
+    pub fn glm(&self) -> Option<&GlmSnapshot> {
+        match &self.model {
+            ModelSnapshot::Glm(glm) => Some(glm),
+            ModelSnapshot::Stndt(_) => None,
+        }
+    }
+
+    /// The part of an STNDT or NDT.
+    pub fn stndt(&self) -> Option<&StndtSnapshot> {
+        match &self.model {
+            ModelSnapshot::Stndt(stndt) => Some(stndt),
+            ModelSnapshot::Glm(_) => None,
+        }
+    }
+
+    /// Coupled pairs of areas; none when the model has no coupling.
+    pub fn pairs(&self) -> &[PairSnapshot] {
+        self.glm().map_or(&[], |glm| &glm.pairs)
+    }
+
+    /// How well true edges have been found, by step; none when the model has no coupling or no truth is known.
+    pub fn truth(&self) -> &[(u64, TruthScore)] {
+        self.glm().map_or(&[], |glm| &glm.truth)
+    }
+
+    /// Trials with a latent, and their latents `[area][trials][dimensions]`; none when the model has no such latents.
+    pub fn latents(&self) -> (&[usize], &[Vec<Vec<f32>>]) {
+        self.glm().map_or((&[], &[]), |glm| (&glm.latent_trials, &glm.latents))
+    }
 }

@@ -16,9 +16,10 @@ use super::device::TrainingDevice;
 use super::device::{NoDevice, open};
 use super::glm::{GlmLearner, GlmTrainer, check_window};
 use super::handle::Shared;
-use super::learner::{Learner, Moment, Patience, Stopping};
+use super::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
 use super::losslog::Collector;
-use super::{Command, Finished, LossLog, ModelRecipe, Phase, Recipe, Snapshot, StartOptions};
+use super::stndt::StndtLearner;
+use super::{Command, Finished, LossLog, ModelRecipe, Phase, Recipe, References, Snapshot, StartOptions};
 use crate::models::DeviceFailed;
 use crate::models::params::Values;
 use crate::recording::Recording;
@@ -179,12 +180,13 @@ impl Run<'_> {
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
         let data = Prepared::new(self.recording, &self.recipe.data)?;
-        self.publish_data(&data);
+        self.control.shared().data.store(Some(Arc::new((Arc::clone(&data.recording), data.trials.clone()))));
         let device = open(self.recipe.device)?;
         self.kept.device = device.name.clone();
         self.control.device(&device.name);
         self.control.say(Phase::Preparing, "initial weights and batches");
         let mut learner = learner(self.recipe, &data, device)?;
+        self.publish_references(&learner.references(Set::Validation));
         let stages = learner.stages();
         self.control.stages(&stages);
         let mut state = State::default();
@@ -198,13 +200,9 @@ impl Run<'_> {
         self.finish(&mut *learner, &data, &mut state, RunStatus::Complete)
     }
 
-    /// Trials and references, for views.
-    fn publish_data(&mut self, data: &Prepared) {
-        let shared = Arc::clone(self.control.shared());
-        shared.data.store(Some(Arc::new((Arc::clone(&data.recording), data.trials.clone()))));
-        let references = data.references(&data.split.validation);
+    fn publish_references(&self, references: &References) {
         let single = |x: Option<f64>| x.map(|x| x as f32);
-        shared.losses.store(Arc::new(LossLog {
+        self.control.shared().losses.store(Arc::new(LossLog {
             terms: self.recipe.model.loss_terms(),
             points: Vec::new(),
             flat: single(references.flat),
@@ -248,7 +246,9 @@ impl Run<'_> {
                     self.publish(learner, state, &[])?;
                 }
             }
-            self.validate(learner, stage, state, &mut stopper)?;
+            if flow != Flow::Go || epochs % stopper.rule.validate_every.max(1) == 0 || epochs == stopper.rule.max_epochs {
+                self.validate(learner, stage, state, &mut stopper)?;
+            }
         }
         if let Some((_, weights)) = &stopper.best {
             learner.restore(weights);
@@ -266,12 +266,12 @@ impl Run<'_> {
 
     /// Validation loss, early stopping, and what views show once per epoch.
     fn validate(&mut self, learner: &mut dyn Learner, stage: usize, state: &mut State, stopper: &mut Stopper) -> Result<(), Failure> {
-        let losses = learner.validate(state.step)?;
-        state.losses.validation(state.step, stage, losses);
-        if stopper.hear(losses[0], state.step) {
+        let validated = learner.validate(state.step)?;
+        state.losses.validation(state.step, stage, validated.terms);
+        if stopper.hear(&validated, state.step) {
             let weights = learner.weights()?;
             self.kept.weights = weights.clone();
-            stopper.best = Some((losses[0], weights));
+            stopper.best = Some((validated.terms[0], weights));
         }
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
         self.publish_losses(state);
@@ -312,7 +312,7 @@ impl Run<'_> {
         self.publish(learner, state, &shown)?;
         self.kept.weights = learner.weights()?;
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
-        let summary = summary(data, results, self.kept, self.target.as_deref());
+        let summary = summary(data, &learner.references(Set::Test), results, self.kept, self.target.as_deref());
         let run = match &self.target {
             None => None,
             Some(target) => {
@@ -332,12 +332,12 @@ fn learner<'a>(recipe: &Recipe, data: &'a Prepared, device: TrainingDevice) -> R
             check_window(glm, data.binned.bins)?;
             Ok(Box::new(GlmLearner::new(GlmTrainer::new(glm, recipe.seed, data, device), data)))
         }
+        ModelRecipe::Stndt(stndt) => Ok(Box::new(StndtLearner::new(stndt, recipe.seed, data, &device)?)),
     }
 }
 
 /// The line of `train --json`: what every run has, and the results of its model.
-fn summary(data: &Prepared, results: Map<String, Value>, kept: &Kept, run: Option<&std::path::Path>) -> Value {
-    let references = data.references(&data.split.test);
+fn summary(data: &Prepared, references: &References, results: Map<String, Value>, kept: &Kept, run: Option<&std::path::Path>) -> Value {
     let mut summary = json!({
         "run": run.map(|p| p.display().to_string()),
         "flat_loss": references.flat,
@@ -359,31 +359,39 @@ fn summary(data: &Prepared, results: Map<String, Value>, kept: &Kept, run: Optio
     summary
 }
 
-/// Early stopping on the validation loss.
+/// Early stopping on the validation loss and the score that the best weights are chosen by.
 struct Stopper {
     best: Option<(f64, Values)>,
-    heard: f64,
+    loss: f64,
+    score: f64,
     /// Step of the last improvement.
     improved: u64,
-    /// Epochs without improvement.
+    /// Validations without improvement.
     worse: usize,
     rule: Stopping,
 }
 
 impl Stopper {
     fn new(rule: Stopping) -> Self {
-        Self { best: None, heard: f64::INFINITY, improved: 0, worse: 0, rule }
+        Self { best: None, loss: f64::INFINITY, score: f64::INFINITY, improved: 0, worse: 0, rule }
     }
 
-    /// True when the loss is the best so far by more than the tolerance.
-    fn hear(&mut self, loss: f64, step: u64) -> bool {
-        let better = loss.is_finite() && loss < self.heard - self.rule.tolerance;
-        if better {
-            (self.heard, self.improved, self.worse) = (loss, step, 0);
+    /// True when the score is the best so far by more than the tolerance.
+    fn hear(&mut self, heard: &Validated, step: u64) -> bool {
+        let better = |new: f64, best: &mut f64| {
+            let better = new.is_finite() && new < *best - self.rule.tolerance;
+            if better {
+                *best = new;
+            }
+            better
+        };
+        let best = better(heard.score, &mut self.score);
+        if better(heard.terms[0], &mut self.loss) || best {
+            (self.improved, self.worse) = (step, 0);
         } else {
             self.worse += 1;
         }
-        better
+        best
     }
 
     /// Share of the patience that is used up.
@@ -401,21 +409,36 @@ impl Stopper {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MOST_TERMS;
     use super::*;
+
+    fn loss(loss: f64) -> Validated {
+        Validated { terms: [loss; MOST_TERMS], score: loss }
+    }
 
     #[test]
     fn patience_counts_steps_or_epochs() {
-        let rule = Stopping { patience: Patience::Steps(10), max_epochs: 100, tolerance: 1e-5 };
+        let rule = Stopping { patience: Patience::Steps(10), max_epochs: 100, tolerance: 1e-5, validate_every: 1 };
         let mut stopper = Stopper::new(rule);
-        assert!(stopper.hear(1.0, 0));
-        assert!(!stopper.hear(1.0 - 1e-6, 5), "less than the tolerance is no improvement");
+        assert!(stopper.hear(&loss(1.0), 0));
+        assert!(!stopper.hear(&loss(1.0 - 1e-6), 5), "less than the tolerance is no improvement");
         assert!(!stopper.done(9) && stopper.done(10));
-        assert!(stopper.hear(0.9, 10) && !stopper.done(19));
+        assert!(stopper.hear(&loss(0.9), 10) && !stopper.done(19));
         let mut stopper = Stopper::new(Stopping { patience: Patience::Epochs(3), ..rule });
-        for (loss, done) in [(1.0, false), (2.0, false), (2.0, false), (2.0, true)] {
-            stopper.hear(loss, 1000);
+        for (value, done) in [(1.0, false), (2.0, false), (2.0, false), (2.0, true)] {
+            stopper.hear(&loss(value), 1000);
             assert_eq!(stopper.done(1_000_000), done);
         }
-        assert!(!stopper.hear(f64::NAN, 0));
+        assert!(!stopper.hear(&loss(f64::NAN), 0));
+    }
+
+    #[test]
+    fn a_better_score_is_kept_and_a_better_loss_alone_only_lasts_longer() {
+        let rule = Stopping { patience: Patience::Steps(10), max_epochs: 100, tolerance: 1e-5, validate_every: 1 };
+        let mut stopper = Stopper::new(rule);
+        assert!(stopper.hear(&Validated { score: 12.0, ..loss(1.0) }, 0));
+        assert!(!stopper.hear(&Validated { score: 13.0, ..loss(0.5) }, 8));
+        assert!(!stopper.done(17));
+        assert!(stopper.hear(&Validated { score: -0.2, ..loss(0.6) }, 17) && !stopper.done(26));
     }
 }

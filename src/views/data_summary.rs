@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::recording::{Recording, split_trials};
+use crate::recording::Recording;
 use crate::training::{DataRecipe, DataShape};
 
 /// What will be used, and what not.
@@ -93,7 +93,7 @@ pub fn summarise(recording: &Recording, data: &DataRecipe) -> Result<DataSummary
     }
     let mut dropped_trials: Vec<(String, usize)> = reasons.into_iter().map(|(reason, n)| (reason.to_owned(), n)).collect();
     dropped_trials.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let split = split_trials(&trials.conditions, data.split, data.split_seed);
+    let split = data.split_of(recording, &trials).map_err(|e| sentence(&e.to_string()))?;
     let cells = trials.starts.len() as u64 * (trials.bins + trials.pad_bins) as u64 * units as u64;
     Ok(DataSummary {
         areas,

@@ -30,7 +30,7 @@ impl View for KernelsView {
         let Some((run, snapshot)) = context.run.and_then(|run| Some((run, run.snapshot.as_deref()?))) else {
             return waiting(ui, context, "No coupling filters yet");
         };
-        if snapshot.pairs.is_empty() {
+        if snapshot.pairs().is_empty() {
             return waiting(ui, context, "No coupling filters yet");
         }
         let pair = selected_pair(context.selection.pair, snapshot, |p| pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
@@ -61,14 +61,14 @@ pub(super) fn waiting(ui: &mut Ui, context: &mut ViewContext<'_>, title: &str) {
 /// The pair to enlarge: the selected one, else the strongest supported coupling between two areas; before there is any, a pair
 /// with a true coupling (`is_true`).
 fn selected_pair(selected: Option<(usize, usize)>, snapshot: &Snapshot, is_true: impl Fn(&PairSnapshot) -> bool) -> Option<&PairSnapshot> {
-    let found = selected.and_then(|(source, target)| snapshot.pairs.iter().find(|p| p.source == source && p.target == target));
+    let found = selected.and_then(|(source, target)| snapshot.pairs().iter().find(|p| p.source == source && p.target == target));
     let strength = |p: &PairSnapshot| {
         let height = peak(p).map_or(0.0, |(_, value)| value.abs()) * if standing(p) == Standing::Trained { 1.0 } else { 0.01 };
         height + if is_true(p) { 1e-9 } else { 0.0 }
     };
     // The first of equals.
     let strongest = |between: bool| {
-        let pairs = snapshot.pairs.iter().filter(|p| !between || p.source != p.target);
+        let pairs = snapshot.pairs().iter().filter(|p| !between || p.source != p.target);
         pairs.min_by(|a, b| strength(b).total_cmp(&strength(a)))
     };
     found.or_else(|| strongest(true)).or_else(|| strongest(false))
@@ -138,7 +138,7 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
     let tokens = theme::of(ui);
     let n = snapshot.areas.len().max(1);
     let y = common_range(run, snapshot);
-    let last = snapshot.pairs.iter().flat_map(|p| p.filter.first()).map(Vec::len).max().unwrap_or(1);
+    let last = snapshot.pairs().iter().flat_map(|p| p.filter.first()).map(Vec::len).max().unwrap_or(1);
     let scale = format!(
         "Columns send, rows receive. All panels: lag 0 to {} ms, change of log-rate {} to {}",
         widgets::number(lag_ms(last.saturating_sub(1), snapshot.bin_s), 3),
@@ -147,7 +147,7 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
     );
     // Before any filter there is no scale.
     let any = snapshot
-        .pairs
+        .pairs()
         .iter()
         .any(|p| standing(p) == Standing::Trained || !p.candidate.is_empty() || pair_truth::of(run, p).is_some_and(|t| t.filter.is_some()));
     widgets::note(ui, if any { scale } else { "Columns send, rows receive".to_owned() });
@@ -167,7 +167,7 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
             let row = Rect::from_min_size(rect.min + vec2(0.0, head + along * cell.y), vec2(label - 6.0, cell.y));
             named(ui, row, Align2::RIGHT_CENTER, &name, color, tokens);
         }
-        for pair in snapshot.pairs.iter().filter(|p| p.source < n && p.target < n) {
+        for pair in snapshot.pairs().iter().filter(|p| p.source < n && p.target < n) {
             let corner = rect.min + vec2(label + pair.source as f32 * cell.x, head + pair.target as f32 * cell.y);
             let place = Rect::from_min_size(corner, cell).shrink(2.5);
             let is_selected = selected.is_some_and(|s| (s.source, s.target) == (pair.source, pair.target));
@@ -288,10 +288,10 @@ pub(super) fn candidate_curve(pair: &PairSnapshot, bin_s: f64) -> Vec<[f64; 2]> 
 /// there is nothing else to see.
 fn common_range(run: &RunState, snapshot: &Snapshot) -> (f64, f64) {
     let fitted =
-        snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).flat_map(|p| p.filter.iter().flatten().map(|v| f64::from(*v)));
-    let truth = snapshot.pairs.iter().filter_map(|p| pair_truth::of(run, p)?.filter).flatten();
+        snapshot.pairs().iter().filter(|p| standing(p) == Standing::Trained).flat_map(|p| p.filter.iter().flatten().map(|v| f64::from(*v)));
+    let truth = snapshot.pairs().iter().filter_map(|p| pair_truth::of(run, p)?.filter).flatten();
     let seen: Vec<f64> = fitted.chain(truth).collect();
-    let guesses = snapshot.pairs.iter().filter(|_| seen.is_empty()).flat_map(|p| p.candidate.iter().map(|v| f64::from(*v)));
+    let guesses = snapshot.pairs().iter().filter(|_| seen.is_empty()).flat_map(|p| p.candidate.iter().map(|v| f64::from(*v)));
     let (low, high) = widgets::range(seen.iter().copied().chain(guesses).chain([0.0])).unwrap_or((0.0, 0.0));
     let pad = 0.06 * (high - low).max(1e-6);
     (low - pad, high + pad)
@@ -300,6 +300,7 @@ fn common_range(run: &RunState, snapshot: &Snapshot) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::{GlmSnapshot, ModelSnapshot};
 
     fn pair(source: usize, target: usize, peak: f32, supported: bool) -> PairSnapshot {
         PairSnapshot {
@@ -325,12 +326,8 @@ mod tests {
             areas,
             area_sizes: vec![1, 1],
             units: vec![0, 1],
-            pairs,
-            post_spike: vec![],
-            latent_trials: vec![],
-            latents: vec![],
             trials: vec![],
-            truth: vec![],
+            model: ModelSnapshot::Glm(GlmSnapshot { pairs, ..GlmSnapshot::default() }),
         }
     }
 

@@ -65,7 +65,7 @@ impl View for LatentsView {
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
         let Some((run, snapshot)) =
-            context.run.and_then(|run| Some((run, run.snapshot.clone()?))).filter(|(_, s)| s.latents.iter().any(|a| !a.is_empty()))
+            context.run.and_then(|run| Some((run, run.snapshot.clone()?))).filter(|(_, s)| s.latents().1.iter().any(|a| !a.is_empty()))
         else {
             return waiting(ui, context, "No latents yet");
         };
@@ -74,10 +74,10 @@ impl View for LatentsView {
         let colors = self.colors(ui, run);
         let projections = self.projections(ui, &snapshot);
         legend(ui, &self.by, colors.as_ref());
-        if snapshot.latent_trials.len() > DRAWN {
+        if snapshot.latents().0.len() > DRAWN {
             widgets::note(
                 ui,
-                format!("Showing {} of {} trials per area", widgets::count(DRAWN), widgets::count(snapshot.latent_trials.len())),
+                format!("Showing {} of {} trials per area", widgets::count(DRAWN), widgets::count(snapshot.latents().0.len())),
             );
         }
         let Some(projections) = projections else {
@@ -126,7 +126,7 @@ impl LatentsView {
     fn projections(&mut self, ui: &Ui, snapshot: &Arc<Snapshot>) -> Option<Vec<Projection>> {
         let before = self.projections.latest().cloned().unwrap_or_default();
         let (theirs, key) = (Arc::clone(snapshot), (snapshot.version, Arc::as_ptr(snapshot) as usize));
-        let work = move || theirs.latents.iter().enumerate().map(|(area, rows)| project(rows, before.get(area))).collect();
+        let work = move || theirs.latents().1.iter().enumerate().map(|(area, rows)| project(rows, before.get(area))).collect();
         self.projections.get(ui.ctx(), "latent projection", &key, work);
         self.projections.latest().cloned()
     }
@@ -195,7 +195,7 @@ impl LatentsView {
             ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, tokens.accent), StrokeKind::Inside);
             if response.drag_stopped() {
                 self.brush = None;
-                let inside = projection.points.iter().zip(&snapshot.latent_trials).filter(|(p, _)| rect.contains(place(p)));
+                let inside = projection.points.iter().zip(snapshot.latents().0).filter(|(p, _)| rect.contains(place(p)));
                 choose(run, inside.map(|(_, t)| *t), ui.input(|i| i.modifiers.shift), selection);
             }
         }
@@ -206,7 +206,7 @@ impl LatentsView {
                 let distance = |p: &[f64; 2]| place(p).distance_sq(pointer);
                 distance(a.1).total_cmp(&distance(b.1))
             });
-            if let Some(&trial) = nearest.and_then(|(at, _)| snapshot.latent_trials.get(at)) {
+            if let Some(&trial) = nearest.and_then(|(at, _)| snapshot.latents().0.get(at)) {
                 selection.trial = trial;
             }
         }
@@ -238,10 +238,10 @@ fn panel(
     let tokens = theme::of(ui);
     let axis = |k: usize| format!("Component {} ({:.0} % of variance)", k + 1, projection.explained[k] * 100.0);
     widgets::y_title(ui, &axis(1));
-    let step = snapshot.latent_trials.len().div_ceil(DRAWN).max(1);
+    let step = snapshot.latents().0.len().div_ceil(DRAWN).max(1);
     let groups = grouped(tokens, snapshot, projection, colors, step);
     let selected = selection.trial;
-    let chosen = snapshot.latent_trials.iter().position(|t| *t == selected).and_then(|place| projection.points.get(place)).copied();
+    let chosen = snapshot.latents().0.iter().position(|t| *t == selected).and_then(|place| projection.points.get(place)).copied();
     let brushed = brushed(run, snapshot, projection, selection);
     let drawn = widgets::plot(ui, &format!("latents {area}"), &axis(0))
         .width(size.x)
@@ -282,7 +282,7 @@ fn panel(
 fn brushed(run: &RunState, snapshot: &Snapshot, projection: &Projection, selection: &Selection) -> Vec<[f64; 2]> {
     let Some(data) = run.data.as_deref().filter(|data| data.1.table == selection.trials.table) else { return Vec::new() };
     let chosen = |trial: &usize| data.1.rows.get(*trial).is_some_and(|row| selection.trials.rows.contains(row));
-    projection.points.iter().zip(&snapshot.latent_trials).filter(|(_, t)| chosen(t)).map(|(p, _)| *p).collect()
+    projection.points.iter().zip(snapshot.latents().0).filter(|(_, t)| chosen(t)).map(|(p, _)| *p).collect()
 }
 
 /// Points by colour: few items draw faster than many.
@@ -309,7 +309,7 @@ fn grouped(
     };
     let missing = groups.len();
     groups.push(("no value".to_owned(), tokens.reference, Vec::new()));
-    for (point, &trial) in projection.points.iter().zip(&snapshot.latent_trials).step_by(step) {
+    for (point, &trial) in projection.points.iter().zip(snapshot.latents().0).step_by(step) {
         let group = match colors {
             Some(Values::Categories { of, .. }) => of.get(trial).copied().unwrap_or(missing),
             Some(Values::Numbers { values, range, .. }) => match values.get(trial).filter(|v| v.is_finite()) {

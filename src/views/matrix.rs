@@ -74,7 +74,8 @@ impl View for MatrixView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
-        let Some((run, snapshot)) = context.run.and_then(|run| Some((run, run.snapshot.as_deref()?))).filter(|(_, s)| !s.pairs.is_empty())
+        let Some((run, snapshot)) =
+            context.run.and_then(|run| Some((run, run.snapshot.as_deref()?))).filter(|(_, s)| !s.pairs().is_empty())
         else {
             return waiting(ui, context, "No couplings yet");
         };
@@ -98,7 +99,7 @@ impl View for MatrixView {
 
 /// End of the colour scale: the largest supported magnitude, rounded up to a number that reads well.
 fn limit(quantity: Quantity, snapshot: &Snapshot) -> f64 {
-    let values = snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).map(|p| quantity.of(p).abs());
+    let values = snapshot.pairs().iter().filter(|p| standing(p) == Standing::Trained).map(|p| quantity.of(p).abs());
     round_up(widgets::range(values).map_or(0.0, |(_, high)| high))
 }
 
@@ -150,7 +151,7 @@ fn matrix(
             tokens.weak,
         );
         upright(ui, pos2(rect.left() + 7.0, origin.y + side * n as f32 / 2.0), "receiving area", tokens.weak);
-        for pair in snapshot.pairs.iter().filter(|p| p.source < n && p.target < n) {
+        for pair in snapshot.pairs().iter().filter(|p| p.source < n && p.target < n) {
             let corner = origin + vec2(pair.source as f32 * side, pair.target as f32 * side);
             let place = Rect::from_min_size(corner, vec2(side, side)).shrink(1.5);
             if cell(ui, run, snapshot, pair, place, (quantity, limit), selected == Some((pair.source, pair.target))) {
@@ -263,7 +264,7 @@ fn move_focus(ui: &Ui, snapshot: &Snapshot, pair: &PairSnapshot) {
             target += 1;
         }
     });
-    let exists = snapshot.pairs.iter().any(|p| (p.source, p.target) == (source, target));
+    let exists = snapshot.pairs().iter().any(|p| (p.source, p.target) == (source, target));
     if (source, target) != (pair.source, pair.target) && exists {
         ui.memory_mut(|memory| memory.request_focus(ui.scope_id().with(("cell", source, target))));
     }
@@ -271,7 +272,7 @@ fn move_focus(ui: &Ui, snapshot: &Snapshot, pair: &PairSnapshot) {
 
 fn describe(run: &RunState, snapshot: &Snapshot, quantity: Quantity) -> String {
     let name = QUANTITIES.iter().find(|(q, _, _)| *q == quantity).map_or("", |(_, name, _)| name);
-    let mut fitted: Vec<&PairSnapshot> = snapshot.pairs.iter().filter(|p| standing(p) == Standing::Trained).collect();
+    let mut fitted: Vec<&PairSnapshot> = snapshot.pairs().iter().filter(|p| standing(p) == Standing::Trained).collect();
     fitted.sort_by(|a, b| quantity.of(b).abs().total_cmp(&quantity.of(a).abs()));
     let strongest: Vec<String> = fitted
         .iter()

@@ -166,9 +166,10 @@ fn hover(position: &HoverPosition<'_>, unit: &str, prefix: &str) -> Option<Strin
 
 /// Coupling factor of the chosen trial (of the first one served when the chosen one is not).
 fn factor(snapshot: &Snapshot, pair: &PairSnapshot, trial: usize) -> Option<Vec<f32>> {
-    let shown = snapshot.trials.iter().find(|t| t.trial == trial)?;
-    let place = snapshot.pairs.iter().position(|p| (p.source, p.target) == (pair.source, pair.target))?;
-    shown.coupling.get(place)?.first().filter(|f| !f.is_empty()).cloned()
+    let shown = snapshot.trials.iter().position(|t| t.trial == trial)?;
+    let glm = snapshot.glm()?;
+    let place = glm.pairs.iter().position(|p| (p.source, p.target) == (pair.source, pair.target))?;
+    glm.trials.get(shown)?.coupling.get(place)?.first().filter(|f| !f.is_empty()).cloned()
 }
 
 fn factor_plot(ui: &mut Ui, snapshot: &Snapshot, factor: &[f32], trial: usize, color: Color32, height: f32) {

@@ -8,7 +8,7 @@ use super::work::Background;
 use super::{Action, RunState, View, ViewContext, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
-use crate::training::{Command, DataRecipe, DataShape, DeviceChoice, Estimate, GlmRecipe, Phase, Progress, estimate};
+use crate::training::{Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, PRESETS, Phase, Progress, estimate};
 use std::sync::Arc;
 
 /// Model, data, settings, device; start, pause, step, stop; progress by stage.
@@ -17,7 +17,7 @@ pub struct TrainView {
     form: Form,
     summary: Background<(String, DataRecipe), Result<DataSummary, String>>,
     offered: Background<String, Vec<AreaSplit>>,
-    cost: Background<(DataShape, GlmRecipe), Result<Estimate, String>>,
+    cost: Background<(DataShape, ModelRecipe), Result<Estimate, String>>,
 }
 
 impl View for TrainView {
@@ -27,7 +27,7 @@ impl View for TrainView {
 
     fn help(&self) -> &'static str {
         "Choose how units are grouped into areas, look at what will be used, and press Start training. \
-         The model separates each area's own slow dynamics from what other areas send, in four stages that are shown while they run. \
+         GLM-Transformer separates each area's own slow dynamics from what other areas send; STNDT and NDT infer the rates of single trials. \
          You can pause, go step by step, stop and keep the best weights so far, or discard the run, at any time."
     }
 
@@ -81,7 +81,7 @@ impl TrainView {
             // Five buttons fit into the first column of the Couplings layout in a window of usual size.
             ui.spacing_mut().item_spacing.x = 5.0;
             ui.spacing_mut().button_padding.x = 6.0;
-            let problem = self.form.problem().or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
+            let problem = self.form.problem(context.recipe).or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
             ui.ctx().data_mut(|data| data.insert_temp(problem_id(), problem.clone()));
             let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));
             let start = match &problem {
@@ -116,7 +116,7 @@ impl TrainView {
     ) {
         widgets::section(ui, "What is trained on what");
         widgets::card(ui, |ui| {
-            widgets::fact(ui, "Model", "GLM-Transformer");
+            row(ui, "Model", |ui| model(ui, context, recording));
             row(ui, "Areas", |ui| self.areas(ui, context, recording));
             row(ui, "Trials from", |ui| trial_source(ui, context, recording));
             row(ui, "Device", |ui| device(ui, context));
@@ -143,7 +143,7 @@ impl TrainView {
 
     /// Parameters and time. A step is timed for it, which would disturb a run and be disturbed by it.
     fn cost(&mut self, ui: &mut Ui, context: &ViewContext<'_>, summary: &DataSummary) {
-        let key = (summary.shape(), context.recipe.glm().clone());
+        let key = (summary.shape(), context.recipe.model.clone());
         let cost = match context.run.is_some_and(|run| is_active(&run.progress.phase)) {
             true => self.cost.latest(),
             false => {
@@ -201,6 +201,19 @@ fn row(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
         widgets::left_text(ui, 84.0, RichText::new(name).color(tokens.weak));
         contents(ui);
+    });
+}
+
+/// Another model starts from its own defaults and bins.
+fn model(ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recording) {
+    let now = context.recipe.model.preset();
+    widgets::combo(ui, "model", "Model", now.title, f32::INFINITY, |ui| {
+        for preset in PRESETS {
+            let text = format!("{}  ·  {}", preset.title, preset.about);
+            if ui.selectable_label(preset.key == now.key, text).clicked() && preset.key != now.key {
+                preset.choose(context.recipe, Some(recording));
+            }
+        }
     });
 }
 
@@ -357,6 +370,14 @@ fn result(ui: &mut Ui, finished: &crate::training::Finished) {
     }
     if !parts.is_empty() {
         ui.label(format!("{} (per bin and unit)", parts.join(", ")));
+    }
+    let scores: Vec<String> =
+        [("co_bps", "co-bps"), ("smoothing_co_bps", "smoothing"), ("oracle_co_bps", "true rates"), ("fp_bps", "fp-bps")]
+            .into_iter()
+            .filter_map(|(key, name)| Some(format!("{name} {}", widgets::number(loss(key)?, 3))))
+            .collect();
+    if !scores.is_empty() {
+        ui.label(format!("{} (bits per spike of test trials)", scores.join(", ")));
     }
     match &finished.run {
         Some(folder) => {

@@ -1,4 +1,4 @@
-//! The form of the Train view: every setting of the recipe from `Recipe::fields()`, with unit, help, reset and the reason why a
+//! The form of the Train view: every setting of the recipe from `Recipe::fields`, with unit, help, reset and the reason why a
 //! value is refused under the field.
 
 use std::collections::BTreeMap;
@@ -22,21 +22,23 @@ struct Draft {
 }
 
 /// Groups that are open from the start; the others are for those who look for them.
-const OPEN: [&str; 2] = ["Data", "Coupling"];
+const OPEN: [&str; 3] = ["Data", "Coupling", "Held out"];
 
 impl Form {
     /// Draw all groups. Valid changes go into the recipe at once; invalid text stays in its field with the reason.
     pub fn ui(&mut self, ui: &mut Ui, recipe: &mut Recipe, recording: Option<&Recording>) {
-        let defaults = Recipe { data: recipe.data.clone(), ..Recipe::default() };
+        let (defaults, all) = (recipe.defaults(), recipe.fields().collect::<Vec<_>>());
+        // Text that was being edited may belong to a setting that another model does not have.
+        self.drafts.retain(|path, _| all.iter().any(|field| field.path == *path));
         let mut groups: Vec<&'static str> = Vec::new();
-        for field in Recipe::fields() {
+        for field in &all {
             if groups.last() != Some(&field.group) {
                 groups.push(field.group);
             }
         }
         for group in groups {
-            let fields: Vec<&RecipeField> = Recipe::fields().iter().filter(|f| f.group == group).collect();
-            let changed = fields.iter().filter(|f| differs(recipe, f.path)).count();
+            let fields: Vec<&RecipeField> = all.iter().copied().filter(|f| f.group == group).collect();
+            let changed = fields.iter().filter(|f| differs(recipe, &defaults, f.path)).count();
             let title = if changed > 0 { format!("{group} · {changed} changed") } else { group.to_owned() };
             let wrong = fields.iter().any(|f| self.drafts.contains_key(f.path));
             egui::CollapsingHeader::new(RichText::new(title).strong())
@@ -45,12 +47,12 @@ impl Form {
                 .open(wrong.then_some(true))
                 .show_unindented(ui, |ui| {
                     for field in fields {
-                        self.field(ui, field, recipe, recording);
+                        self.field(ui, field, (recipe, &defaults), recording);
                     }
                     ui.add_space(4.0);
                 });
         }
-        if recipe.glm() != defaults.glm()
+        if recipe.model != defaults.model
             && ui.button("Reset model settings").on_hover_text("Back to the defaults for every setting of the model").clicked()
         {
             recipe.model = defaults.model;
@@ -59,12 +61,12 @@ impl Form {
     }
 
     /// The first thing that is wrong with the form, in words; training does not start while there is one.
-    pub fn problem(&self) -> Option<String> {
+    pub fn problem(&self, recipe: &Recipe) -> Option<String> {
         let (path, draft) = self.drafts.iter().next()?;
-        Some(format!("{}: {}", label_of(path), draft.error))
+        Some(format!("{}: {}", label_of(recipe, path), draft.error))
     }
 
-    fn field(&mut self, ui: &mut Ui, field: &RecipeField, recipe: &mut Recipe, recording: Option<&Recording>) {
+    fn field(&mut self, ui: &mut Ui, field: &RecipeField, (recipe, defaults): (&mut Recipe, &Recipe), recording: Option<&Recording>) {
         let Ok(value) = recipe.get(field.path) else { return };
         ui.horizontal(|ui| {
             let label_width = (ui.available_width() * 0.5).clamp(60.0, 210.0);
@@ -79,14 +81,28 @@ impl Form {
                         self.set(field.path, &on.to_string(), recipe);
                     }
                 }
-                _ if field.path == "data.trials.condition" => self.condition(ui, field, recipe, recording),
+                _ if field.path == "data.trials.condition" => {
+                    column(ui, field, &mut recipe.data.trials.condition, condition_columns(recording, &recipe.data.trials.source));
+                }
+                _ if field.path == "data.split_column" => {
+                    column(ui, field, &mut recipe.data.split_column, condition_columns(recording, &recipe.data.trials.source));
+                }
+                serde_json::Value::String(now) if !field.choices.is_empty() => {
+                    widgets::combo(ui, field.path, field.label, now, 160.0, |ui| {
+                        for choice in field.choices {
+                            if ui.selectable_label(now == choice, *choice).clicked() {
+                                self.set(field.path, choice, recipe);
+                            }
+                        }
+                    });
+                }
                 value => self.text(ui, field, value, name.id, recipe),
             }
             if !field.unit.is_empty() {
                 ui.label(RichText::new(field.unit).color(tokens.weak));
             }
-            let default = Recipe::default().get(field.path).map(|v| shown(&v)).unwrap_or_default();
-            if (differs(recipe, field.path) || self.drafts.contains_key(field.path))
+            let default = defaults.get(field.path).map(|v| shown(&v)).unwrap_or_default();
+            if (differs(recipe, defaults, field.path) || self.drafts.contains_key(field.path))
                 && ui
                     .small_button("Reset")
                     .on_hover_text(format!("Reset {} to {}", field.label, if default.is_empty() { "none" } else { &default }))
@@ -118,18 +134,6 @@ impl Form {
         }
     }
 
-    fn condition(&mut self, ui: &mut Ui, field: &RecipeField, recipe: &mut Recipe, recording: Option<&Recording>) {
-        let now = recipe.data.trials.condition.clone();
-        let columns = recording.map(|r| condition_columns(r, &recipe.data.trials.source)).unwrap_or_default();
-        let shown = if now.is_empty() { "none" } else { &now };
-        widgets::combo(ui, field.path, field.label, shown, 160.0, |ui| {
-            ui.selectable_value(&mut recipe.data.trials.condition, String::new(), "none");
-            for column in columns {
-                ui.selectable_value(&mut recipe.data.trials.condition, column.clone(), column);
-            }
-        });
-    }
-
     fn set(&mut self, path: &'static str, text: &str, recipe: &mut Recipe) {
         match recipe.set(path, text) {
             Ok(()) => {
@@ -138,7 +142,7 @@ impl Form {
             Err(e) => {
                 let error = match e {
                     RecipeError::Value { path: at, expected, .. } if at == path => sentence(&expected),
-                    RecipeError::Value { path: at, value, expected } => format!("{} = {value}: {expected}", label_of(&at)),
+                    RecipeError::Value { path: at, value, expected } => format!("{} = {value}: {expected}", label_of(recipe, &at)),
                     e => e.to_string(),
                 };
                 self.drafts.insert(path, Draft { text: text.trim_matches('"').to_owned(), error });
@@ -148,7 +152,8 @@ impl Form {
 }
 
 /// Columns by which trials can be grouped: those of the table trials come from, without free times.
-fn condition_columns(recording: &Recording, source: &TrialSource) -> Vec<String> {
+fn condition_columns(recording: Option<&Recording>, source: &TrialSource) -> Vec<String> {
+    let Some(recording) = recording else { return Vec::new() };
     let table = match source {
         TrialSource::Automatic => recording.table("trials"),
         TrialSource::Table { table, .. } => recording.table(table),
@@ -159,8 +164,19 @@ fn condition_columns(recording: &Recording, source: &TrialSource) -> Vec<String>
     table.columns.iter().map(|c| c.name.clone()).filter(|name| !events.contains(name)).collect()
 }
 
-fn differs(recipe: &Recipe, path: &str) -> bool {
-    recipe.get(path).ok() != Recipe::default().get(path).ok()
+/// A choice among columns, or none.
+fn column(ui: &mut Ui, field: &RecipeField, now: &mut String, columns: Vec<String>) {
+    let shown = if now.is_empty() { "none".to_owned() } else { now.clone() };
+    widgets::combo(ui, field.path, field.label, &shown, 160.0, |ui| {
+        ui.selectable_value(now, String::new(), "none");
+        for column in columns {
+            ui.selectable_value(now, column.clone(), column);
+        }
+    });
+}
+
+fn differs(recipe: &Recipe, defaults: &Recipe, path: &str) -> bool {
+    recipe.get(path).ok() != defaults.get(path).ok()
 }
 
 /// A JSON value as people type it.
@@ -180,8 +196,8 @@ fn quoted(value: &serde_json::Value, text: &str) -> String {
     if value.is_string() { serde_json::Value::String(text.to_owned()).to_string() } else { text.trim().to_owned() }
 }
 
-fn label_of(path: &str) -> &str {
-    Recipe::fields().iter().find(|f| f.path == path).map_or(path, |f| f.label)
+fn label_of<'a>(recipe: &Recipe, path: &'a str) -> &'a str {
+    recipe.fields().find(|f| f.path == path).map_or(path, |f| f.label)
 }
 
 /// `invalid value: string "x", expected f64` becomes something a user can act on.
@@ -206,19 +222,19 @@ mod tests {
         let (mut form, mut recipe) = (Form::default(), Recipe::default());
         form.set("model.batch", "0", &mut recipe);
         assert_eq!(recipe, Recipe::default());
-        assert_eq!(form.problem().unwrap(), "Batch: It must be between 1 and 100000");
+        assert_eq!(form.problem(&recipe).unwrap(), "Batch: It must be between 1 and 100000");
         form.set("model.batch", "12", &mut recipe);
-        assert_eq!((form.problem(), recipe.glm().batch), (None, 12));
+        assert_eq!((form.problem(&recipe), recipe.glm().unwrap().batch), (None, 12));
     }
 
     #[test]
     fn words_for_wrong_kinds_of_values() {
         let (mut form, mut recipe) = (Form::default(), Recipe::default());
         form.set("model.beta", "much", &mut recipe);
-        assert_eq!(form.problem().unwrap(), "KL weight: This must be a number");
+        assert_eq!(form.problem(&recipe).unwrap(), "KL weight: This must be a number");
         form.set("model.beta", "1", &mut recipe);
         form.set("model.layers", "1.5", &mut recipe);
-        assert_eq!(form.problem().unwrap(), "Layers: This must be a whole number, 0 or more");
+        assert_eq!(form.problem(&recipe).unwrap(), "Layers: This must be a whole number, 0 or more");
     }
 
     #[test]
@@ -226,7 +242,7 @@ mod tests {
         let (mut form, mut recipe) = (Form::default(), Recipe::default());
         form.set("model.heads", "4", &mut recipe);
         form.set("model.width", "126", &mut recipe);
-        assert_eq!(form.problem().unwrap(), "Width: Heads = 4: it must divide model.width = 126");
+        assert_eq!(form.problem(&recipe).unwrap(), "Width: Heads = 4: it must divide model.width = 126");
     }
 
     #[test]

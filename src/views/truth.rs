@@ -78,14 +78,14 @@ impl View for TruthView {
 /// The selected pair when it has a true edge, else the first that has one.
 fn true_pair<'a>(run: &RunState, snapshot: &'a Snapshot, selected: Option<(usize, usize)>) -> Option<&'a PairSnapshot> {
     let has_edge = |p: &&PairSnapshot| pair_truth::of(run, p).is_some_and(|t| t.filter.is_some());
-    let chosen = snapshot.pairs.iter().find(|p| selected == Some((p.source, p.target))).filter(has_edge);
+    let chosen = snapshot.pairs().iter().find(|p| selected == Some((p.source, p.target))).filter(has_edge);
     chosen
-        .or_else(|| snapshot.pairs.iter().filter(|p| p.source != p.target).find(has_edge))
-        .or_else(|| snapshot.pairs.iter().find(has_edge))
+        .or_else(|| snapshot.pairs().iter().filter(|p| p.source != p.target).find(has_edge))
+        .or_else(|| snapshot.pairs().iter().find(has_edge))
 }
 
 fn scores_of(snapshot: &Snapshot, pair: &PairSnapshot) -> Vec<(u64, TruthScore)> {
-    snapshot.truth.iter().filter(|(_, s)| (s.source, s.target) == (pair.source, pair.target)).copied().collect()
+    snapshot.truth().iter().filter(|(_, s)| (s.source, s.target) == (pair.source, pair.target)).copied().collect()
 }
 
 fn headline(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot) {

@@ -181,7 +181,7 @@ fn inferred_rates_lie_behind_the_ticks_of_their_trial() {
         // One rate for all units in the first half of trial 3, next to none in the second.
         let bins = run.data.as_ref().unwrap().1.bins;
         let log_rate = (0..bins).map(|b| vec![if b < bins / 2 { -2.0 } else { -20.0 }; snapshot.units.len()]).collect();
-        snapshot.trials = vec![TrialSnapshot { trial: 3, coupling: vec![], factors: vec![], log_rate }];
+        snapshot.trials = vec![TrialSnapshot { trial: 3, log_rate }];
         run.snapshot = Some(Arc::new(snapshot));
         let start = run.data.as_ref().unwrap().1.starts[3];
         let mut harness = desk(RasterView::default(), Some((*recording).clone()), theme, Vec2::new(900.0, 500.0), 1.0);

@@ -6,7 +6,8 @@ use spikescope::recording::{
     Column, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, SpikeTrains, TrialPlan, TrueEdge, Truth,
 };
 use spikescope::training::{
-    Finished, LossLog, LossPoint, PairSnapshot, Phase, Progress, Recipe, Snapshot, StageProgress, Support, TrialSnapshot, TruthScore,
+    Finished, GlmSnapshot, GlmTrial, LossLog, LossPoint, ModelSnapshot, PairSnapshot, Phase, Progress, Recipe, Snapshot, StageProgress,
+    Support, TrialSnapshot, TruthScore,
 };
 use spikescope::views::RunState;
 
@@ -123,13 +124,15 @@ pub fn with_phase(mut run: RunState, phase: Phase) -> RunState {
 /// The same run before coupling was scored: filters and weights are zero.
 pub fn before_coupling(mut run: RunState) -> RunState {
     let mut snapshot = (**run.snapshot.as_ref().unwrap()).clone();
-    for pair in &mut snapshot.pairs {
+    let ModelSnapshot::Glm(glm) = &mut snapshot.model else { return run };
+    for pair in &mut glm.pairs {
         pair.support = Support::NotScored;
         for values in [&mut pair.filter, &mut pair.send, &mut pair.receive] {
             values.iter_mut().flatten().for_each(|v| *v = 0.0);
         }
     }
-    (snapshot.stage, snapshot.truth) = (2, vec![]);
+    glm.truth.clear();
+    snapshot.stage = 2;
     run.snapshot = Some(Arc::new(snapshot));
     run
 }
@@ -180,20 +183,29 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
         areas: AREAS.iter().map(|(name, _)| (*name).to_owned()).collect(),
         area_sizes: AREAS.iter().map(|(_, n)| *n).collect(),
         units: (0..AREAS.iter().map(|(_, n)| n).sum()).collect(),
-        post_spike: vec![],
-        latent_trials: (0..trials).collect(),
-        latents: (0..3).map(|area| (0..trials).map(|trial| latents(area, trial)).collect()).collect(),
-        trials: vec![TrialSnapshot { trial: 0, coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![], log_rate: vec![] }],
-        truth: (0..30u64)
-            .map(|i| {
-                let rise = 1.0 - (-(i as f32) / 6.0).exp();
-                (
-                    560 + i * 8,
-                    TruthScore { source: 0, target: 1, cos_send: 0.98 * rise, cos_receive: 0.95 * rise, filter_corr: 0.99 * rise.sqrt() },
-                )
-            })
-            .collect(),
-        pairs,
+        trials: vec![TrialSnapshot { trial: 0, log_rate: vec![] }],
+        model: ModelSnapshot::Glm(GlmSnapshot {
+            post_spike: vec![],
+            latent_trials: (0..trials).collect(),
+            latents: (0..3).map(|area| (0..trials).map(|trial| latents(area, trial)).collect()).collect(),
+            trials: vec![GlmTrial { coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![] }],
+            truth: (0..30u64)
+                .map(|i| {
+                    let rise = 1.0 - (-(i as f32) / 6.0).exp();
+                    (
+                        560 + i * 8,
+                        TruthScore {
+                            source: 0,
+                            target: 1,
+                            cos_send: 0.98 * rise,
+                            cos_receive: 0.95 * rise,
+                            filter_corr: 0.99 * rise.sqrt(),
+                        },
+                    )
+                })
+                .collect(),
+            pairs,
+        }),
     }
 }
 

@@ -7,12 +7,14 @@ mod bits;
 mod decoding;
 mod psth;
 mod ridge;
+mod smoothing;
 mod speed;
 
 pub use bits::{bits_per_spike, co_bps, fp_bps, unit_bits_per_spike};
 pub use decoding::{DecodeTrials, Decoder, velocity_r2};
 pub use psth::psth_r2;
 pub use ridge::{RidgeScore, ridge_r2};
+pub use smoothing::Smoothing;
 pub use speed::{SpeedCorrelation, speed_tp_correlation};
 
 use ndarray::{ArrayView3, Axis};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::output::peak_rss_mb;
 use crate::models::glm_transformer::Stage;
-use crate::training::DeviceChoice;
+use crate::training::{DeviceChoice, bench};
 
 /// Options of `bench step`.
 #[derive(Debug, Args)]
@@ -13,10 +13,10 @@ pub(in crate::cli) struct Step {
     /// Model
     #[arg(long, value_enum, default_value_t = Model::Glm)]
     model: Model,
-    /// Shape of the data: two50 is 2 areas of 50 units and 250 bins, six58 is 6 areas of 58 units and 200 bins
-    #[arg(long, value_enum, default_value_t = Size::Two50)]
-    size: Size,
-    /// Stage whose steps are timed: 1 mean dynamics, 2 trial-varying dynamics, 3 coupling, 4 post-spike filters
+    /// Shape of the data [default: the model's first]
+    #[arg(long, value_enum)]
+    size: Option<Size>,
+    /// Stage of the GLM-Transformer whose steps are timed: 1 mean dynamics, 2 trial-varying dynamics, 3 coupling, 4 post-spike filters
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=4))]
     stage: u8,
     /// Trials per step
@@ -37,12 +37,24 @@ pub(in crate::cli) struct Step {
 enum Model {
     /// GLM-Transformer
     Glm,
+    /// STNDT
+    Stndt,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Size {
+    /// glm: 2 areas of 50 units, 250 bins
     Two50,
+    /// glm: 6 areas of 58 units, 200 bins
     Six58,
+    /// stndt: 137 + 45 units, 140 + 40 bins
+    #[value(name = "mc_maze")]
+    McMaze,
+    /// stndt: 98 + 32 units, 120 + 40 bins
+    #[value(name = "mc_rtt")]
+    McRtt,
+    /// stndt: 49 + 16 units, 120 + 40 bins
+    Area2,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,11 +67,6 @@ enum Device {
 
 impl Step {
     pub(super) fn run(&self, threads: Option<usize>) -> anyhow::Result<Value> {
-        let Model::Glm = self.model;
-        let size = match self.size {
-            Size::Two50 => "two50",
-            Size::Six58 => "six58",
-        };
         let device = match self.device {
             Device::Auto => DeviceChoice::Auto,
             Device::Gpu => DeviceChoice::Gpu,
@@ -67,13 +74,24 @@ impl Step {
             Device::SoftwareGpu => DeviceChoice::SoftwareGpu,
         };
         let threads = threads.unwrap_or_else(rayon::current_num_threads);
-        let stage = Stage::ALL[usize::from(self.stage.clamp(1, 4)) - 1];
-        let result = crate::training::bench::step(size, stage, self.batch as usize, device, self.steps as usize)?;
-        Ok(json!({
+        let (batch, steps) = (self.batch as usize, self.steps as usize);
+        let (model, size, result) = match self.model {
+            Model::Glm => {
+                let stage = Stage::ALL[usize::from(self.stage.clamp(1, 4)) - 1];
+                let size = name(self.size.unwrap_or(Size::Two50));
+                let result = bench::step(&size, stage, batch, device, steps)?;
+                ("glm", size, result)
+            }
+            Model::Stndt => {
+                let size = name(self.size.unwrap_or(Size::McMaze));
+                let result = bench::stndt_step(&size, batch, device, steps)?;
+                ("stndt", size, result)
+            }
+        };
+        let mut line = json!({
             "bench": "step",
-            "model": "glm",
+            "model": model,
             "size": size,
-            "stage": self.stage,
             "batch": self.batch,
             "threads": threads,
             "device": result.device,
@@ -81,6 +99,15 @@ impl Step {
             "median_ms": result.median_ms(),
             "min_ms": result.min_ms(),
             "peak_rss_mb": peak_rss_mb(),
-        }))
+        });
+        if let Model::Glm = self.model {
+            line["stage"] = json!(self.stage);
+        }
+        Ok(line)
     }
+}
+
+/// The word for a size on the command line.
+fn name(size: Size) -> String {
+    size.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

@@ -152,12 +152,17 @@ impl Trainer {
         Array3::from_shape_vec(visible.dim(), values).map_err(|e| DeviceFailed(e.to_string()))
     }
 
+    /// Validation counts `[B, T, N]` under the mask of [`Self::validation`].
+    pub fn validation_batch(&self, counts: ArrayView3<'_, f32>, batch: usize) -> Batch {
+        self.options.masking.validation(counts, &self.grid, self.options.seed, batch)
+    }
+
     /// Losses on masked validation counts `[B, T, N]`, without dropout, spans or contrast; the mask is the same for every call.
     ///
     /// # Errors
     /// When the device fails.
     pub fn validation(&self, counts: ArrayView3<'_, f32>, batch: usize) -> Result<LossTerms, DeviceFailed> {
-        let batch: Batch = self.options.masking.validation(counts, &self.grid, self.options.seed, batch);
+        let batch = self.validation_batch(counts, batch);
         if self.cpu {
             return Ok(self.host()?.losses(&self.config, &batch));
         }

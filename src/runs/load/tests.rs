@@ -171,7 +171,10 @@ fn readers_refuse_changed_results_without_the_checksum_too() {
     let good = bytes.into_inner();
     for length in (0..good.len()).step_by(97) {
         let read = NpzSource::from_bytes(Path::new("r.npz"), good[..length].to_vec());
-        assert!(read.and_then(|mut npz| results::from_arrays(&mut npz, values.snapshot.areas.clone())).is_err(), "cut at {length}");
+        assert!(
+            read.and_then(|mut npz| results::from_arrays(&mut npz, values.snapshot.areas.clone(), &values.recipe.model)).is_err(),
+            "cut at {length}"
+        );
     }
 }
 

@@ -9,8 +9,8 @@ use crate::models::DeviceFailed;
 use crate::models::glm_transformer::{LossTerms, Stage};
 use crate::models::params::Values;
 use crate::training::data::Prepared;
-use crate::training::learner::{Learner, Moment, Patience, Stopping};
-use crate::training::{LossTerm, MOST_TERMS, Snapshot, TermValues, TruthScore};
+use crate::training::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
+use crate::training::{LossTerm, MOST_TERMS, References, Snapshot, TermValues, TruthScore};
 
 /// Terms of the loss (spec §4.1).
 pub(in crate::training) static TERMS: [LossTerm; 5] = [
@@ -57,7 +57,7 @@ impl Learner for GlmLearner<'_> {
     fn stopping(&self) -> Stopping {
         let recipe = &self.trainer.recipe;
         let patience = if recipe.published_staging { Patience::Epochs(PUBLISHED_PATIENCE) } else { Patience::Steps(recipe.patience_steps) };
-        Stopping { patience, max_epochs: recipe.max_epochs, tolerance: recipe.tolerance }
+        Stopping { patience, max_epochs: recipe.max_epochs, tolerance: recipe.tolerance, validate_every: 1 }
     }
 
     fn rate(&self) -> f64 {
@@ -82,14 +82,22 @@ impl Learner for GlmLearner<'_> {
         Ok((self.values(&losses), norm))
     }
 
-    fn validate(&mut self, step: u64) -> Result<TermValues<f64>, DeviceFailed> {
+    fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let stage = self.trainer.stage();
         let losses = self.trainer.losses(&self.trainer.validation, stage.terms())?;
         if stage >= Stage::Coupling && !self.data.edges.is_empty() {
             let shown = pairs(&self.trainer, &self.trainer.weights()?, &[]);
             self.truth.extend(scores(&shown, self.data).into_iter().map(|score| (step, score)));
         }
-        Ok(self.values(&losses))
+        let terms = self.values(&losses);
+        Ok(Validated { terms, score: terms[0] })
+    }
+
+    fn references(&self, set: Set) -> References {
+        self.data.references(match set {
+            Set::Validation => &self.data.split.validation,
+            Set::Test => &self.data.split.test,
+        })
     }
 
     fn weights(&self) -> Result<Values, DeviceFailed> {

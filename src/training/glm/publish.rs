@@ -11,7 +11,7 @@ use crate::models::glm_transformer::{AreaInputs, GlmConfig, Stage, normalised};
 use crate::models::params::Values;
 use crate::training::data::Prepared;
 use crate::training::learner::Moment;
-use crate::training::{PairSnapshot, Snapshot, TrialSnapshot, TruthScore};
+use crate::training::{GlmSnapshot, GlmTrial, ModelSnapshot, PairSnapshot, Snapshot, TrialSnapshot, TruthScore};
 
 /// Numbers per ordered pair that need a pass over data.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -141,10 +141,11 @@ pub(super) struct Occasion<'a> {
 pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occasion<'_>) -> Result<Snapshot, DeviceFailed> {
     let (config, stage) = (&trainer.config, trainer.stage());
     let weights = trainer.weights()?;
-    let mut trials = Vec::new();
+    let (mut trials, mut details) = (Vec::new(), Vec::new());
     for &trial in occasion.moment.trials {
-        if let Some(detail) = trial_detail(trainer, trial)? {
-            trials.push(detail);
+        if let Some((shown, detail)) = trial_detail(trainer, trial)? {
+            trials.push(shown);
+            details.push(detail);
         }
     }
     Ok(Snapshot {
@@ -155,12 +156,15 @@ pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occ
         areas: data.binned.areas.clone(),
         area_sizes: config.neurons.clone(),
         units: data.binned.units.clone(),
-        pairs: pairs(trainer, &weights, occasion.effects),
-        post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
-        latent_trials: occasion.latents.0.clone(),
-        latents: occasion.latents.1.clone(),
         trials,
-        truth: occasion.truth.to_vec(),
+        model: ModelSnapshot::Glm(GlmSnapshot {
+            pairs: pairs(trainer, &weights, occasion.effects),
+            post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
+            latent_trials: occasion.latents.0.clone(),
+            latents: occasion.latents.1.clone(),
+            trials: details,
+            truth: occasion.truth.to_vec(),
+        }),
     })
 }
 
@@ -195,7 +199,7 @@ pub(super) fn latents(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result
     Ok((trials, latents))
 }
 
-fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<TrialSnapshot>, DeviceFailed> {
+fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<(TrialSnapshot, GlmTrial)>, DeviceFailed> {
     let config = &trainer.config;
     let Some(inputs) = trainer.inputs_of_trial(trial)? else { return Ok(None) };
     let rows = |area: &AreaInputs, rows: std::ops::Range<usize>| -> Vec<Vec<f32>> {
@@ -209,7 +213,7 @@ fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<TrialSn
         }
     }
     let factors = inputs.iter().map(|area| rows(area, 0..config.factors)).collect();
-    Ok(Some(TrialSnapshot { trial, coupling, factors, log_rate: log_rates(&inputs, config.bins) }))
+    Ok(Some((TrialSnapshot { trial, log_rate: log_rates(&inputs, config.bins) }, GlmTrial { coupling, factors })))
 }
 
 /// Log-rate per bin `[bins][units]` of one trial, without post-spike term.

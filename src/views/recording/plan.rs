@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::recording::{AreaRule, AreaSplit, Recording, split_trials};
+use crate::recording::{AreaRule, AreaSplit, Recording};
 use crate::training::DataRecipe;
 
 /// What would be used.
@@ -67,7 +67,7 @@ fn used(recording: &Recording, recipe: &DataRecipe) -> Result<Used, String> {
             None => areas.push((name.clone(), usize::from(*kept))),
         }
     }
-    let split = split_trials(&trials.conditions, recipe.split, recipe.split_seed);
+    let split = recipe.split_of(recording, &trials).map_err(|e| e.to_string())?;
     let mut conditions: Vec<&String> = trials.conditions.iter().filter(|c| !c.is_empty()).collect();
     conditions.sort();
     conditions.dedup();

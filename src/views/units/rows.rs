@@ -80,7 +80,7 @@ impl ModelScores {
                 *cell = cell.max(f64::from(weight.abs()));
             }
         };
-        for pair in snapshot.pairs.iter().filter(|p| p.support.is_fitted()) {
+        for pair in snapshot.pairs().iter().filter(|p| p.support.is_fitted()) {
             pair.send.iter().for_each(|weights| raise(|s| &mut s.sends, pair.source, weights));
             pair.receive.iter().for_each(|weights| raise(|s| &mut s.receives, pair.target, weights));
         }
@@ -309,7 +309,7 @@ fn compare(a: &Value, b: &Value, descending: bool) -> Ordering {
 mod tests {
     use super::*;
     use crate::recording::{NamedColumn, RecordingParts, Source, SpikeTrains};
-    use crate::training::{PairSnapshot, Support};
+    use crate::training::{GlmSnapshot, ModelSnapshot, PairSnapshot, Support};
 
     fn recording() -> Recording {
         let column = |name: &str, values| NamedColumn { name: name.into(), description: String::new(), values };
@@ -383,12 +383,11 @@ mod tests {
             areas: vec!["a".into(), "b".into()],
             area_sizes: vec![2, 1],
             units: vec![3, 0, 2],
-            pairs: vec![pair(0, 1, true, &[0.2, -0.7], &[0.9]), pair(1, 0, false, &[5.0], &[5.0, 5.0])],
-            post_spike: vec![],
-            latent_trials: vec![],
-            latents: vec![],
             trials: vec![],
-            truth: vec![],
+            model: ModelSnapshot::Glm(GlmSnapshot {
+                pairs: vec![pair(0, 1, true, &[0.2, -0.7], &[0.9]), pair(1, 0, false, &[5.0], &[5.0, 5.0])],
+                ..GlmSnapshot::default()
+            }),
         };
         let scores = ModelScores::of(&snapshot, 4);
         let near = |a: f64, b: f64| (a - b).abs() < 1e-6;

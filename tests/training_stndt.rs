@@ -1,0 +1,135 @@
+//! A spatiotemporal Transformer in the background: it trains, shows itself, is kept and read again, and nobody who watches
+//! changes the numbers.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use spikescope::recording::Recording;
+use spikescope::runs;
+use spikescope::simulate;
+use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, Recipe, Snapshot, StartOptions, TrainingHandle};
+
+/// 80 trials of the Lorenz system seen through 12 units, with its true rates.
+fn recording() -> Arc<Recording> {
+    let settings = [("units", "12"), ("conditions", "8"), ("trials", "10"), ("bins", "40"), ("seed", "2")];
+    Arc::new(simulate::by_name("lorenz", &settings).unwrap())
+}
+
+fn recipe(preset: &str, recording: &Recording, changes: &[(&str, &str)]) -> Recipe {
+    let mut recipe = Recipe { device: DeviceChoice::Cpu, seed: 4, ..Recipe::default() };
+    PRESETS.iter().find(|p| p.key == preset).unwrap().choose(&mut recipe, Some(recording));
+    let small = [("model.hidden", "16"), ("model.layers", "2"), ("model.batch", "16"), ("model.steps", "24"), ("model.warm_up_steps", "4")];
+    for (path, value) in small.iter().chain(changes) {
+        recipe.set(path, value).unwrap();
+    }
+    recipe
+}
+
+fn run(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions) -> (Arc<Finished>, Arc<Snapshot>) {
+    let watched = options.watched;
+    let handle = TrainingHandle::start(Arc::clone(recording), recipe, options).unwrap();
+    while !handle.is_over() {
+        if watched {
+            handle.look(&[0, 3]);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let snapshot = handle.snapshot();
+    match &handle.wait().phase {
+        Phase::Finished(finished) => (Arc::clone(finished), snapshot.unwrap()),
+        other => unreachable!("expected a finished run, found {other:?}"),
+    }
+}
+
+/// The summary without what depends on the clock or the place.
+fn numbers(finished: &Finished) -> serde_json::Value {
+    let mut summary = finished.summary.clone();
+    let object = summary.as_object_mut().unwrap();
+    object.remove("seconds");
+    object.remove("run");
+    for stage in object["stages"].as_array_mut().unwrap() {
+        stage.as_object_mut().unwrap().remove("seconds");
+    }
+    summary
+}
+
+#[test]
+fn a_run_is_scored_shown_kept_and_not_changed_by_watching() {
+    let recording = recording();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("run");
+    let recipe = recipe("stndt", &recording, &[]);
+    assert_eq!(recipe.data.trials.bin_s, 0.01, "the bins that the true rates are given in");
+    let options = StartOptions { run: Some(target.clone()), watched: true, ..StartOptions::default() };
+    let (watched, snapshot) = run(&recording, recipe.clone(), options);
+    let (alone, _) = run(&recording, recipe, StartOptions::default());
+    assert_eq!(numbers(&watched), numbers(&alone));
+
+    let summary = &watched.summary;
+    let number = |key: &str| summary[key].as_f64().unwrap_or_else(|| unreachable!("{key} is missing in {summary}"));
+    assert_eq!(number("held_out_units"), 3.0);
+    assert!(number("oracle_co_bps") > number("smoothing_co_bps"));
+    assert!(number("co_bps").is_finite() && number("rate_r2") <= 1.0 && number("oracle_rate_r2") > 0.999);
+    assert!(summary["truth"]["oracle_loss"].as_f64().unwrap() < number("flat_loss"));
+    assert!(summary.get("edges").is_none(), "no area drives another in this model");
+
+    let stndt = snapshot.stndt().unwrap();
+    assert_eq!(stndt.held_out.iter().filter(|&&h| h).count(), 3);
+    assert_eq!((stndt.attention.len(), stndt.importance.len(), stndt.trials.len()), (2, 2, snapshot.trials.len()));
+    assert!(snapshot.trials.iter().all(|t| (t.log_rate.len(), t.log_rate[0].len()) == (40, 12)));
+    for layer in stndt.attention.iter().chain(stndt.trials.iter().flatten()) {
+        assert_eq!((layer.space.dim(), layer.time.dim()), ((12, 12), (40, 40)));
+        let rows_sum_to_one = |map: &ndarray::Array2<f32>| map.outer_iter().all(|row| (row.sum() - 1.0).abs() < 1e-4);
+        assert!(rows_sum_to_one(&layer.space) && rows_sum_to_one(&layer.time));
+    }
+    assert!(stndt.importance.iter().all(|i| (i.mean.iter().sum::<f32>() - 1.0).abs() < 1e-4));
+    assert!(stndt.scores.len() > 1 && stndt.scores.iter().all(|s| s.co_bps.is_finite()));
+    assert_eq!(stndt.trajectories.points.len(), stndt.trajectories.trials.len());
+    assert!(stndt.trajectories.explained[0] >= stndt.trajectories.explained[1]);
+
+    let loaded = runs::load(&target).unwrap();
+    assert_eq!(loaded.manifest.model, "stndt");
+    assert!(!loaded.weights().unwrap().is_empty());
+    assert_eq!(loaded.snapshot.unwrap(), *snapshot);
+    assert!(!target.join("edges.csv").exists());
+}
+
+#[test]
+fn the_base_model_has_no_attention_over_units() {
+    let recording = recording();
+    let (finished, snapshot) = run(&recording, recipe("ndt", &recording, &[("model.held_out", "none")]), StartOptions::default());
+    let stndt = snapshot.stndt().unwrap();
+    assert!(stndt.importance.is_empty() && stndt.attention.iter().all(|layer| layer.space.is_empty()));
+    assert!(finished.summary.get("co_bps").is_none() && finished.summary["test_loss"].as_f64().unwrap().is_finite());
+}
+
+#[test]
+fn forward_bins_are_scored_and_a_network_that_does_not_fit_is_refused_in_words() {
+    let recording = recording();
+    let (finished, snapshot) = run(&recording, recipe("stndt", &recording, &[("model.forward_bins", "8")]), StartOptions::default());
+    assert_eq!(snapshot.stndt().unwrap().observed_bins, 32);
+    assert!(finished.summary["fp_bps"].as_f64().unwrap().is_finite());
+    let refused = |changes: &[(&str, &str)]| {
+        let handle = TrainingHandle::start(Arc::clone(&recording), recipe("stndt", &recording, changes), StartOptions::default()).unwrap();
+        match &handle.wait().phase {
+            Phase::Failed(why) => why.clone(),
+            other => unreachable!("expected a failed run, found {other:?}"),
+        }
+    };
+    assert!(refused(&[("model.heads", "7")]).contains("a divisor of the 12 units"));
+    assert!(refused(&[("model.forward_bins", "40")]).contains("shorter than 41 bins"));
+    assert!(refused(&[("data.split_column", "nothing")]).contains("'nothing'"));
+}
+
+#[test]
+fn a_run_learns() {
+    let recording = recording();
+    let changes = [("model.steps", "240"), ("model.rate", "0.004"), ("model.validate_every", "40"), ("model.contrast_weight", "0")];
+    let (finished, snapshot) = run(&recording, recipe("stndt", &recording, &changes), StartOptions::default());
+    let scores = &snapshot.stndt().unwrap().scores;
+    let best = scores.iter().map(|s| s.co_bps).fold(f32::MIN, f32::max);
+    assert!(best > scores[0].co_bps + 0.3, "{scores:?}");
+    let loss = |key: &str| finished.summary[key].as_f64().unwrap();
+    assert!(loss("test_loss") < loss("flat_loss"), "{}", finished.summary);
+}

@@ -1,9 +1,13 @@
 //! Fitting a spatiotemporal Transformer: which units and bins are held out, counts in the network's order, and what is scored.
 
 pub(super) mod bench;
+mod evaluation;
 mod learner;
 mod publish;
+mod rate_model;
 mod scores;
+
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3, Axis, Slice};
 use rand::SeedableRng;
@@ -13,11 +17,14 @@ use rand_chacha::ChaCha8Rng;
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
 use super::recipe::{ContrastTarget, HeldOut, MaskUnit, StndtRecipe, Variant};
+use crate::models::DeviceFailed;
 use crate::models::params::Values;
 use crate::models::stndt::{Clock, Contrast, ContrastOn, Grid, MaskMode, Masking, Schedule, StndtConfig, TrainOptions, Trainer};
 use crate::recording::Recording;
 
+pub use evaluation::{Evaluation, EvaluationError, behaviour, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
+pub use rate_model::{RateModel, RateModelError};
 
 /// Column of units that marks the held-out ones.
 const HELD_OUT_COLUMN: &str = "heldout";
@@ -143,26 +150,54 @@ fn options(recipe: &StndtRecipe, seed: u64) -> TrainOptions {
     }
 }
 
+/// Trials per pass when rates are predicted.
+const PASS: usize = 64;
+
 /// A network with its data.
-pub(super) struct Fit<'a> {
-    pub(super) data: &'a Prepared,
+pub(super) struct Fit {
+    pub(super) data: Arc<Prepared>,
     pub(super) layout: Layout,
     pub(super) trainer: Trainer,
 }
 
-impl<'a> Fit<'a> {
+impl Fit {
     /// A fresh network for the data.
     ///
     /// # Errors
     /// When the network cannot be made for these shapes; the message says what to change.
-    pub(super) fn new(recipe: &StndtRecipe, seed: u64, data: &'a Prepared, device: &TrainingDevice) -> Result<Self, DataError> {
+    pub(super) fn new(recipe: &StndtRecipe, seed: u64, data: &Arc<Prepared>, device: &TrainingDevice) -> Result<Self, DataError> {
         let layout = Layout::new(recipe, data)?;
         let trainer = Trainer::new(config(recipe, &layout.grid), layout.grid, options(recipe, seed), &device.device, device.cpu);
-        Ok(Self { data, layout, trainer: trainer.map_err(|e| DataError::Model(e.to_string()))? })
+        Ok(Self { data: Arc::clone(data), layout, trainer: trainer.map_err(|e| DataError::Model(e.to_string()))? })
     }
 
     pub(super) fn restore(&mut self, weights: &Values) {
         self.trainer.load(weights);
+    }
+
+    /// Counts of some trials in the network's order `[trials, bins, units]`.
+    pub(super) fn counts(&self, trials: &[usize]) -> Array3<f32> {
+        self.layout.counts(&self.data, trials)
+    }
+
+    /// Predicted rates, spikes per bin, in the network's order `[trials, bins, units]`; the spikes of the units `silenced` (of the
+    /// network) are taken away before.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn rates(&self, trials: &[usize], silenced: &[usize]) -> Result<Array3<f64>, DeviceFailed> {
+        let grid = &self.layout.grid;
+        let mut rates = Array3::zeros((trials.len(), grid.bins(), grid.units()));
+        for (at, part) in trials.chunks(PASS).enumerate() {
+            let mut counts = self.counts(part);
+            for &unit in silenced.iter().filter(|&&unit| unit < grid.units()) {
+                counts.index_axis_mut(Axis(2), unit).fill(0.0);
+            }
+            let log_rates = self.trainer.log_rates(counts.view())?;
+            let place = at * PASS..at * PASS + part.len();
+            rates.slice_axis_mut(Axis(0), Slice::from(place)).assign(&log_rates.mapv(|z| f64::from(z).exp()));
+        }
+        Ok(rates)
     }
 }
 

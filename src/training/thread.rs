@@ -179,7 +179,7 @@ impl Run<'_> {
             crate::runs::check_target(target)?;
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
-        let data = Prepared::new(self.recording, &self.recipe.data)?;
+        let data = Arc::new(Prepared::new(self.recording, &self.recipe.data)?);
         self.control.shared().data.store(Some(Arc::new((Arc::clone(&data.recording), data.trials.clone()))));
         let device = open(self.recipe.device)?;
         self.kept.device = device.name.clone();
@@ -326,7 +326,7 @@ impl Run<'_> {
 }
 
 /// The model of the recipe on its data.
-fn learner<'a>(recipe: &Recipe, data: &'a Prepared, device: TrainingDevice) -> Result<Box<dyn Learner + 'a>, Failure> {
+fn learner<'a>(recipe: &Recipe, data: &'a Arc<Prepared>, device: TrainingDevice) -> Result<Box<dyn Learner + 'a>, Failure> {
     match &recipe.model {
         ModelRecipe::GlmTransformer(glm) => {
             check_window(glm, data.binned.bins)?;

@@ -1,11 +1,13 @@
 //! The spatiotemporal Transformer as the training thread drives it.
 
-use ndarray::{Array3, Axis, Slice};
+use std::sync::Arc;
+
+use ndarray::Array3;
 use serde_json::{Map, Value, json};
 
 use super::publish::{Shown, trial};
 use super::scores::{references, scores, smoothed_rates, true_rates};
-use super::{Fit, StndtRecipe};
+use super::{Fit, PASS, StndtRecipe};
 use crate::models::DeviceFailed;
 use crate::models::params::{self, Values};
 use crate::models::stndt::{LossTerms, Moment as Draw};
@@ -31,15 +33,12 @@ pub(in crate::training) static TERMS: [LossTerm; 5] = [
     },
 ];
 
-/// Trials per pass when rates are predicted.
-const PASS: usize = 64;
-
 /// Smallest gain of the masked loss (per bin and unit) and of co-bps (bits per spike) that counts.
 const TOLERANCE: f64 = 1e-5;
 
-pub(in crate::training) struct StndtLearner<'a> {
+pub(in crate::training) struct StndtLearner {
     recipe: StndtRecipe,
-    fit: Fit<'a>,
+    fit: Fit,
     /// Batches of the epoch that was last asked for.
     epoch: (usize, Vec<Vec<usize>>),
     scores: Vec<RateScores>,
@@ -49,11 +48,11 @@ pub(in crate::training) struct StndtLearner<'a> {
     shown: Shown,
 }
 
-impl<'a> StndtLearner<'a> {
+impl StndtLearner {
     pub(in crate::training) fn new(
         recipe: &StndtRecipe,
         seed: u64,
-        data: &'a Prepared,
+        data: &Arc<Prepared>,
         device: &TrainingDevice,
     ) -> Result<Self, DataError> {
         let fit = Fit::new(recipe, seed, data, device)?;
@@ -76,7 +75,7 @@ impl<'a> StndtLearner<'a> {
         values
     }
 
-    fn trials_of(&self, set: Set) -> &'a [usize] {
+    fn trials_of(&self, set: Set) -> &[usize] {
         match set {
             Set::Validation => &self.fit.data.split.validation,
             Set::Test => &self.fit.data.split.test,
@@ -88,7 +87,7 @@ impl<'a> StndtLearner<'a> {
         let trials = self.trials_of(set);
         let (mut sum, mut count) = (LossTerms::default(), 0.0);
         for (at, part) in trials.chunks(PASS).enumerate() {
-            let counts = self.fit.layout.counts(self.fit.data, part);
+            let counts = self.fit.counts(part);
             let losses = self.fit.trainer.validation(counts.view(), at)?;
             let m = part.len() as f64;
             sum.masked += m * losses.masked;
@@ -99,27 +98,14 @@ impl<'a> StndtLearner<'a> {
         Ok(LossTerms { masked: mean(sum.masked), total: mean(sum.total), ..LossTerms::default() })
     }
 
-    /// Predicted rates, spikes per bin, in the network's order `[trials, bins, units]`.
-    fn rates(&self, trials: &[usize]) -> Result<Array3<f64>, DeviceFailed> {
-        let grid = &self.fit.layout.grid;
-        let mut rates = Array3::zeros((trials.len(), grid.bins(), grid.units()));
-        for (at, part) in trials.chunks(PASS).enumerate() {
-            let counts = self.fit.layout.counts(self.fit.data, part);
-            let log_rates = self.fit.trainer.log_rates(counts.view())?;
-            let place = at * PASS..at * PASS + part.len();
-            rates.slice_axis_mut(Axis(0), Slice::from(place)).assign(&log_rates.mapv(|z| f64::from(z).exp()));
-        }
-        Ok(rates)
-    }
-
     fn score(&self, trials: &[usize], truth: Option<&Array3<f64>>, step: u64) -> Result<RateScores, DeviceFailed> {
-        let counts = self.fit.layout.counts(self.fit.data, trials);
-        let rates = self.rates(trials)?;
+        let counts = self.fit.counts(trials);
+        let rates = self.fit.rates(trials, &[])?;
         Ok(scores(&self.fit.layout, rates.view(), counts.view(), truth.map(|a| a.view()), step))
     }
 }
 
-impl Learner for StndtLearner<'_> {
+impl Learner for StndtLearner {
     fn stages(&self) -> Vec<String> {
         vec!["1 · masked modelling".to_owned()]
     }
@@ -142,7 +128,7 @@ impl Learner for StndtLearner<'_> {
         if !tell("smoothing baseline") {
             return Ok(());
         }
-        let (data, layout) = (self.fit.data, &self.fit.layout);
+        let (data, layout) = (&self.fit.data, &self.fit.layout);
         let trials = self.trials_of(Set::Validation);
         let counts = layout.counts(data, trials);
         let truth = self.truth.as_ref().map(|a| a.view());
@@ -163,7 +149,7 @@ impl Learner for StndtLearner<'_> {
             self.epoch = (epoch, self.fit.trainer.batches(trials.len(), epoch));
         }
         let own: Vec<usize> = self.epoch.1.get(batch).into_iter().flatten().filter_map(|&at| trials.get(at).copied()).collect();
-        let counts = self.fit.layout.counts(self.fit.data, &own);
+        let counts = self.fit.counts(&own);
         let (losses, norm) = self.fit.trainer.step(counts.view(), Draw { epoch, batch })?;
         Ok((self.values(&losses), norm))
     }
@@ -182,8 +168,8 @@ impl Learner for StndtLearner<'_> {
         let trials = self.trials_of(set);
         // One batch of the fixed mask stands for all: references are means over thousands of entries.
         let shown = &trials[..trials.len().min(PASS)];
-        let counts = self.fit.layout.counts(self.fit.data, shown);
-        references(&self.fit.layout, self.fit.data, shown, &self.fit.trainer.validation_batch(counts.view(), 0))
+        let counts = self.fit.counts(shown);
+        references(&self.fit.layout, &self.fit.data, shown, &self.fit.trainer.validation_batch(counts.view(), 0))
     }
 
     fn weights(&self) -> Result<Values, DeviceFailed> {
@@ -231,13 +217,14 @@ impl Learner for StndtLearner<'_> {
     }
 
     fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed> {
-        let (data, test) = (self.fit.data, self.trials_of(Set::Test));
+        let data = Arc::clone(&self.fit.data);
+        let (data, test) = (&*data, &data.split.test);
         let truth = true_rates(&self.fit.layout, data, test);
         let counts = self.fit.layout.counts(data, test);
         let of = |rates: &Array3<f64>| {
             scores(&self.fit.layout, rates.view(), counts.view(), truth.as_ref().map(|a| a.view()), self.fit.trainer.steps() as u64)
         };
-        let own = of(&self.rates(test)?);
+        let own = of(&self.fit.rates(test, &[])?);
         let smoothing = smoothed_rates(&self.fit.layout, data, test).map(|rates| of(&rates));
         let oracle = truth.as_ref().map(of);
         let best = self.scores.iter().map(|s| s.co_bps).filter(|s| s.is_finite()).fold(f32::NAN, f32::max);

@@ -27,7 +27,7 @@ impl Shown {
     ///
     /// # Errors
     /// When the device fails.
-    pub(super) fn refresh(&mut self, fit: &Fit<'_>, trials: &[usize]) -> Result<(), DeviceFailed> {
+    pub(super) fn refresh(&mut self, fit: &Fit, trials: &[usize]) -> Result<(), DeviceFailed> {
         let trials: Vec<usize> = trials.iter().copied().take(TRIALS_SHOWN).collect();
         let inside = inside(fit, &trials)?;
         let mean = |maps: &Array3<f32>| maps.mean_axis(Axis(0)).unwrap_or_else(|| Array2::zeros((0, 0)));
@@ -71,8 +71,8 @@ impl Shown {
 ///
 /// # Errors
 /// When the device fails.
-pub(super) fn trial(fit: &Fit<'_>, trial: usize) -> Result<(TrialSnapshot, Vec<LayerAttention>), DeviceFailed> {
-    let counts = fit.layout.counts(fit.data, &[trial]);
+pub(super) fn trial(fit: &Fit, trial: usize) -> Result<(TrialSnapshot, Vec<LayerAttention>), DeviceFailed> {
+    let counts = fit.counts(&[trial]);
     let log_rate = fit.trainer.log_rates(counts.view())?;
     let log_rate = log_rate.index_axis(Axis(0), 0).select(Axis(1), &fit.layout.places);
     let inside = inside(fit, &[trial])?;
@@ -84,7 +84,7 @@ pub(super) fn trial(fit: &Fit<'_>, trial: usize) -> Result<(TrialSnapshot, Vec<L
     Ok((TrialSnapshot { trial, log_rate }, layers.collect()))
 }
 
-fn inside(fit: &Fit<'_>, trials: &[usize]) -> Result<Inside, DeviceFailed> {
-    let counts = fit.layout.counts(fit.data, trials);
+fn inside(fit: &Fit, trials: &[usize]) -> Result<Inside, DeviceFailed> {
+    let counts = fit.counts(trials);
     Ok(fit.trainer.host()?.inside(fit.layout.grid.visible(counts.view()).view()))
 }

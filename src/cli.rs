@@ -7,6 +7,7 @@ mod areas;
 mod bench;
 mod demo;
 mod environment;
+mod evaluate;
 mod export;
 mod figures;
 mod info;
@@ -19,6 +20,7 @@ mod screenshot;
 mod simulate;
 mod sources;
 mod stage;
+mod sweep;
 mod train;
 mod window;
 
@@ -62,6 +64,10 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
     Train(Box<train::Train>),
+    /// Train runs with settings drawn from the published ranges (STNDT, NDT) and rank them
+    Sweep(Box<sweep::Sweep>),
+    /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
+    Evaluate(Box<evaluate::Evaluate>),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
     /// Time training steps, loading, or frames of the window
@@ -113,6 +119,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Areas(areas)) => areas.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
+        Some(Command::Sweep(sweep)) => sweep.run(),
+        Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
     }

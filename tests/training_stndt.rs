@@ -59,7 +59,7 @@ fn a_run_is_scored_shown_kept_and_not_changed_by_watching() {
     let recording = recording();
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("run");
-    let recipe = recipe("stndt", &recording, &[]);
+    let recipe = recipe("stndt", &recording, &[("model.forward_bins", "4")]);
     assert_eq!(recipe.data.trials.bin_s, 0.01, "the bins that the true rates are given in");
     let options = StartOptions { run: Some(target.clone()), watched: true, ..StartOptions::default() };
     let (watched, snapshot) = run(&recording, recipe.clone(), options);
@@ -124,8 +124,9 @@ fn forward_bins_are_scored_and_a_network_that_does_not_fit_is_refused_in_words()
 
 #[test]
 fn a_run_learns() {
-    let recording = recording();
-    let changes = [("model.steps", "240"), ("model.rate", "0.004"), ("model.validate_every", "40"), ("model.contrast_weight", "0")];
+    let settings = [("units", "24"), ("conditions", "8"), ("trials", "30"), ("bins", "40"), ("baseline_hz", "5"), ("seed", "2")];
+    let recording = Arc::new(simulate::by_name("lorenz", &settings).unwrap());
+    let changes = [("model.steps", "300"), ("model.rate", "0.004"), ("model.validate_every", "60"), ("model.contrast_weight", "0")];
     let (finished, snapshot) = run(&recording, recipe("stndt", &recording, &changes), StartOptions::default());
     let scores = &snapshot.stndt().unwrap().scores;
     let best = scores.iter().map(|s| s.co_bps).fold(f32::MIN, f32::max);

@@ -73,7 +73,7 @@ fn as_the_run_sees_it(recording: &Recording, recipe: &Recipe) -> Option<(Arc<Rec
 }
 
 /// The recording of a run: its file, when it is still there with the same data, or the demo. Views do without if need be.
-fn recording_of(run: &LoadedRun) -> Option<Arc<Recording>> {
+pub(super) fn recording_of(run: &LoadedRun) -> Option<Arc<Recording>> {
     let entry = &run.manifest.recording;
     let found = match &entry.source {
         RecordingSource::File { path } if Path::new(path).exists() => opened_as_then(Path::new(path), entry),

@@ -5,6 +5,7 @@
 
 pub(super) mod counts;
 mod parts;
+mod submission;
 mod width;
 mod write;
 
@@ -16,6 +17,7 @@ use super::guard::Hdf5;
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, TrueRates, Truth};
 
+pub use self::submission::{SubmittedRates, save_submission};
 pub use self::write::{BinnedKind, BinnedLayout, save_binned};
 
 /// Prefixes of datasets and what their trials are called in the column `split`.

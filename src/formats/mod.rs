@@ -34,7 +34,7 @@ use std::path::Path;
 
 use crate::recording::{Recording, RecordingParts, Source};
 
-pub use binned_h5::{BinnedKind, BinnedLayout, save_binned};
+pub use binned_h5::{BinnedKind, BinnedLayout, SubmittedRates, save_binned, save_submission};
 pub use error::FormatError;
 pub use save::{WRITES, save};
 pub use shape::shape;

@@ -14,6 +14,7 @@ mod priority;
 pub mod recipe;
 pub mod snapshot;
 mod stndt;
+pub mod sweep;
 mod thread;
 
 pub use data::{DataError, Prepared, References};
@@ -30,4 +31,4 @@ pub use snapshot::{
     GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, PairSnapshot, RateScores, Snapshot, StndtSnapshot, Support,
     Trajectories, TrialSnapshot, TruthScore,
 };
-pub use stndt::{Evaluation, EvaluationError, RateModel, RateModelError, behaviour, velocity_covariates};
+pub use stndt::{Ensemble, EnsembleError, Evaluation, EvaluationError, RateModel, RateModelError, behaviour, velocity_covariates};

@@ -1,6 +1,7 @@
 //! Fitting a spatiotemporal Transformer: which units and bins are held out, counts in the network's order, and what is scored.
 
 pub(super) mod bench;
+mod ensemble;
 mod evaluation;
 mod learner;
 mod publish;
@@ -22,6 +23,7 @@ use crate::models::params::Values;
 use crate::models::stndt::{Clock, Contrast, ContrastOn, Grid, MaskMode, Masking, Schedule, StndtConfig, TrainOptions, Trainer};
 use crate::recording::Recording;
 
+pub use ensemble::{Ensemble, EnsembleError};
 pub use evaluation::{Evaluation, EvaluationError, behaviour, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
 pub use rate_model::{RateModel, RateModelError};
@@ -75,7 +77,7 @@ impl Layout {
 
     /// Rows and columns of a map between units `[units, units]` put into the order of the counts' columns.
     fn in_column_order(&self, map: &Array2<f32>) -> Array2<f32> {
-        map.select(Axis(0), &self.places).select(Axis(1), &self.places)
+        map.select(Axis(0), &self.places).select(Axis(1), &self.places).as_standard_layout().into_owned()
     }
 }
 

@@ -30,3 +30,4 @@ pub use snapshot::{
     GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, PairSnapshot, RateScores, Snapshot, StndtSnapshot, Support,
     Trajectories, TrialSnapshot, TruthScore,
 };
+pub use stndt::{Decoding, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError, decode};

@@ -1,8 +1,11 @@
 //! Fitting a spatiotemporal Transformer: which units and bins are held out, counts in the network's order, and what is scored.
 
 pub(super) mod bench;
+mod decode;
 mod learner;
+mod lesion;
 mod publish;
+mod rate_model;
 mod scores;
 
 use ndarray::{Array2, Array3, Axis, Slice};
@@ -17,7 +20,10 @@ use crate::models::params::Values;
 use crate::models::stndt::{Clock, Contrast, ContrastOn, Grid, MaskMode, Masking, Schedule, StndtConfig, TrainOptions, Trainer};
 use crate::recording::Recording;
 
+pub use decode::{Decoding, decode};
 pub(super) use learner::{StndtLearner, TERMS};
+pub use lesion::{LesionCurve, LesionPlan, LesionPoint};
+pub use rate_model::{RateModel, RateModelError};
 
 /// Column of units that marks the held-out ones.
 const HELD_OUT_COLUMN: &str = "heldout";

@@ -5,6 +5,8 @@ mod importance;
 mod space;
 mod time;
 
+pub(super) use self::importance::order;
+
 use eframe::egui::{self, Ui, vec2};
 use ndarray::Array2;
 

@@ -7,7 +7,9 @@ pub mod attention;
 pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;
+pub mod decoding;
 pub mod kernels;
+pub mod lesion;
 mod latent_colors;
 pub mod latents;
 pub mod loss;
@@ -25,6 +27,8 @@ mod stndt_part;
 mod time_plot;
 pub mod train;
 mod train_form;
+pub mod trajectories;
+mod trial_colors;
 pub mod truth;
 pub mod units;
 pub mod widgets;
@@ -87,6 +91,9 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
     ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
     ViewSpec { key: "attention", as_recorded: false, make: || Box::<attention::AttentionView>::default() },
+    ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
+    ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },
+    ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
 ];
 

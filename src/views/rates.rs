@@ -11,8 +11,9 @@ use eframe::egui::Ui;
 
 use self::compute::{Job, References, references, spread};
 use self::panels::{Line, Unit};
-use super::latent_colors::{ColorBy, Values, legend, values};
+use super::latent_colors::Values;
 use super::stndt_part::{area_of, selected_columns, shown_trial, trial_field, unit_name};
+use super::trial_colors::TrialColors;
 use super::work::Background;
 use super::{MOST_TRIALS, RunState, Selection, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
@@ -35,8 +36,7 @@ const MOST_UNITS: usize = 24;
 #[derive(Default)]
 pub struct RatesView {
     mode: Mode,
-    by: Option<ColorBy>,
-    colors: Background<(ColorBy, String, usize), Values>,
+    by: TrialColors,
     work: Background<Job, References>,
 }
 
@@ -63,13 +63,11 @@ impl View for RatesView {
         }
         let colors = match self.mode {
             Mode::Trial => None,
-            Mode::Conditions => self.colors(ui, run),
+            Mode::Conditions => self.by.values(ui, run),
         };
         if self.mode == Mode::Conditions {
             context.more_trials.extend(wanted(run, colors.as_ref()));
-            if let Some(colors) = &colors {
-                legend(ui, &self.coloured_by(run), Some(colors));
-            }
+            self.by.legend(ui, run, colors.as_ref());
         }
         let (columns, mode) = (columns(snapshot, context.selection), self.mode);
         let Some(found) = self.references(ui, run, snapshot, &columns, context.selection) else {
@@ -80,12 +78,12 @@ impl View for RatesView {
         let units = units(tokens, run, snapshot, found, mode, colors.as_ref(), context.selection);
         let curve = snapshot.stndt().filter(|s| s.scores.len() > 1 && ui.available_height() > 2.6 * score::CURVE);
         let below = if curve.is_some() { score::CURVE + 26.0 } else { 0.0 };
-        let words = panels::legend(ui, found, &units, mode == Mode::Conditions);
         let frame = panels::Frame {
             bins: found.job.data.1.bins,
             bin_s: snapshot.bin_s,
             observed: snapshot.stndt().map_or(usize::MAX, |s| s.observed_bins),
         };
+        let words = panels::legend(ui, found, &units, mode == Mode::Conditions, frame.observed < frame.bins);
         let height = ui.available_height() - below;
         if let Some((column, add)) = panels::show(ui, &frame, &units, height, &words) {
             super::stndt_part::choose(snapshot, context.selection, column, add);
@@ -116,33 +114,9 @@ impl RatesView {
             widgets::segmented(ui, &mut self.mode, &modes);
             match self.mode {
                 Mode::Trial => trial_field(ui, run, snapshot, selection),
-                Mode::Conditions => {
-                    let choices = run.data.as_ref().map(|data| ColorBy::choices(&data.0, &data.1)).unwrap_or_default();
-                    let now = self.coloured_by(run);
-                    widgets::caption(ui, "Colour by", 120.0);
-                    widgets::combo(ui, "rates colour", "Colour by", &now.name(), 150.0, |ui| {
-                        for choice in choices {
-                            let name = choice.name();
-                            if ui.selectable_label(choice == now, name).clicked() {
-                                self.by = Some(choice);
-                            }
-                        }
-                    });
-                }
+                Mode::Conditions => self.by.control(ui, run),
             }
         });
-    }
-
-    /// What trials are coloured by: the choice, else the recipe's condition, else a column of that name, else their order.
-    fn coloured_by(&self, run: &RunState) -> ColorBy {
-        self.by.clone().unwrap_or_else(|| usual_colour(run))
-    }
-
-    fn colors(&mut self, ui: &Ui, run: &RunState) -> Option<Values> {
-        let data = Arc::clone(run.data.as_ref()?);
-        let by = self.coloured_by(run);
-        let key = (by.clone(), data.0.fingerprint.clone(), data.1.starts.len());
-        self.colors.get(ui.ctx(), "rate colours", &key, move || values(&data.0, &data.1, &by)).cloned()
     }
 
     fn references(
@@ -165,14 +139,6 @@ impl RatesView {
         self.work.get(ui.ctx(), "rate references", &job, move || references(theirs));
         self.work.latest().filter(|found| Arc::ptr_eq(&found.job.data, &job.data))
     }
-}
-
-/// The colour that says most without a choice.
-pub(super) fn usual_colour(run: &RunState) -> ColorBy {
-    let named = run.recipe.data.trials.condition.clone();
-    let choices = run.data.as_ref().map(|data| ColorBy::choices(&data.0, &data.1)).unwrap_or_default();
-    let has = |name: &str| choices.iter().find(|c| matches!(c, ColorBy::Column(n) if n == name)).cloned();
-    [named.as_str(), "condition", "direction"].into_iter().filter(|n| !n.is_empty()).find_map(has).unwrap_or_default()
 }
 
 /// Trials to ask the model for, spread over conditions.

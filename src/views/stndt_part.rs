@@ -1,12 +1,15 @@
 //! What views of a spatiotemporal Transformer share: what they say before there is one, and which units and trials it has.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui::Ui;
 
 use super::kernels::waiting;
 use super::{RunState, Selection, ViewContext, widgets};
-use crate::training::{ModelRecipe, Snapshot, StndtSnapshot};
+use crate::recording::{Recording, Trials};
+use crate::runs;
+use crate::training::{ModelRecipe, Phase, RateModel, Snapshot, StndtSnapshot};
 
 /// The run, its newest snapshot and what an STNDT or NDT put into it; otherwise the view is filled with what to do.
 pub(super) fn shown<'a>(
@@ -86,7 +89,7 @@ pub(super) fn trial_field(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, sele
     }
     if let Some((place, false)) = shown_trial(snapshot, selection) {
         let stands_in = snapshot.trials.get(place).map_or(0, |t| t.trial + 1);
-        let over = matches!(run.progress.phase, crate::training::Phase::Finished(_));
+        let over = matches!(run.progress.phase, Phase::Finished(_));
         let kept: Vec<String> = snapshot.trials.iter().take(8).map(|t| (t.trial + 1).to_string()).collect();
         widgets::note(
             ui,
@@ -96,6 +99,26 @@ pub(super) fn trial_field(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, sele
             },
         );
     }
+}
+
+/// Folder of the run's weights, for what needs the network itself; otherwise what to say instead.
+pub(super) fn folder(run: &RunState) -> Result<PathBuf, &'static str> {
+    match &run.progress.phase {
+        Phase::Finished(finished) => finished.run.clone().ok_or(
+            "This run was not written to a folder, so its weights are gone. Choose a folder for runs in the settings and train again.",
+        ),
+        Phase::Discarded | Phase::Failed(_) => Err("The last run ended without weights; start another one in the Train view."),
+        Phase::Preparing | Phase::Running | Phase::Paused | Phase::Finishing => {
+            Err("This needs the trained network: it is ready when the run has finished. Stop and keep the run to look earlier.")
+        }
+    }
+}
+
+/// The trained network of a run; slow, for background work.
+pub(super) fn network(folder: &Path, data: &(Arc<Recording>, Trials)) -> Result<RateModel, String> {
+    let kept = runs::load(folder).map_err(|e| e.to_string())?;
+    let weights = kept.weights().map_err(|e| e.to_string())?;
+    RateModel::from_run(&kept.recipe, &data.0, &weights).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -41,12 +41,12 @@ pub struct Frame {
 /// Left of the panels: name of the unit and numbers of its axis.
 const GUTTER: f32 = 118.0;
 const AXIS: f32 = 34.0;
-const LOWEST: f32 = 62.0;
+const LOWEST: f32 = 52.0;
 /// Height of spikes.
 const TICKS: f32 = 9.0;
 
 /// What lines and ticks mean; returns the same in words, for the figure's description.
-pub fn legend(ui: &mut Ui, found: &References, units: &[Unit], several: bool) -> String {
+pub fn legend(ui: &mut Ui, found: &References, units: &[Unit], several: bool, forward: bool) -> String {
     let tokens = theme::of(ui);
     let reference = match found.trials.first() {
         Some(trial) if trial.truth.is_some() && !several => Some(("true rate".to_owned(), tokens.truth)),
@@ -65,7 +65,10 @@ pub fn legend(ui: &mut Ui, found: &References, units: &[Unit], several: bool) ->
             widgets::line_label(ui, *color, true, name);
         }
         if units.iter().any(|u| u.held_out) {
-            widgets::swatch_label(ui, tokens.warning, "held out: the network never sees these spikes");
+            widgets::line_label(ui, tokens.warning, false, "held out: the network never sees these spikes");
+        }
+        if forward {
+            widgets::swatch_label(ui, tokens.muted, "predicted forward");
         }
     });
     reference.map(|(name, _)| name).unwrap_or_default()
@@ -77,11 +80,11 @@ pub fn show(ui: &mut Ui, frame: &Frame, units: &[Unit], height: f32, reference: 
     let n = units.len().max(1);
     widgets::y_title(ui, "Rate (Hz)");
     let row = ((height - AXIS - widgets::Y_TITLE - 8.0) / n as f32).max(LOWEST);
-    let inner = (height - widgets::Y_TITLE).max(LOWEST + AXIS);
+    let inner = (height - widgets::Y_TITLE - AXIS - 8.0).max(LOWEST);
+    let gutter = GUTTER.min(ui.available_width() * 0.4);
     egui::ScrollArea::vertical().id_salt("rates").max_height(inner).auto_shrink([false, true]).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let width = ui.available_width();
-        let gutter = GUTTER.min(width * 0.4);
         for unit in units {
             let (whole, _) = ui.allocate_exact_size(vec2(width, row), Sense::hover());
             let rect = Rect::from_min_max(whole.min + vec2(gutter, 4.0), whole.max - vec2(10.0, 6.0));
@@ -91,8 +94,8 @@ pub fn show(ui: &mut Ui, frame: &Frame, units: &[Unit], height: f32, reference: 
             }
             panel(ui, frame, unit, rect, reference);
         }
-        time_axis(ui, frame, gutter, width);
     });
+    time_axis(ui, frame, gutter);
     clicked
 }
 
@@ -134,12 +137,11 @@ fn panel(ui: &Ui, frame: &Frame, unit: &Unit, rect: Rect, reference: &str) {
         let from = x(frame.observed as f64 * frame.bin_s);
         let shade = Rect::from_x_y_ranges(from..=rect.right(), rect.y_range());
         painter.rect_filled(shade, 0.0, tokens.muted);
-        widgets::text_in(ui, shade.shrink(3.0), Align2::RIGHT_TOP, "predicted forward", 10.5, tokens.weak);
     }
     if unit.held_out {
         painter.vline(rect.left() - 2.0, rect.y_range(), Stroke::new(3.0, tokens.warning));
     }
-    let step = nice_step(top / (f64::from(plot.height()) / 26.0).clamp(1.0, 4.0));
+    let step = nice_step(top / (f64::from(plot.height()) / 22.0).clamp(2.0, 4.0));
     for k in 0..=((top / step) as usize).min(20) {
         let hz = k as f64 * step;
         painter.hline(rect.x_range(), y(hz), Stroke::new(1.0, if k == 0 { tokens.line } else { tokens.grid }));
@@ -190,9 +192,9 @@ fn summary(unit: &Unit, reference: &str) -> String {
     text
 }
 
-fn time_axis(ui: &mut Ui, frame: &Frame, gutter: f32, width: f32) {
+fn time_axis(ui: &mut Ui, frame: &Frame, gutter: f32) {
     let tokens = theme::of(ui);
-    let (whole, _) = ui.allocate_exact_size(vec2(width, AXIS), Sense::hover());
+    let (whole, _) = ui.allocate_exact_size(vec2(ui.available_width(), AXIS), Sense::hover());
     let (left, right) = (whole.left() + gutter, whole.right() - 10.0);
     let ms = frame.bins as f64 * frame.bin_s * 1e3;
     let step = nice_step(ms / f64::from(((right - left) / 80.0).max(1.0)));

@@ -113,7 +113,10 @@ pub fn curve(ui: &mut Ui, snapshot: &StndtSnapshot, height: f32) {
             }
         }
         if all.len() > points.len() {
-            widgets::note(ui, format!("{} early points below the range are not drawn", all.len() - points.len()));
+            widgets::note(ui, match all.len() - points.len() {
+                1 => "one early point below the range is not drawn".to_owned(),
+                n => format!("{n} early points below the range are not drawn"),
+            });
         }
     });
     widgets::y_title(ui, &format!("{} (bits/spike)", score.name()));

@@ -19,16 +19,17 @@ use super::{MOST_TRIALS, RunState, Selection, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
 use crate::training::{Snapshot, StndtSnapshot};
 
-/// One trial of several units, or several trials of each unit.
+/// One trial of several units, several trials of each unit, or how well they predict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Mode {
     #[default]
     Trial,
     Conditions,
+    Score,
 }
 
-/// Units shown without a selection.
-const UNITS: usize = 4;
+/// Units shown without a selection, where there is room.
+const UNITS: usize = 5;
 /// Units shown at most.
 const MOST_UNITS: usize = 24;
 
@@ -60,24 +61,27 @@ impl View for RatesView {
         self.controls(ui, run, snapshot, context.selection);
         if let Some(stndt) = snapshot.stndt() {
             score::headline(ui, stndt);
+            if self.mode == Mode::Score {
+                return score::curve(ui, stndt, ui.available_height());
+            }
         }
         let colors = match self.mode {
-            Mode::Trial => None,
+            Mode::Trial | Mode::Score => None,
             Mode::Conditions => self.by.values(ui, run),
         };
         if self.mode == Mode::Conditions {
             context.more_trials.extend(wanted(run, colors.as_ref()));
             self.by.legend(ui, run, colors.as_ref());
         }
-        let (columns, mode) = (columns(snapshot, context.selection), self.mode);
+        let curve = snapshot.stndt().filter(|s| s.scores.len() > 1 && ui.available_height() > 3.0 * score::CURVE);
+        let below = if curve.is_some() { score::CURVE + 26.0 } else { 0.0 };
+        let (columns, mode) = (columns(snapshot, context.selection, room(ui.available_height() - below)), self.mode);
         let Some(found) = self.references(ui, run, snapshot, &columns, context.selection) else {
             ui.spinner();
             return;
         };
         let tokens = theme::of(ui);
         let units = units(tokens, run, snapshot, found, mode, colors.as_ref(), context.selection);
-        let curve = snapshot.stndt().filter(|s| s.scores.len() > 1 && ui.available_height() > 2.6 * score::CURVE);
-        let below = if curve.is_some() { score::CURVE + 26.0 } else { 0.0 };
         let frame = panels::Frame {
             bins: found.job.data.1.bins,
             bin_s: snapshot.bin_s,
@@ -110,11 +114,14 @@ impl RatesView {
             let modes = [
                 (Mode::Trial, "One trial", "The selected trial, unit under unit"),
                 (Mode::Conditions, "Several trials", "Several trials of each unit, coloured by what happened in them"),
+                (Mode::Score, "Score", "How well the rates predict spikes, against optimiser steps"),
             ];
-            widgets::segmented(ui, &mut self.mode, &modes);
+            let known = if snapshot.stndt().is_some() { modes.len() } else { modes.len() - 1 };
+            widgets::segmented(ui, &mut self.mode, modes.get(..known).unwrap_or_default());
             match self.mode {
                 Mode::Trial => trial_field(ui, run, snapshot, selection),
                 Mode::Conditions => self.by.control(ui, run),
+                Mode::Score => {}
             }
         });
     }
@@ -130,7 +137,7 @@ impl RatesView {
         let data = Arc::clone(run.data.as_ref()?);
         let one = shown_trial(snapshot, selection).and_then(|(place, _)| snapshot.trials.get(place)).map(|t| t.trial);
         let trials = match self.mode {
-            Mode::Trial => one.into_iter().collect(),
+            Mode::Trial | Mode::Score => one.into_iter().collect(),
             Mode::Conditions => snapshot.trials.iter().filter(|t| !t.log_rate.is_empty()).map(|t| t.trial).collect(),
         };
         let units = columns.iter().filter_map(|&column| snapshot.units.get(column).copied()).collect();
@@ -154,16 +161,21 @@ fn wanted(run: &RunState, colors: Option<&Values>) -> Vec<usize> {
     }
 }
 
-/// Units shown: the selected ones, else some held-out ones and some others.
-fn columns(snapshot: &Snapshot, selection: &Selection) -> Vec<usize> {
+/// Units that fit into a height without scrolling; two at least.
+fn room(height: f32) -> usize {
+    (((height - panels::AROUND) / panels::LOWEST) as usize).clamp(2, UNITS)
+}
+
+/// Units shown: the selected ones, else about `room`, some held-out ones and some others.
+fn columns(snapshot: &Snapshot, selection: &Selection, room: usize) -> Vec<usize> {
     let selected = selected_columns(snapshot, selection);
     if !selected.is_empty() {
         return selected.into_iter().take(MOST_UNITS).collect();
     }
     let held_out = |column: usize| snapshot.stndt().is_some_and(|s| s.held_out.get(column) == Some(&true));
     let (hidden, seen): (Vec<usize>, Vec<usize>) = (0..snapshot.units.len()).partition(|&column| held_out(column));
-    let first = hidden.len().min(UNITS / 2).max(UNITS.saturating_sub(seen.len()));
-    hidden.into_iter().take(first).chain(seen).take(UNITS).collect()
+    let first = hidden.len().min(room.div_ceil(2)).max(room.saturating_sub(seen.len()));
+    hidden.into_iter().take(first).chain(seen).take(room).collect()
 }
 
 /// Everything that is drawn of each unit.
@@ -243,10 +255,11 @@ mod tests {
             model: ModelSnapshot::Stndt(StndtSnapshot { held_out, ..StndtSnapshot::default() }),
         };
         let mixed = snapshot(vec![false, false, true, false, true, true, false]);
-        assert_eq!(columns(&mixed, &Selection::default()), [2, 4, 0, 1]);
-        assert_eq!(columns(&snapshot(vec![false, true, true, true, true]), &Selection::default()), [1, 2, 3, 0]);
-        assert_eq!(columns(&snapshot(vec![false]), &Selection::default()), [0]);
+        assert_eq!(columns(&mixed, &Selection::default(), 4), [2, 4, 0, 1]);
+        assert_eq!(columns(&snapshot(vec![false, true, true, true, true]), &Selection::default(), 4), [1, 2, 3, 0]);
+        assert_eq!(columns(&snapshot(vec![false]), &Selection::default(), 2), [0]);
         let selection = Selection { units: [12, 15].into(), ..Selection::default() };
-        assert_eq!(columns(&mixed, &selection), [2, 5]);
+        assert_eq!(columns(&mixed, &selection, 2), [2, 5]);
+        assert_eq!((room(0.0), room(10_000.0)), (2, UNITS));
     }
 }

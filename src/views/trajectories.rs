@@ -1,7 +1,7 @@
 //! The Trajectories view: trials as curves through the three directions of largest variance of what the network computed,
 //! turned by dragging and played through time.
 
-use eframe::egui::{self, Align2, Color32, FontId, Key, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2, vec2};
+use eframe::egui::{self, Color32, FontId, Key, Pos2, Rect, Response, Sense, Shape, Stroke, Ui, Vec2, vec2};
 
 use super::stndt_part::shown;
 use super::trial_colors::TrialColors;
@@ -149,7 +149,8 @@ impl TrajectoriesView {
             let mut ms = f64::from(self.until.unwrap_or(1.0)) * whole;
             let label = widgets::caption(ui, "Until", 150.0);
             ui.spacing_mut().slider_width = 90.0;
-            let slider = egui::Slider::new(&mut ms, 0.0..=whole).suffix(" ms").max_decimals(0);
+            // Rounding in the slider itself would count as a change by the user.
+            let slider = egui::Slider::new(&mut ms, 0.0..=whole).suffix(" ms").custom_formatter(|ms, _| format!("{ms:.0}"));
             if ui.add(slider).labelled_by(label.id).changed() {
                 self.playing = false;
                 self.until = (ms < whole).then_some((ms / whole.max(1e-9)) as f32);
@@ -172,6 +173,8 @@ impl TrajectoriesView {
             response.request_focus();
         }
         if response.has_focus() {
+            let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
             let moves = [(Key::ArrowLeft, vec2(-10.0, 0.0)), (Key::ArrowRight, vec2(10.0, 0.0)), (Key::ArrowUp, vec2(0.0, -10.0))];
             for (key, by) in moves.into_iter().chain([(Key::ArrowDown, vec2(0.0, 10.0))]) {
                 if ui.input(|i| i.key_pressed(key)) {
@@ -225,7 +228,7 @@ fn axes(ui: &Ui, screen: &Screen, curves: &Trajectories, tokens: &Tokens) {
         let room = screen.rect.shrink2(galley.size() / 2.0 + vec2(3.0, 2.0));
         let wanted = tip + (tip - from).normalized() * 16.0;
         let middle = if room.is_positive() { room.clamp(wanted) } else { screen.rect.center() };
-        painter.galley(Align2::CENTER_CENTER.align_size_within_rect(galley.size(), Rect::from_center_size(middle, galley.size())).min, galley, tokens.weak);
+        painter.galley(middle - galley.size() / 2.0, galley, tokens.weak);
     }
 }
 

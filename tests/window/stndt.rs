@@ -51,7 +51,7 @@ fn the_rates_of_a_glm_transformer_are_shown_without_a_score() {
     run.snapshot = Some(Arc::new(snapshot));
     let harness = picture([720.0, 540.0], Theme::Light, 1.0, (Some(recording), Some(run)), Some("rates"));
     harness.get_by_label_contains("Rate of unit 0: ");
-    harness.get_by_label_contains("unit 2: 8 spikes, inferred mean 20 Hz, mean of 84 training trials");
+    harness.get_by_label_contains("unit 2: 7 spikes, inferred mean 20 Hz, mean of 84 training trials");
     assert!(harness.query_by_label_contains("co-bps").is_none());
 }
 
@@ -100,6 +100,9 @@ fn several_trials_are_coloured_by_what_happened_in_them() {
     harness.get_by_label_contains("Rates of unit 1, held out in 6 trials");
     harness.get_by_label("Colour by: direction");
     harness.get_by_label("left");
+    harness.get_by_label("Score").click();
+    settle(&mut harness);
+    harness.get_by_label_contains("Score against optimiser step: co-bps 0.312 bits/spike, smoothing 0.21, true rates 0.41");
 }
 
 #[test]

@@ -41,7 +41,10 @@ pub struct Frame {
 /// Left of the panels: name of the unit and numbers of its axis.
 const GUTTER: f32 = 118.0;
 const AXIS: f32 = 34.0;
-const LOWEST: f32 = 52.0;
+/// Least height of a panel.
+pub const LOWEST: f32 = 52.0;
+/// Height of everything around the panels: legend, title and axis.
+pub const AROUND: f32 = AXIS + widgets::Y_TITLE + 34.0;
 /// Height of spikes.
 const TICKS: f32 = 9.0;
 

@@ -91,8 +91,9 @@ fn range(snapshot: &StndtSnapshot, score: Score) -> (f64, f64) {
     let references = snapshot.smoothing.iter().chain(&snapshot.oracle).map(|s| score.value(s));
     let values = snapshot.scores.iter().map(|s| score.value(s)).chain(references).chain([0.0]);
     let (low, high) = widgets::range(values).unwrap_or((0.0, 1.0));
-    // The first steps are far below zero and say nothing.
-    (low.max(-0.5 * high.max(0.1)), high.max(0.05))
+    let last = snapshot.scores.iter().rev().map(|s| score.value(s)).find(|v| v.is_finite()).unwrap_or(0.0);
+    // The first steps are far below zero and say nothing, as soon as there are others.
+    (low.max((-0.5 * high.max(0.1)).min(1.2 * last)), high.max(0.05))
 }
 
 /// The score against steps.
@@ -164,6 +165,8 @@ mod tests {
         assert_eq!(words(&held, Score::HeldOut)[0].0, "co-bps 0.25 bits/spike");
         let (low, high) = range(&held, Score::HeldOut);
         assert!(low > -0.2 && high == 0.25, "the first steps do not decide the range: {low} {high}");
+        let young = StndtSnapshot { scores: vec![scores(5, -4.0, 0.1), scores(9, -2.0, 0.1)], ..StndtSnapshot::default() };
+        assert!(range(&young, Score::HeldOut).0 < -2.0, "the newest score is always in view");
         let forward = StndtSnapshot { scores: vec![scores(5, f32::NAN, 0.1)], ..StndtSnapshot::default() };
         assert_eq!(Score::of(&forward), Some(Score::Forward));
         assert_eq!(Score::of(&StndtSnapshot::default()), None);

@@ -9,9 +9,7 @@ use ndarray::Axis;
 use spikescope::recording::{Covariate, Recording};
 use spikescope::runs;
 use spikescope::simulate;
-use spikescope::training::{
-    DeviceChoice, Finished, PRESETS, Phase, RateModel, Recipe, Snapshot, StartOptions, TrainingHandle, decode,
-};
+use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, RateModel, Recipe, Snapshot, StartOptions, TrainingHandle, decode};
 
 /// 80 trials of the Lorenz system seen through 12 units, with its true rates.
 fn recording() -> Arc<Recording> {

@@ -21,6 +21,8 @@ use crate::training::{LayerAttention, Snapshot, StndtSnapshot};
 enum Between {
     #[default]
     Units,
+    /// The units at the top, by name.
+    Top,
     Areas,
     Bins,
 }
@@ -82,9 +84,20 @@ impl View for AttentionView {
             return;
         };
         if self.between != Between::Bins && layer.space.is_empty() {
-            let text = "This run is an NDT: it has no attention between units. Look at time bins, or train STNDT to see which units matter.";
+            let text =
+                "This run is an NDT: it has no attention between units. Look at time bins, or train STNDT to see which units matter.";
             if widgets::empty(ui, "No attention between units", text, Some("Show time bins")) {
                 self.between = Between::Bins;
+            }
+            return;
+        }
+        let add = ui.input(|i| i.modifiers.command);
+        if self.between == Between::Top {
+            if let Some(importance) = stndt.importance.get(self.layer) {
+                let list = |ui: &mut Ui| importance::list(ui, run, snapshot, importance, context.selection);
+                if let Some(column) = egui::ScrollArea::vertical().id_salt("top units").auto_shrink(false).show(ui, list).inner {
+                    choose(snapshot, context.selection, column, add);
+                }
             }
             return;
         }
@@ -94,11 +107,10 @@ impl View for AttentionView {
             self.map = Some(map(run, snapshot, layer, key, version));
         }
         let Some(map) = &self.map else { return };
-        let add = ui.input(|i| i.modifiers.command);
         match self.between {
             Between::Bins => time::show(ui, &mut self.picture, map, snapshot, stndt, &name_of(trial)),
             Between::Areas => space::areas(ui, &mut self.picture, map, run, snapshot, &name_of(trial), context.selection),
-            Between::Units => {
+            Between::Units | Between::Top => {
                 let importance = stndt.importance.get(self.layer);
                 let side_list = ui.available_width() > 520.0;
                 let size = ui.available_size();
@@ -107,7 +119,8 @@ impl View for AttentionView {
                     let left = vec2(if side_list { size.x - 218.0 } else { size.x }, size.y);
                     ui.allocate_ui(left, |ui| {
                         ui.vertical(|ui| {
-                            clicked = space::units(ui, &mut self.picture, map, run, snapshot, importance, &name_of(trial), context.selection);
+                            clicked =
+                                space::units(ui, &mut self.picture, map, run, snapshot, importance, &name_of(trial), context.selection);
                         });
                     });
                     if let (true, Some(importance)) = (side_list, importance) {
@@ -136,6 +149,7 @@ impl AttentionView {
         ui.horizontal_wrapped(|ui| {
             let between = [
                 (Between::Units, "Units", "How much every unit draws on every other"),
+                (Between::Top, "Top units", "The most attended units by name"),
                 (Between::Areas, "Areas", "The same, summed over the units of each area"),
                 (Between::Bins, "Time", "How much every time bin draws on every other"),
             ];
@@ -149,10 +163,7 @@ impl AttentionView {
                 self.layer = number.saturating_sub(1);
             }
             ui.separator();
-            let trials = [
-                (Trials::Mean, "Mean", "Mean over some validation trials"),
-                (Trials::One, "One trial", "The selected trial"),
-            ];
+            let trials = [(Trials::Mean, "Mean", "Mean over some validation trials"), (Trials::One, "One trial", "The selected trial")];
             widgets::segmented(ui, &mut self.trials, &trials);
             if self.trials == Trials::One {
                 trial_field(ui, run, snapshot, selection);
@@ -161,7 +172,12 @@ impl AttentionView {
     }
 
     /// The attention to draw, and of which trial it is.
-    fn source<'a>(&self, snapshot: &Snapshot, stndt: &'a StndtSnapshot, selection: &Selection) -> (Option<&'a LayerAttention>, Option<usize>) {
+    fn source<'a>(
+        &self,
+        snapshot: &Snapshot,
+        stndt: &'a StndtSnapshot,
+        selection: &Selection,
+    ) -> (Option<&'a LayerAttention>, Option<usize>) {
         match self.trials {
             Trials::Mean => (stndt.attention.get(self.layer), None),
             Trials::One => {
@@ -181,7 +197,7 @@ fn map(run: &RunState, snapshot: &Snapshot, layer: &LayerAttention, key: Key, ve
         size: if own { *size } else { 1 },
     };
     let (values, blocks) = match key.3 {
-        Between::Units => (layer.space.clone(), sizes().map(|s| block(s, true)).collect()),
+        Between::Units | Between::Top => (layer.space.clone(), sizes().map(|s| block(s, true)).collect()),
         Between::Areas => (space::by_area(&layer.space, &snapshot.area_sizes), sizes().map(|s| block(s, false)).collect()),
         Between::Bins => (layer.time.clone(), Vec::new()),
     };

@@ -322,11 +322,8 @@ fn matrix(
     scale: HeatScale,
     cells: Cells,
 ) -> Option<(usize, usize)> {
-    let block = |&(area, size): &(usize, usize)| Block {
-        area,
-        name: found.job.recording.areas.get(area).cloned().unwrap_or_default(),
-        size,
-    };
+    let block =
+        |&(area, size): &(usize, usize)| Block { area, name: found.job.recording.areas.get(area).cloned().unwrap_or_default(), size };
     let blocks: Vec<Block> = sizes.iter().map(block).collect();
     let words = |r: f32| widgets::number(f64::from(r), 2);
     let side = area_matrix::side(ui.available_size());

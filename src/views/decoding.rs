@@ -232,7 +232,8 @@ fn traces(ui: &mut Ui, found: &Found, bin_s: f64, first: usize, selected: usize)
             }
             if let Some(at) = response.hover_pos() {
                 let bin = ((at.x - rect.left()) / rect.width().max(1.0) * bins as f32).max(0.0) as usize;
-                let value = |values: &ndarray::Array3<f64>| widgets::number(values.get((place, bin, output)).copied().unwrap_or(f64::NAN), 3);
+                let value =
+                    |values: &ndarray::Array3<f64>| widgets::number(values.get((place, bin, output)).copied().unwrap_or(f64::NAN), 3);
                 egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
                     ui.strong(format!("Trial {} at {} ms", trial + 1, widgets::number((bin as f64 + 0.5) * bin_s * 1e3, 4)));
                     ui.label(format!("measured {} {unit}, decoded {} {unit}", value(&decoding.truth), value(&decoding.inferred)));

@@ -80,7 +80,8 @@ impl View for LesionView {
         let what = "what the rates lose without the most attended units";
         let Some((run, snapshot, stndt)) = shown(ui, context, "No lesion yet", what) else { return };
         if stndt.importance.is_empty() {
-            let text = "Units are ranked by the attention between them, which an NDT does not have and an STNDT shows after its first updates.";
+            let text =
+                "Units are ranked by the attention between them, which an NDT does not have and an STNDT shows after its first updates.";
             widgets::empty(ui, "No attention between units", text, None);
             return;
         }
@@ -201,7 +202,9 @@ fn score_of(model: &RateModel, trials: &[usize]) -> Result<(&'static str, ScoreO
     match (whole.co_bps.is_finite(), whole.fp_bps.is_finite()) {
         (true, _) => Ok(("co-bps (bits/spike)", |s| s.co_bps)),
         (false, true) => Ok(("fp-bps (bits/spike)", |s| s.fp_bps)),
-        (false, false) => Err("The run has no held-out units and no forward bins, so there is no score: train with one of these.".to_owned()),
+        (false, false) => {
+            Err("The run has no held-out units and no forward bins, so there is no score: train with one of these.".to_owned())
+        }
     }
 }
 

@@ -235,7 +235,6 @@ fn units(
     found.job.units.iter().enumerate().filter_map(of_unit).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -67,7 +67,10 @@ fn layer(layer: usize, trial: usize) -> LayerAttention {
     let seen = |a: usize, b: usize| b <= a + 4 && a <= b + 40;
     LayerAttention {
         space: rows_to_one(Array2::from_shape_fn((UNITS, UNITS), |(a, b)| bright(b).powf(weak) + wiggle(a, b))),
-        time: rows_to_one(Array2::from_shape_fn((BINS, BINS), |(a, b)| if seen(a, b) { near(a, b) + 0.1 + 0.3 * wiggle(a, b) } else { 0.0 })),
+        time: rows_to_one(Array2::from_shape_fn(
+            (BINS, BINS),
+            |(a, b)| if seen(a, b) { near(a, b) + 0.1 + 0.3 * wiggle(a, b) } else { 0.0 },
+        )),
     }
 }
 
@@ -88,7 +91,11 @@ fn snapshot() -> Snapshot {
     };
     let importance = |layer_index: usize| {
         let column = |trial: usize| layer(layer_index, trial).space.mean_axis(ndarray::Axis(0)).unwrap();
-        Importance { mean: column(0).to_vec(), sd: column(0).iter().map(|m| 0.12 * m).collect(), consistency: 0.93 - 0.2 * layer_index as f32 }
+        Importance {
+            mean: column(0).to_vec(),
+            sd: column(0).iter().map(|m| 0.12 * m).collect(),
+            consistency: 0.93 - 0.2 * layer_index as f32,
+        }
     };
     let curve = |trial: usize| {
         let point = |bin: usize| {

@@ -76,6 +76,9 @@ fn a_listed_unit_is_selected_in_all_views_and_its_rate_shown() {
 #[test]
 fn attention_is_shown_by_area_over_time_and_of_one_trial() {
     let mut harness = picture([900.0, 640.0], Theme::Light, 1.0, state(), Some("attention"));
+    harness.get_by_label("Top units").click();
+    settle(&mut harness);
+    harness.get_by_label("Most attended units");
     harness.get_by_label("Areas").click();
     settle(&mut harness);
     harness.get_by_label_contains("Attention between areas in layer 1, mean over validation trials: V1 on V1 ");

@@ -2,15 +2,15 @@
 
 use eframe::egui::{self, Align2, FontId, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
 
+use super::super::area_matrix::GUTTER;
 use super::super::stndt_part::{area_of, unit_name};
 use super::super::{RunState, Selection, shown_area, widgets};
-use super::super::area_matrix::GUTTER;
 use super::Map;
 use crate::app::theme;
 use crate::training::{Importance, Snapshot};
 
 /// Height of the bars with their axis title.
-pub const HEIGHT: f32 = 96.0;
+pub const HEIGHT: f32 = 84.0;
 /// Units listed.
 const LISTED: usize = 10;
 

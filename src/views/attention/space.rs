@@ -39,7 +39,7 @@ pub fn units(
         colour_bar(ui, scale, "share of attention", &RasterStyle::of(ui));
         widgets::note(ui, format!("{of}; rows draw on columns"));
     });
-    let below = if ui.available_height() > 260.0 { importance::HEIGHT } else { 0.0 };
+    let below = if ui.available_height() > 200.0 { importance::HEIGHT } else { 0.0 };
     let size = ui.available_size() - egui::vec2(0.0, below);
     let side = area_matrix::side(size);
     let drawn = area_matrix::show(ui, "attention", picture, map.version, &map.values, &map.blocks, scale, side, None);
@@ -77,15 +77,7 @@ fn summary(run: &RunState, snapshot: &Snapshot, map: &Map, of: &str) -> String {
 }
 
 /// Areas by areas.
-pub fn areas(
-    ui: &mut Ui,
-    picture: &mut Heatmap,
-    map: &Map,
-    run: &RunState,
-    snapshot: &Snapshot,
-    of: &str,
-    selection: &mut Selection,
-) {
+pub fn areas(ui: &mut Ui, picture: &mut Heatmap, map: &Map, run: &RunState, snapshot: &Snapshot, of: &str, selection: &mut Selection) {
     let scale = HeatScale::Sequential { low: 0.0, high: map.high };
     ui.horizontal_wrapped(|ui| {
         colour_bar(ui, scale, "share of attention", &RasterStyle::of(ui));
@@ -93,8 +85,7 @@ pub fn areas(
     });
     let side = area_matrix::side(ui.available_size()).min(420.0);
     let percent = |v: f32| format!("{} %", widgets::number(f64::from(v) * 100.0, 2));
-    let drawn =
-        area_matrix::show(ui, "attention of areas", picture, map.version, &map.values, &map.blocks, scale, side, Some(&percent));
+    let drawn = area_matrix::show(ui, "attention of areas", picture, map.version, &map.values, &map.blocks, scale, side, Some(&percent));
     let units = snapshot.area_sizes.iter().sum::<usize>().max(1) as f32;
     let even = |area: usize| snapshot.area_sizes.get(area).copied().unwrap_or(0) as f32 / units;
     let said: Vec<String> = map

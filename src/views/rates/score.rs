@@ -21,11 +21,7 @@ pub enum Score {
 impl Score {
     pub fn of(snapshot: &StndtSnapshot) -> Option<Self> {
         let any = |of: fn(&RateScores) -> f32| snapshot.scores.iter().chain(&snapshot.smoothing).any(|s| of(s).is_finite());
-        if any(|s| s.co_bps) {
-            Some(Self::HeldOut)
-        } else {
-            any(|s| s.fp_bps).then_some(Self::Forward)
-        }
+        if any(|s| s.co_bps) { Some(Self::HeldOut) } else { any(|s| s.fp_bps).then_some(Self::Forward) }
     }
 
     pub fn name(self) -> &'static str {
@@ -106,18 +102,20 @@ pub fn curve(ui: &mut Ui, snapshot: &StndtSnapshot, height: f32) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().interact_size.y = 14.0;
         widgets::line_label(ui, tokens.accent, false, "inferred rates");
-        for (name, color, scores) in
-            [("smoothing", tokens.reference, &snapshot.smoothing), ("true rates", tokens.truth, &snapshot.oracle)]
+        for (name, color, scores) in [("smoothing", tokens.reference, &snapshot.smoothing), ("true rates", tokens.truth, &snapshot.oracle)]
         {
             if scores.is_some() {
                 widgets::line_label(ui, color, true, name);
             }
         }
         if all.len() > points.len() {
-            widgets::note(ui, match all.len() - points.len() {
-                1 => "one early point below the range is not drawn".to_owned(),
-                n => format!("{n} early points below the range are not drawn"),
-            });
+            widgets::note(
+                ui,
+                match all.len() - points.len() {
+                    1 => "one early point below the range is not drawn".to_owned(),
+                    n => format!("{n} early points below the range are not drawn"),
+                },
+            );
         }
     });
     widgets::y_title(ui, &format!("{} (bits/spike)", score.name()));

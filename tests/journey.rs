@@ -10,7 +10,10 @@ use std::sync::Arc;
 use eframe::egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use spikescope::app::AppOptions;
+use spikescope::formats;
+use spikescope::recording::Covariate;
 use spikescope::runs::{self, LoadedRun, RunStatus};
+use spikescope::simulate;
 use spikescope::training::{DeviceChoice, ModelRecipe, Phase, Recipe};
 use support::{Dropped, Window, settle, wait, window};
 
@@ -325,4 +328,66 @@ fn broken_files_are_told_with_a_cause_and_leave_what_is_open() {
         harness.run_ok();
         assert!(harness.state().recording().is_some_and(|r| r.truth.is_some()), "the demo stays open");
     }
+}
+
+/// A small simulation with a behaviour to decode, in a file.
+fn lorenz_file(folder: &Path) -> PathBuf {
+    let settings = [("units", "12"), ("conditions", "4"), ("trials", "16"), ("bins", "30"), ("seed", "2"), ("baseline_hz", "20")];
+    let mut recording = simulate::by_name("lorenz", &settings).unwrap();
+    let times: Vec<f64> = (0..4000).map(|k| f64::from(k) * 0.01).collect();
+    let values = times.iter().map(|t| (3.0 * t).sin()).collect();
+    recording.covariates.push(Covariate { name: "hand velocity".into(), unit: "cm/s".into(), times, values });
+    let path = folder.join("lorenz.npz");
+    formats::save(&recording, &path).unwrap();
+    path
+}
+
+/// A picture for people to look at: `SPIKESCOPE_PICTURES=/tmp/p cargo test --test journey rates`.
+fn look(harness: &mut Window<'_>, name: &str) {
+    if let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES").map(PathBuf::from) {
+        std::fs::create_dir_all(&folder).unwrap();
+        harness.render().unwrap().save(folder.join(format!("{name}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn rates_attention_lesion_and_decoding_of_a_spatiotemporal_transformer() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe { device: DeviceChoice::Cpu, ..Recipe::default() };
+    let files = vec![lorenz_file(folder.path())];
+    let options = AppOptions { files, recipe: Some(recipe), runs_dir: Some(folder.path().join("runs")), ..AppOptions::default() };
+    let mut harness = window([1320.0, 840.0], options);
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    harness.get_by_label("Train").click();
+    settle(&mut harness);
+    harness.get_by_label("Model: GLM-Transformer").click();
+    settle(&mut harness);
+    harness.get_by_label_contains("STNDT  ·").click();
+    settle(&mut harness);
+    harness.get_by_label("Model: STNDT");
+
+    // Views of rates come to the front, and follow the model.
+    press(&mut harness, "Start training");
+    wait(&mut harness, "rates", |h| shows(h, "held out: ") && shows(h, "inferred mean"));
+    wait(&mut harness, "attention", |h| shows(h, "Attention between 12 units in layer 1"));
+    wait(&mut harness, "score", |h| shows(h, "true rates ") && shows(h, "co-bps ") && shows(h, "smoothing "));
+    harness.render().unwrap();
+    look(&mut harness, "training");
+    harness.get_by_label("Lesion").click();
+    harness.run_steps(3);
+    assert!(shows(&harness, "This needs the trained network"));
+    press(&mut harness, "Stop and keep");
+    wait(&mut harness, "over", is_over);
+    settle(&mut harness);
+
+    press(&mut harness, "Silence units");
+    wait(&mut harness, "lesion", |h| shows(h, "with all units; without "));
+    look(&mut harness, "lesion");
+    harness.get_by_label("Decoding").click();
+    wait(&mut harness, "decoded", |h| shows(h, "from inferred rates"));
+    settle(&mut harness);
+    assert!(shows(&harness, "from smoothed spikes") && shows(&harness, "hand velocity of trial "));
+    harness.render().unwrap();
+    look(&mut harness, "decoding");
 }

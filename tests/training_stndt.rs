@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use spikescope::recording::Recording;
+use ndarray::Axis;
+use spikescope::recording::{Covariate, Recording};
 use spikescope::runs;
 use spikescope::simulate;
-use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, Recipe, Snapshot, StartOptions, TrainingHandle};
+use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, RateModel, Recipe, Snapshot, StartOptions, TrainingHandle, decode};
 
 /// 80 trials of the Lorenz system seen through 12 units, with its true rates.
 fn recording() -> Arc<Recording> {
@@ -133,4 +134,55 @@ fn a_run_learns() {
     assert!(best > scores[0].co_bps + 0.3, "{scores:?}");
     let loss = |key: &str| finished.summary[key].as_f64().unwrap();
     assert!(loss("test_loss") < loss("flat_loss"), "{}", finished.summary);
+}
+
+#[test]
+fn a_kept_network_predicts_the_same_again_and_can_be_lesioned_and_decoded() {
+    let mut recording = (*recording()).clone();
+    let truth = recording.truth.as_ref().unwrap().rates.as_ref().unwrap();
+    // A behaviour that is a unit's true log-rate, 50 ms after it: every trial has 40 bins of 10 ms.
+    let table = recording.table("trials").unwrap();
+    let samples = (0..80).flat_map(|trial| (0..40).map(move |bin| (trial, bin)));
+    let (times, values) = samples
+        .map(|(trial, bin)| (table.start[trial] + 0.05 + (bin as f64 + 0.5) * 0.01, f64::from(truth.values[[trial, bin, 3]]).ln()))
+        .unzip();
+    recording.covariates.push(Covariate { name: "velocity".into(), unit: "cm/s".into(), times, values });
+    let (recording, folder) = (Arc::new(recording), tempfile::tempdir().unwrap());
+    let target = folder.path().join("run");
+    let options = StartOptions { run: Some(target.clone()), watched: true, ..StartOptions::default() };
+    let changes = [("model.steps", "200"), ("model.rate", "0.004"), ("model.contrast_weight", "0")];
+    let (finished, snapshot) = run(&recording, recipe("stndt", &recording, &changes), options);
+
+    let kept = runs::load(&target).unwrap();
+    let weights = kept.weights().unwrap();
+    let model = RateModel::from_run(&kept.recipe, &recording, &weights).unwrap();
+    let (first, stndt) = (&snapshot.trials[0], snapshot.stndt().unwrap());
+    assert_eq!((model.units(), model.held_out()), (&snapshot.units[..], stndt.held_out.clone()));
+    let rates = model.rates(&[first.trial], &[]).unwrap();
+    let same = |(at, rate): ((usize, usize, usize), &f64)| (rate.ln() - f64::from(first.log_rate[at.1][at.2])).abs() < 1e-4;
+    assert!(rates.indexed_iter().all(same), "the rates on the screen are those of the kept network");
+    let scored = model.score(&model.split().test.clone(), &[]).unwrap();
+    assert!((f64::from(scored.co_bps) - finished.summary["co_bps"].as_f64().unwrap()).abs() < 1e-4);
+
+    // Units that are not seen change nothing when silenced, the others do.
+    let (hidden, seen): (Vec<usize>, Vec<usize>) = (0..12).partition(|&unit| stndt.held_out[unit]);
+    assert_eq!(model.rates(&[first.trial], &hidden).unwrap(), rates);
+    assert_ne!(model.rates(&[first.trial], &seen[..2]).unwrap(), rates);
+    let silent = model.rates(&[0, 1], &seen).unwrap();
+    assert_eq!(silent.index_axis(Axis(0), 0), silent.index_axis(Axis(0), 1), "without any spikes all trials are alike");
+
+    let decoding = decode(&model, &["velocity".to_owned()], 0.05).unwrap();
+    assert_eq!(decoding.inferred.dim(), (model.split().test.len(), 40, 1));
+    assert!(decoding.inferred_r2 > 0.3 && decoding.smoothed_r2.is_some(), "{} {:?}", decoding.inferred_r2, decoding.smoothed_r2);
+    let (mut residual, mut total, mean) = (0.0, 0.0, decoding.truth.iter().filter(|v| v.is_finite()).sum::<f64>());
+    let n = decoding.truth.iter().filter(|v| v.is_finite()).count() as f64;
+    for (truth, found) in decoding.truth.iter().zip(&decoding.inferred).filter(|(t, _)| t.is_finite()) {
+        residual += (truth - found).powi(2);
+        total += (truth - mean / n).powi(2);
+    }
+    assert!((1.0 - residual / total - decoding.inferred_r2).abs() < 1e-6, "the drawn traces are those that were scored");
+    assert!(decode(&model, &["nothing".to_owned()], 0.0).unwrap_err().to_string().contains("'nothing'"));
+    let other = RateModel::from_run(&Recipe::default(), &recording, &weights);
+    assert!(other.is_err_and(|e| e.to_string().contains("not an STNDT")));
+    assert!(RateModel::from_run(&kept.recipe, &recording, &weights[1..]).is_err());
 }

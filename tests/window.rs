@@ -3,6 +3,10 @@
 
 #[path = "window/fake.rs"]
 mod fake;
+#[path = "window/fake_stndt.rs"]
+mod fake_stndt;
+#[path = "window/stndt.rs"]
+mod stndt;
 mod support;
 
 use std::sync::Arc;

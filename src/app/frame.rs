@@ -11,7 +11,7 @@ use super::run::Run;
 use super::{Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
 use crate::training::Recipe;
-use crate::views::{Action, RunState, Selection, VIEWS, View, ViewContext, widgets};
+use crate::views::{Action, MOST_TRIALS, RunState, Selection, VIEWS, View, ViewContext, widgets};
 
 impl eframe::App for SpikescopeApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
@@ -224,9 +224,6 @@ fn help_button(ui: &mut Ui, view: &dyn View) {
     });
 }
 
-/// Trials of which a run is asked for details by one view.
-const MOST_TRIALS: usize = 8;
-
 /// Draws views into tiles.
 struct Panes<'a> {
     views: &'a mut [Box<dyn View>],
@@ -256,7 +253,7 @@ impl Panes<'_> {
         let Some(view) = self.views.get_mut(index) else { return };
         // A pinned view keeps a selection of its own: it does not follow, and what is chosen in it stays in it.
         let selection = self.pins.get_mut(index).and_then(Option::as_mut).unwrap_or(self.selection);
-        let mut looks = false;
+        let (mut looks, mut more) = (false, Vec::new());
         let mut context = ViewContext {
             recording: if as_recorded { self.recorded } else { self.shown },
             run: self.run,
@@ -264,11 +261,12 @@ impl Panes<'_> {
             recipe: self.recipe,
             actions: self.actions,
             looks_at_run: &mut looks,
+            more_trials: &mut more,
         };
         view.ui(ui, &mut context);
-        let ViewContext { selection, looks_at_run, .. } = context;
+        let ViewContext { selection, looks_at_run, more_trials, .. } = context;
         if let (true, Some(run)) = (*looks_at_run, self.run) {
-            for trial in selection.trials_of_run(run).into_iter().take(MOST_TRIALS) {
+            for trial in selection.trials_of_run(run).into_iter().chain(more_trials.iter().copied()).take(MOST_TRIALS) {
                 if !self.looks.contains(&trial) {
                     self.looks.push(trial);
                 }

@@ -6,6 +6,8 @@ use eframe::egui::Id;
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
+use crate::training::ModelRecipe;
+
 /// Layout of the saved arrangement; another one is ignored.
 pub const LAYOUT_VERSION: u32 = 1;
 
@@ -32,6 +34,8 @@ pub enum Named {
     Explore,
     /// Watch couplings between areas.
     Couplings,
+    /// Watch rates of single trials and the units they rest on.
+    Rates,
     /// Watch attention.
     Attention,
     /// Look at latents beside what happened in the trials.
@@ -42,13 +46,14 @@ pub enum Named {
 
 impl Named {
     /// All, in the order of the menu.
-    pub const ALL: [Self; 5] = [Self::Explore, Self::Couplings, Self::Attention, Self::Latents, Self::Teach];
+    pub const ALL: [Self; 6] = [Self::Explore, Self::Couplings, Self::Rates, Self::Attention, Self::Latents, Self::Teach];
 
     /// Name in menus.
     pub fn name(self) -> &'static str {
         match self {
             Self::Explore => "Explore",
             Self::Couplings => "Couplings",
+            Self::Rates => "Rates",
             Self::Attention => "Attention",
             Self::Latents => "Latents",
             Self::Teach => "Teach",
@@ -60,9 +65,18 @@ impl Named {
         match self {
             Self::Explore => "Arrange the views for looking at a recording",
             Self::Couplings => "Arrange the views for watching what a model learns about areas",
-            Self::Attention => "Arrange the views for watching attention and rates",
+            Self::Rates => "Arrange the views for watching rates of single trials and how well they predict spikes",
+            Self::Attention => "Arrange the views for watching attention and what it rests on",
             Self::Latents => "Arrange the views for latents beside trials and rates",
             Self::Teach => "Arrange the views for lessons and classrooms: few, large, in order",
+        }
+    }
+
+    /// The layout for watching a model with this recipe.
+    pub fn for_model(model: &ModelRecipe) -> Self {
+        match model {
+            ModelRecipe::GlmTransformer(_) => Self::Couplings,
+            ModelRecipe::Stndt(_) => Self::Rates,
         }
     }
 
@@ -71,6 +85,13 @@ impl Named {
         match self {
             Self::Explore => explore(keys),
             Self::Couplings => couplings(keys, has_truth),
+            Self::Rates => build(
+                keys,
+                &["train", "runs", "recording", "units"],
+                &[(&["rates"], 0.62), (&["raster", "psth", "loss"], 0.38)],
+                0.31,
+                &[(&["attention", "lesion"], 0.55), (&["trajectories", "decoding"], 0.45)],
+            ),
             Self::Attention => build(
                 keys,
                 &["train", "runs", "recording", "units"],

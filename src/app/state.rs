@@ -104,7 +104,7 @@ impl SpikescopeApp {
         app.recording = recording.or_else(|| run.as_ref().and_then(|r| r.data.as_ref()).map(|data| Arc::clone(&data.0)));
         if let Some(run) = run {
             app.recipe = run.recipe.clone();
-            app.tree = app.named(Named::Couplings);
+            app.tree = app.named(Named::for_model(&app.recipe.model));
             app.run = Some(Run::finished(run));
         }
         app
@@ -376,11 +376,12 @@ impl SpikescopeApp {
         }
         let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
         let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
+        let layout = Named::for_model(&recipe.model);
         match Run::start(ctx, self.pause, recording, recipe, folder) {
             Ok(run) => {
                 self.run = Some(run);
                 if !self.arranged {
-                    self.tree = self.named(Named::Couplings);
+                    self.tree = self.named(layout);
                 }
             }
             Err(e) => self.toasts.error("Training could not be started", e.to_string()),

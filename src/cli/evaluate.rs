@@ -89,7 +89,7 @@ impl Evaluate {
         let covariates = self.covariates(&data.recording)?;
         let rates = ensemble.rates(&models, trials)?;
         let train = ensemble.rates(&models, &data.split.train)?;
-        let found = Evaluation::new(first, rates.view(), train.view(), trials, &covariates, self.lag_ms / 1e3)?;
+        let found = Evaluation::new(first, &rates, &train, trials, &covariates, self.lag_ms / 1e3)?;
         if let Some(path) = &self.submission {
             let parts =
                 [("train", &train), ("eval", &rates)].map(|(set, rates): (_, &Array3<f64>)| SubmittedRates { set, rates: rates.view() });

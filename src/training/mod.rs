@@ -31,4 +31,7 @@ pub use snapshot::{
     GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, PairSnapshot, RateScores, Snapshot, StndtSnapshot, Support,
     Trajectories, TrialSnapshot, TruthScore,
 };
-pub use stndt::{Ensemble, EnsembleError, Evaluation, EvaluationError, RateModel, RateModelError, behaviour, velocity_covariates};
+pub use stndt::{
+    Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
+    decode, velocity_covariates,
+};

@@ -1,9 +1,11 @@
 //! Fitting a spatiotemporal Transformer: which units and bins are held out, counts in the network's order, and what is scored.
 
 pub(super) mod bench;
+mod decode;
 mod ensemble;
 mod evaluation;
 mod learner;
+mod lesion;
 mod publish;
 mod rate_model;
 mod scores;
@@ -23,9 +25,11 @@ use crate::models::params::Values;
 use crate::models::stndt::{Clock, Contrast, ContrastOn, Grid, MaskMode, Masking, Schedule, StndtConfig, TrainOptions, Trainer};
 use crate::recording::Recording;
 
+pub use decode::{Decoding, decode};
 pub use ensemble::{Ensemble, EnsembleError};
-pub use evaluation::{Evaluation, EvaluationError, behaviour, velocity_covariates};
+pub use evaluation::{Evaluation, EvaluationError, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
+pub use lesion::{LesionCurve, LesionPlan, LesionPoint};
 pub use rate_model::{RateModel, RateModelError};
 
 /// Column of units that marks the held-out ones.

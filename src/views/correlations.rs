@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{self, Ui};
 use ndarray::Array2;
 
 use super::alignment::{Alignment, Groups};
+use super::area_matrix::{self, Block};
 use super::raster::navigation::time_bounds;
 use super::work::Background;
 use super::{Action, Selection, View, ViewContext, shown_area, widgets};
 use crate::analysis::aligned::{EventWindow, count_into, quantile};
 use crate::analysis::rates::{binned, count_correlations, group_means, without_condition_means};
-use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::axis::duration_text;
-use crate::render::heatmap::{HeatScale, Heatmap, Matrix, colour_bar};
+use crate::render::heatmap::{HeatScale, Heatmap, colour_bar};
 use crate::render::{RasterStyle, RowPlan, Rows};
 
 /// Samples (bins or trials) at most.
@@ -322,51 +322,17 @@ fn matrix(
     scale: HeatScale,
     cells: Cells,
 ) -> Option<(usize, usize)> {
-    let tokens = theme::of(ui);
-    let n = values.nrows().max(1);
-    let (gutter, head) = (76.0, 22.0);
-    let available = ui.available_size();
-    let side = (available.x - gutter - 4.0).min(available.y - head - 4.0).max(60.0);
-    let (whole, _) = ui.allocate_exact_size(vec2(gutter + side, head + side), Sense::hover());
-    let rect = Rect::from_min_size(whole.min + vec2(gutter, head), vec2(side, side));
-    let response = ui.interact(rect, ui.scope_id().with("correlations"), Sense::click());
-    let mut inside = ui.new_child(UiBuilder::new().max_rect(rect));
-    inside.set_clip_rect(rect.intersect(ui.clip_rect()));
-    let flat: Vec<f32> = values.iter().copied().collect();
-    picture.show(&inside, rect, number, Matrix { values: &flat, rows: n, columns: n }, scale, &RasterStyle::of(ui));
-    let at = |k: usize| k as f32 / n as f32 * side;
-    let mut first = 0;
-    for &(area, size) in sizes {
-        let name = shown_area(found.job.recording.areas.get(area).map_or("", String::as_str));
-        let (low, high) = (at(first), at(first + size));
-        let row = Rect::from_min_max(pos2(whole.left(), rect.top() + low), pos2(rect.left() - 8.0, rect.top() + high));
-        let column = Rect::from_min_max(pos2(rect.left() + low, whole.top()), pos2(rect.left() + high, rect.top() - 5.0));
-        if high - low > 10.0 {
-            widgets::text_in(ui, row, Align2::RIGHT_CENTER, name, 11.5, tokens.text);
-            widgets::text_in(ui, column, Align2::CENTER_CENTER, name, 11.5, tokens.text);
-        }
-        ui.painter().vline(rect.left() - 4.0, (rect.top() + low)..=(rect.top() + high - 1.0), Stroke::new(3.0, tokens.area(area)));
-        ui.painter().hline((rect.left() + low)..=(rect.left() + high - 1.0), rect.top() - 3.0, Stroke::new(3.0, tokens.area(area)));
-        if first > 0 {
-            ui.painter().hline(rect.x_range(), rect.top() + low, Stroke::new(1.0, tokens.text));
-            ui.painter().vline(rect.left() + low, rect.y_range(), Stroke::new(1.0, tokens.text));
-        }
-        first += size;
-    }
-    if cells == Cells::Areas && side / n as f32 > 34.0 {
-        for ((row, column), r) in values.indexed_iter() {
-            let cell = Rect::from_min_size(rect.min + vec2(at(column), at(row)), vec2(side / n as f32, side / n as f32));
-            let color = tokens.text_on(scale.color(*r, &RasterStyle::of(ui)));
-            widgets::text_in(ui, cell, Align2::CENTER_CENTER, &widgets::number(f64::from(*r), 2), 12.0, color);
-        }
-    }
-    ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, tokens.line), egui::StrokeKind::Outside);
-    widgets::describe(&response, summary(found));
-    let pointer = response.hover_pos()?;
-    let place = |value: f32, low: f32| (((value - low) / side * n as f32).max(0.0) as usize).min(n - 1);
-    let (row, column) = (place(pointer.y, rect.top()), place(pointer.x, rect.left()));
+    let block =
+        |&(area, size): &(usize, usize)| Block { area, name: found.job.recording.areas.get(area).cloned().unwrap_or_default(), size };
+    let blocks: Vec<Block> = sizes.iter().map(block).collect();
+    let words = |r: f32| widgets::number(f64::from(r), 2);
+    let side = area_matrix::side(ui.available_size());
+    let numbers: Option<&dyn Fn(f32) -> String> = if cells == Cells::Areas { Some(&words) } else { None };
+    let drawn = area_matrix::show(ui, "correlations", picture, number, values, &blocks, scale, side, numbers);
+    widgets::describe(&drawn.response, summary(found));
+    let (row, column) = drawn.at?;
     let r = values.get((row, column)).copied().unwrap_or(f32::NAN);
-    egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
+    egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {
         ui.strong(format!("{} and {}", name_of(found, cells, row), name_of(found, cells, column)));
         ui.label(if r.is_nan() {
             "a count never changes: no correlation".to_owned()
@@ -374,7 +340,7 @@ fn matrix(
             format!("correlation {}", widgets::number(f64::from(r), 3))
         });
     });
-    response.clicked().then_some((row, column))
+    drawn.response.clicked().then_some((row, column))
 }
 
 fn name_of(found: &Found, cells: Cells, place: usize) -> String {

@@ -1,8 +1,12 @@
-//! What the points of the latent plot are coloured by: a column of the trial table, a covariate averaged over each trial, or
+//! What trials are coloured by, in the latent plot and where single trials are curves: a column of the trial table, a covariate averaged over each trial, or
 //! the order of trials.
 
 use std::collections::BTreeMap;
 
+use eframe::egui::{Color32, Ui};
+
+use super::widgets;
+use crate::app::theme::{self, Tokens};
 use crate::recording::{Column, Recording, Trials};
 
 /// A choice of colour.
@@ -57,6 +61,31 @@ pub enum Values {
     },
 }
 
+impl Values {
+    /// Colour of a trial.
+    pub fn color(&self, tokens: &Tokens, trial: usize) -> Color32 {
+        match self {
+            Self::Categories { of, .. } => of.get(trial).map_or(tokens.reference, |&category| tokens.category(category)),
+            Self::Numbers { values, range, .. } => match values.get(trial).filter(|v| v.is_finite()) {
+                Some(value) if range.1 > range.0 => tokens.sequential((value - range.0) / (range.1 - range.0)),
+                Some(_) => tokens.sequential(0.0),
+                None => tokens.reference,
+            },
+        }
+    }
+
+    /// What a trial has, in words.
+    pub fn words(&self, trial: usize) -> String {
+        match self {
+            Self::Categories { of, names } => of.get(trial).and_then(|&c| names.get(c)).cloned().unwrap_or_default(),
+            Self::Numbers { values, unit, .. } => {
+                let value = widgets::number(values.get(trial).copied().unwrap_or(f64::NAN), 3);
+                format!("{value} {unit}").trim_end().to_owned()
+            }
+        }
+    }
+}
+
 /// Categories that get a colour of their own.
 const NAMED: usize = 7;
 
@@ -74,6 +103,27 @@ pub fn values(recording: &Recording, trials: &Trials, by: &ColorBy) -> Values {
             let mean = |start: f64| covariate.map_or(f64::NAN, |c| mean_between(&c.times, &c.values, start, start + window));
             numbers(trials.starts.iter().map(|&start| mean(start)).collect(), covariate.map(|c| c.unit.clone()).unwrap_or_default())
         }
+    }
+}
+
+/// What the colours mean.
+pub fn legend(ui: &mut Ui, by: &ColorBy, colors: Option<&Values>) {
+    let tokens = theme::of(ui);
+    match colors {
+        Some(Values::Numbers { range, unit, .. }) => {
+            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+            let end = |v: f64| format!("{}{unit}", widgets::number(v, 3));
+            widgets::color_bar(ui, &end(range.0), &end(range.1), &by.name(), |x| tokens.sequential(x));
+        }
+        Some(Values::Categories { names, .. }) => {
+            ui.horizontal_wrapped(|ui| {
+                widgets::note(ui, by.name());
+                for (index, name) in names.iter().enumerate() {
+                    widgets::swatch_label(ui, tokens.category(index), name);
+                }
+            });
+        }
+        None => widgets::note(ui, by.name()),
     }
 }
 
@@ -107,7 +157,7 @@ fn column_values(column: &Column, rows: &[usize]) -> Values {
 }
 
 fn numbers(values: Vec<f64>, unit: String) -> Values {
-    let range = super::widgets::range(values.iter().copied()).unwrap_or((0.0, 1.0));
+    let range = widgets::range(values.iter().copied()).unwrap_or((0.0, 1.0));
     Values::Numbers { values, range, unit }
 }
 

@@ -7,7 +7,7 @@ use egui_plot::{HoverPosition, PlotPoint, PlotPoints, PlotTransform, Points};
 use ndarray::Array2;
 
 use super::kernels::waiting;
-use super::latent_colors::{ColorBy, Values, values};
+use super::latent_colors::{ColorBy, Values, legend, values};
 use super::work::Background;
 use super::{RunState, Selection, TrialSet, View, ViewContext, widgets};
 use crate::analysis::pca::pca;
@@ -129,26 +129,6 @@ impl LatentsView {
         let work = move || theirs.latents().1.iter().enumerate().map(|(area, rows)| project(rows, before.get(area))).collect();
         self.projections.get(ui.ctx(), "latent projection", &key, work);
         self.projections.latest().cloned()
-    }
-}
-
-fn legend(ui: &mut Ui, by: &ColorBy, colors: Option<&Values>) {
-    let tokens = theme::of(ui);
-    match colors {
-        Some(Values::Numbers { range, unit, .. }) => {
-            let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-            let end = |v: f64| format!("{}{unit}", widgets::number(v, 3));
-            widgets::color_bar(ui, &end(range.0), &end(range.1), &by.name(), |x| tokens.sequential(x));
-        }
-        Some(Values::Categories { names, .. }) => {
-            ui.horizontal_wrapped(|ui| {
-                widgets::note(ui, by.name());
-                for (index, name) in names.iter().enumerate() {
-                    widgets::swatch_label(ui, tokens.category(index), name);
-                }
-            });
-        }
-        None => widgets::note(ui, by.name()),
     }
 }
 

@@ -2,12 +2,16 @@
 //! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
 
 mod alignment;
+mod area_matrix;
+pub mod attention;
 pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;
+pub mod decoding;
 pub mod kernels;
 mod latent_colors;
 pub mod latents;
+pub mod lesion;
 pub mod loss;
 pub mod matrix;
 mod pair_detail;
@@ -16,11 +20,15 @@ pub mod population;
 pub mod psth;
 pub mod raster;
 pub mod rate_map;
+pub mod rates;
 pub mod recording;
 pub mod selection;
+mod stndt_part;
 mod time_plot;
 pub mod train;
 mod train_form;
+pub mod trajectories;
+mod trial_colors;
 pub mod truth;
 pub mod units;
 pub mod widgets;
@@ -81,6 +89,11 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "kernels", as_recorded: false, make: || Box::<kernels::KernelsView>::default() },
     ViewSpec { key: "matrix", as_recorded: false, make: || Box::<matrix::MatrixView>::default() },
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
+    ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
+    ViewSpec { key: "attention", as_recorded: false, make: || Box::<attention::AttentionView>::default() },
+    ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
+    ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },
+    ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
 ];
 
@@ -146,6 +159,9 @@ pub enum Action {
     AreaList(PathBuf),
 }
 
+/// Trials of which a run is asked for details by one view.
+pub const MOST_TRIALS: usize = 8;
+
 /// What a view may read and change in one frame.
 pub struct ViewContext<'a> {
     /// The open recording.
@@ -160,4 +176,6 @@ pub struct ViewContext<'a> {
     pub actions: &'a mut Vec<Action>,
     /// Set by views that draw the snapshot: the run goes on publishing while somebody looks.
     pub looks_at_run: &'a mut bool,
+    /// Trials of the run that the view shows in detail beside those of the selection (see [`MOST_TRIALS`]).
+    pub more_trials: &'a mut Vec<usize>,
 }

@@ -40,6 +40,7 @@ impl<V: View> Desk<V> {
             recipe: &mut self.recipe,
             actions: &mut self.actions,
             looks_at_run: &mut self.looks_at_run,
+            more_trials: &mut Vec::new(),
         };
         self.view.ui(ui, &mut context);
     }

@@ -15,7 +15,7 @@ const AREAS: [(&str, usize); 3] = [("V1", 20), ("LM", 16), ("AL", 12)];
 const TRIALS: usize = 120;
 
 /// Numbers that look random and are the same everywhere, from -1 to 1.
-fn noise(seed: usize) -> f64 {
+pub fn noise(seed: usize) -> f64 {
     let mut x = (seed as u64).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x ^= x >> 27;
     x = x.wrapping_mul(0x94d0_49bb_1331_11eb);

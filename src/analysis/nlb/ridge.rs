@@ -20,6 +20,10 @@ pub struct RidgeScore {
     pub alpha: f64,
     /// Mean R² over folds for every penalty, ascending from 10⁻⁴ to 1.
     pub fold_scores: Vec<f64>,
+    /// Weights of the fit on all training rows `[inputs, outputs]`.
+    pub weights: Array2<f64>,
+    /// Its intercept per output.
+    pub intercept: Vec<f64>,
 }
 
 /// Sums of a set of rows about a fixed origin.
@@ -175,7 +179,12 @@ pub(super) fn stream_r2(train: &Rows<'_>, eval: &Rows<'_>, inputs: usize, width:
     let fitted = total.fit(alpha)?;
     let evaluated = gather(eval, &origin, inputs, &[usize::MAX]);
     let r2 = evaluated.first().map_or(f64::NAN, |moments| moments.score(&fitted));
-    Ok(RidgeScore { r2, alpha, fold_scores })
+    // Rows were seen less their mean.
+    let weights = Array2::from_shape_fn((inputs, width - inputs), |(i, k)| fitted.0[(i, k)]);
+    let (mean_x, mean_y) = origin.split_at(inputs);
+    let shift = |k: usize| mean_x.iter().enumerate().map(|(i, mean)| mean * weights[[i, k]]).sum::<f64>();
+    let intercept = mean_y.iter().enumerate().map(|(k, mean)| fitted.1[k] + mean - shift(k)).collect();
+    Ok(RidgeScore { r2, alpha, fold_scores, weights, intercept })
 }
 
 /// Ridge regression of `train_y` `[rows, outputs]` on `train_x` `[rows, inputs]`, scored on the evaluation rows.
@@ -198,4 +207,31 @@ pub fn ridge_r2(
     };
     let width = train_x.ncols() + train_y.ncols();
     stream_r2(&|each| stream(train_x, train_y, each), &|each| stream(eval_x, eval_y, each), train_x.ncols(), width)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_weights_give_the_score_that_is_reported() {
+        let x = |rows: usize, from: usize| {
+            Array2::from_shape_fn((rows, 3), |(r, c)| 5.0 + (((r + from) * 7 + c * 13) % 11) as f64 + 0.3 * ((r * c) as f64).sin())
+        };
+        let y = |x: &Array2<f64>| {
+            Array2::from_shape_fn((x.nrows(), 2), |(r, k)| 2.0 - x[[r, 0]] + 0.5 * x[[r, k + 1]] + 0.4 * (r as f64 * 1.7).cos())
+        };
+        let (train, eval) = (x(200, 0), x(60, 4));
+        let (train_y, eval_y) = (y(&train), y(&eval));
+        let found = ridge_r2(train.view(), train_y.view(), eval.view(), eval_y.view()).unwrap();
+        let predicted = eval.dot(&found.weights) + &ndarray::Array1::from_vec(found.intercept.clone());
+        let own = |k: usize| {
+            let mean = eval_y.column(k).mean().unwrap();
+            let residual: f64 = predicted.column(k).iter().zip(eval_y.column(k)).map(|(p, t)| (p - t).powi(2)).sum();
+            r2(residual, eval_y.column(k).iter().map(|t| (t - mean).powi(2)).sum())
+        };
+        assert!(((own(0) + own(1)) / 2.0 - found.r2).abs() < 1e-9, "{} {} {}", own(0), own(1), found.r2);
+        assert!(found.r2 > 0.9);
+    }
 }

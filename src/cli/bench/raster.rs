@@ -192,7 +192,7 @@ struct Desk {
 
 impl Desk {
     fn frame(&mut self, canvas: &mut Canvas, recording: Option<&Arc<Recording>>) -> anyhow::Result<Duration> {
-        let (mut recipe, mut actions, mut looks_at_run) = (Recipe::default(), Vec::new(), false);
+        let (mut recipe, mut actions, mut looks_at_run, mut more_trials) = (Recipe::default(), Vec::new(), false, Vec::new());
         canvas.frame(|ui| {
             self.view.ui(
                 ui,
@@ -203,6 +203,7 @@ impl Desk {
                     recipe: &mut recipe,
                     actions: &mut actions,
                     looks_at_run: &mut looks_at_run,
+                    more_trials: &mut more_trials,
                 },
             );
         })

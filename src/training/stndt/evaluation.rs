@@ -2,12 +2,13 @@
 
 use ndarray::{Array2, Array3, ArrayView3, Axis};
 
-use super::rate_model::RateModel;
+use super::decode::Decoder;
+use super::rate_model::{RateModel, RateModelError};
 use crate::analysis::loss::flat_rates;
-use crate::analysis::nlb::{DecodeTrials, NlbError, psth_r2, unit_bits_per_spike, velocity_r2};
+use crate::analysis::nlb::{psth_r2, unit_bits_per_spike};
 use crate::analysis::psth::smoothed;
 use crate::models::DeviceFailed;
-use crate::recording::{Recording, Trials};
+use crate::recording::{Covariate, Recording};
 use crate::training::{Prepared, RateScores};
 
 /// Standard deviation of the Gaussian that PSTHs are smoothed with, seconds (benchmark §2, MC_Maze).
@@ -21,7 +22,7 @@ pub enum EvaluationError {
     Device(#[from] DeviceFailed),
     /// The decoding cannot be scored.
     #[error("decoding: {0}")]
-    Decoding(NlbError),
+    Decoding(#[from] RateModelError),
 }
 
 /// Scores on some trials; a score that cannot be computed is NaN.
@@ -53,26 +54,27 @@ impl Evaluation {
     /// [`EvaluationError`].
     pub fn new(
         model: &RateModel,
-        rates: ArrayView3<'_, f64>,
-        train_rates: ArrayView3<'_, f64>,
+        rates: &Array3<f64>,
+        train_rates: &Array3<f64>,
         trials: &[usize],
         covariates: &[usize],
         lag_s: f64,
     ) -> Result<Self, EvaluationError> {
         let data = model.data();
-        let smoothing = model.smoothed_rates(trials);
+        let smoothing = model.smoothed(trials);
         let oracle = model.true_rates(trials);
-        let decode = |train: ArrayView3<'_, f64>, own: ArrayView3<'_, f64>| match covariates.is_empty() {
-            true => Ok(f64::NAN),
-            false => decoded(data, model.observed_bins(), (train, &data.split.train), (own, trials), covariates, lag_s),
+        let covariates: Vec<&Covariate> = covariates.iter().filter_map(|&index| data.recording.covariates.get(index)).collect();
+        let decoder = (!covariates.is_empty()).then(|| Decoder::new(model, &covariates, lag_s, &data.split.train, trials));
+        let decode = |train: &Array3<f64>, own: &Array3<f64>| match &decoder {
+            Some(decoder) => decoder.fit(train, own).map(|score| score.r2),
+            None => Ok(f64::NAN),
         };
-        let smoothing_velocity_r2 = match (&smoothing, covariates.is_empty()) {
-            (Some(own), false) => match model.smoothed_rates(&data.split.train) {
-                Some(train) => decode(train.view(), own.view())?,
-                None => f64::NAN,
-            },
+        let velocity = decode(train_rates, rates)?;
+        let smoothing_velocity_r2 = match (&smoothing, &decoder) {
+            (Some(own), Some(_)) => model.smoothed(&data.split.train).map_or(Ok(f64::NAN), |train| decode(&train, own))?,
             _ => f64::NAN,
         };
+        let rates = rates.view();
         let counts = model.counts(trials);
         let held_out: Vec<usize> = model.held_out().iter().enumerate().filter(|(_, h)| **h).map(|(column, _)| column).collect();
         let observed = ndarray::Slice::from(..model.observed_bins());
@@ -80,13 +82,13 @@ impl Evaluation {
         let per_unit = unit_bits_per_spike(of_held_out(rates).view(), of_held_out(counts.mapv(f64::from).view()).view());
         let per_unit = per_unit.unwrap_or_default();
         Ok(Self {
-            scores: model.score(rates, trials),
-            flat: model.score(flat(data, trials.len()).view(), trials),
-            smoothing: smoothing.as_ref().map(|rates| model.score(rates.view(), trials)),
-            oracle: oracle.as_ref().map(|rates| model.score(rates.view(), trials)),
+            scores: model.score_rates(rates, trials),
+            flat: model.score_rates(flat(data, trials.len()).view(), trials),
+            smoothing: smoothing.as_ref().map(|rates| model.score_rates(rates.view(), trials)),
+            oracle: oracle.as_ref().map(|rates| model.score_rates(rates.view(), trials)),
             units: held_out.into_iter().zip(per_unit.into_iter().map(|score| score.unwrap_or(f64::NAN))).collect(),
             psth_r2: psth_score(data, rates, trials),
-            velocity_r2: decode(train_rates, rates)?,
+            velocity_r2: velocity,
             smoothing_velocity_r2,
         })
     }
@@ -121,47 +123,6 @@ fn psth_score(data: &Prepared, rates: ArrayView3<'_, f64>, trials: &[usize]) -> 
     psth_r2(truth.view(), rates, &conditions, &vec![0; trials.len()]).unwrap_or(f64::NAN)
 }
 
-fn decoded(
-    data: &Prepared,
-    observed: usize,
-    train: (ArrayView3<'_, f64>, &[usize]),
-    own: (ArrayView3<'_, f64>, &[usize]),
-    covariates: &[usize],
-    lag_s: f64,
-) -> Result<f64, EvaluationError> {
-    let seen = |rates: ArrayView3<'_, f64>| rates.slice_axis(Axis(1), ndarray::Slice::from(..observed)).to_owned();
-    let traces = |trials: &[usize]| seen(behaviour(&data.recording, &data.trials, covariates, trials, lag_s).view());
-    let (train_rates, own_rates) = (seen(train.0), seen(own.0));
-    let (train_traces, own_traces) = (traces(train.1), traces(own.1));
-    let all = |trials: usize| Array2::from_elem((trials, 1), true);
-    let (train_all, own_all) = (all(train.1.len()), all(own.1.len()));
-    let set = |rates, behaviour, decoders| DecodeTrials { rates, behaviour, decoders };
-    velocity_r2(&set(train_rates.view(), train_traces.view(), train_all.view()), &set(own_rates.view(), own_traces.view(), own_all.view()))
-        .map(|(r2, _)| r2)
-        .map_err(EvaluationError::Decoding)
-}
-
-/// Covariates `[trials, bins, covariates]` at the middle of every bin plus `lag_s`, interpolated; NaN outside their samples.
-pub fn behaviour(recording: &Recording, trials: &Trials, covariates: &[usize], chosen: &[usize], lag_s: f64) -> Array3<f64> {
-    Array3::from_shape_fn((chosen.len(), trials.bins, covariates.len()), |(at, bin, which)| {
-        let start = chosen.get(at).and_then(|&trial| trials.starts.get(trial));
-        let covariate = covariates.get(which).and_then(|&index| recording.covariates.get(index));
-        let (Some(start), Some(covariate)) = (start, covariate) else { return f64::NAN };
-        let time = start + (bin as f64 + 0.5) * trials.bin_s + lag_s;
-        interpolated(&covariate.times, &covariate.values, time)
-    })
-}
-
-fn interpolated(times: &[f64], values: &[f64], time: f64) -> f64 {
-    let after = times.partition_point(|&t| t < time);
-    let known = |at: usize| Some((*times.get(at)?, *values.get(at)?));
-    match (after.checked_sub(1).and_then(known), known(after)) {
-        (Some((t0, v0)), Some((t1, v1))) if t1 > t0 => v0 + (v1 - v0) * (time - t0) / (t1 - t0),
-        (None, Some((t, v))) if t == time => v,
-        _ => f64::NAN,
-    }
-}
-
 /// Covariates whose name tells of a velocity; else all that tell of a position.
 pub fn velocity_covariates(recording: &Recording) -> Vec<usize> {
     let named = |word: &str| -> Vec<usize> {
@@ -170,17 +131,4 @@ pub fn velocity_covariates(recording: &Recording) -> Vec<usize> {
     };
     let velocity = named("vel");
     if velocity.is_empty() { named("pos") } else { velocity }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn traces_are_interpolated_and_missing_outside() {
-        let (times, values) = ([0.0, 1.0, 3.0], [0.0, 10.0, 30.0]);
-        let at = |time| interpolated(&times, &values, time);
-        assert_eq!((at(0.0), at(0.5), at(1.0), at(2.0), at(3.0)), (0.0, 5.0, 10.0, 20.0, 30.0));
-        assert!(at(-0.1).is_nan() && at(3.1).is_nan() && interpolated(&[], &[], 0.0).is_nan());
-    }
 }

@@ -8,8 +8,8 @@ use ndarray::{Array3, ArrayView3, Axis};
 use super::Fit;
 use super::scores::{scores, smoothed_rates, true_rates};
 use crate::models::DeviceFailed;
-use crate::models::params::Values;
-use crate::recording::Recording;
+use crate::models::params::{self, Values};
+use crate::recording::{Recording, Split, Trials};
 use crate::runs::NamedArray;
 use crate::training::data::DataError;
 use crate::training::device::{NoDevice, open};
@@ -28,8 +28,11 @@ pub enum RateModelError {
     #[error(transparent)]
     NoDevice(#[from] NoDevice),
     /// Weights that are missing or of another shape.
-    #[error("the weights of the run do not fit its recipe: {0}")]
+    #[error("the run's weights do not fit the recording: {0}; open the recording that the run was trained on")]
     Weights(String),
+    /// Nothing to decode.
+    #[error("{0}")]
+    Nothing(String),
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceFailed),
@@ -52,19 +55,29 @@ impl RateModel {
         let data = Arc::new(Prepared::new(recording, &recipe.data)?);
         let device = open(DeviceChoice::Cpu)?;
         let mut fit = Fit::new(own, recipe.seed, &data, &device)?;
-        let known = crate::models::params::read(fit.trainer.net())?;
-        let mut values = Values::new();
-        for (name, start) in &known {
-            let found = weights.iter().find(|w| &w.name == name);
-            let found = found.ok_or_else(|| RateModelError::Weights(format!("'{name}' is missing")))?;
-            let shape: Vec<usize> = start.shape().iter().copied().collect();
-            if found.shape != shape {
-                return Err(RateModelError::Weights(format!("'{name}' has the shape {:?}, not {shape:?}", found.shape)));
-            }
-            values.insert(name.clone(), TensorData::new(found.values.clone(), shape));
-        }
+        let values = values(&params::read(fit.trainer.net())?, weights)?;
         fit.restore(&values);
         Ok(Self { fit })
+    }
+
+    /// Units of the recording behind the model's units.
+    pub fn units(&self) -> &[usize] {
+        &self.fit.data.binned.units
+    }
+
+    /// Training, validation and test trials.
+    pub fn split(&self) -> &Split {
+        &self.fit.data.split
+    }
+
+    /// The trials.
+    pub fn trials(&self) -> &Trials {
+        &self.fit.data.trials
+    }
+
+    /// The recording as the run sees it.
+    pub fn recording(&self) -> &Recording {
+        &self.fit.data.recording
     }
 
     /// Trials, counts, split.
@@ -102,15 +115,54 @@ impl RateModel {
     }
 
     /// Rates of the benchmark's smoothing baseline `[trials, bins, units]`; `None` when it cannot be fitted.
-    pub fn smoothed_rates(&self, trials: &[usize]) -> Option<Array3<f64>> {
+    pub fn smoothed(&self, trials: &[usize]) -> Option<Array3<f64>> {
         Some(smoothed_rates(&self.fit.layout, &self.fit.data, trials)?.select(Axis(2), &self.fit.layout.places))
     }
 
+    /// Scores of the rates of some trials, after the spikes of the units `silenced` were taken from what the network sees (not
+    /// from what is scored).
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn score(&self, trials: &[usize], silenced: &[usize]) -> Result<RateScores, DeviceFailed> {
+        Ok(self.score_rates(self.rates(trials, silenced)?.view(), trials))
+    }
+
     /// Scores of some rates `[trials, bins, units]` of these trials, whoever predicted them.
-    pub fn score(&self, rates: ArrayView3<'_, f64>, trials: &[usize]) -> RateScores {
+    pub fn score_rates(&self, rates: ArrayView3<'_, f64>, trials: &[usize]) -> RateScores {
         let layout = &self.fit.layout;
         let truth = true_rates(layout, &self.fit.data, trials);
         let rates = rates.select(Axis(2), &layout.columns);
         scores(layout, rates.view(), self.fit.counts(trials).view(), truth.as_ref().map(|t| t.view()), self.fit.trainer.steps() as u64)
+    }
+}
+
+/// The kept arrays as parameters of a network that has `own` ones: all of them, in the same shapes.
+fn values(own: &Values, kept: &[NamedArray]) -> Result<Values, RateModelError> {
+    let wrong = |what: String| RateModelError::Weights(what);
+    own.iter()
+        .map(|(name, data)| {
+            let array = kept.iter().find(|a| a.name == *name).ok_or_else(|| wrong(format!("'{name}' is missing")))?;
+            let shape: Vec<usize> = data.shape().iter().copied().collect();
+            if array.shape != shape {
+                return Err(wrong(format!("'{name}' has the shape {:?} instead of {shape:?}", array.shape)));
+            }
+            Ok((name.clone(), TensorData::new(array.values.clone(), shape)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_of_another_network_are_refused() {
+        let own: Values = [("a".to_owned(), TensorData::new(vec![0.0f32; 6], [2, 3]))].into();
+        let array = |name: &str, shape: Vec<usize>| NamedArray { name: name.to_owned(), shape, values: vec![1.0; 6] };
+        assert!(values(&own, &[array("b", vec![1]), array("a", vec![2, 3])]).is_ok_and(|v| v.len() == 1));
+        let refused = |kept: &[NamedArray]| values(&own, kept).map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(refused(&[]).contains("'a' is missing"));
+        assert!(refused(&[array("a", vec![3, 2])]).contains("[3, 2] instead of [2, 3]"));
     }
 }

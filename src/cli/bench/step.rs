@@ -1,10 +1,13 @@
 //! `spikescope bench step`: training steps on made-up data, to be timed interleaved with `shared/bench/bench_peer.py`.
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::super::output::peak_rss_mb;
+use super::{netformer, quantile};
 use crate::models::glm_transformer::Stage;
+use crate::models::netformer::NetFormerConfig;
 use crate::training::DeviceChoice;
 
 /// Options of `bench step`.
@@ -13,15 +16,18 @@ pub(in crate::cli) struct Step {
     /// Model
     #[arg(long, value_enum, default_value_t = Model::Glm)]
     model: Model,
-    /// Shape of the data: two50 is 2 areas of 50 units and 250 bins, six58 is 6 areas of 58 units and 200 bins
-    #[arg(long, value_enum, default_value_t = Size::Two50)]
-    size: Size,
-    /// Stage whose steps are timed: 1 mean dynamics, 2 trial-varying dynamics, 3 coupling, 4 post-spike filters
+    /// Shape of the data. GLM-Transformer: two50 (default) is 2 areas of 50 units and 250 bins, six58 is 6 areas of 58 units and
+    /// 200 bins. NetFormer: sim50, sim200 (default) and sim1000 are that many units and 99 bins of history, mouse527 is 527 units
+    /// and 59 bins
+    #[arg(long, value_enum)]
+    size: Option<Size>,
+    /// Stage of the GLM-Transformer whose steps are timed: 1 mean dynamics, 2 trial-varying dynamics, 3 coupling, 4 post-spike
+    /// filters
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=4))]
     stage: u8,
-    /// Trials per step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    batch: u32,
+    /// Trials per step (64), or windows per step (32)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: Option<u32>,
     /// Device
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     device: Device,
@@ -37,12 +43,18 @@ pub(in crate::cli) struct Step {
 enum Model {
     /// GLM-Transformer
     Glm,
+    /// NetFormer
+    Netformer,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Size {
     Two50,
     Six58,
+    Sim50,
+    Sim200,
+    Sim1000,
+    Mouse527,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -55,11 +67,6 @@ enum Device {
 
 impl Step {
     pub(super) fn run(&self, threads: Option<usize>) -> anyhow::Result<Value> {
-        let Model::Glm = self.model;
-        let size = match self.size {
-            Size::Two50 => "two50",
-            Size::Six58 => "six58",
-        };
         let device = match self.device {
             Device::Auto => DeviceChoice::Auto,
             Device::Gpu => DeviceChoice::Gpu,
@@ -67,19 +74,58 @@ impl Step {
             Device::SoftwareGpu => DeviceChoice::SoftwareGpu,
         };
         let threads = threads.unwrap_or_else(rayon::current_num_threads);
+        match self.model {
+            Model::Glm => self.glm(device, threads),
+            Model::Netformer => self.netformer(device, threads),
+        }
+    }
+
+    fn glm(&self, device: DeviceChoice, threads: usize) -> anyhow::Result<Value> {
+        let size = match self.size {
+            None | Some(Size::Two50) => "two50",
+            Some(Size::Six58) => "six58",
+            Some(_) => bail!("this size belongs to another model; the GLM-Transformer has two50 and six58"),
+        };
+        let batch = self.batch.unwrap_or(64);
         let stage = Stage::ALL[usize::from(self.stage.clamp(1, 4)) - 1];
-        let result = crate::training::bench::step(size, stage, self.batch as usize, device, self.steps as usize)?;
+        let result = crate::training::bench::step(size, stage, batch as usize, device, self.steps as usize)?;
         Ok(json!({
             "bench": "step",
             "model": "glm",
             "size": size,
             "stage": self.stage,
-            "batch": self.batch,
+            "batch": batch,
             "threads": threads,
             "device": result.device,
             "steps": result.steps(),
             "median_ms": result.median_ms(),
             "min_ms": result.min_ms(),
+            "peak_rss_mb": peak_rss_mb(),
+        }))
+    }
+    fn netformer(&self, device: DeviceChoice, threads: usize) -> anyhow::Result<Value> {
+        let (size, units, history, identity) = match self.size {
+            Some(Size::Sim50) => ("sim50", 50, 99, 200),
+            None | Some(Size::Sim200) => ("sim200", 200, 99, 200),
+            Some(Size::Sim1000) => ("sim1000", 1000, 99, 200),
+            Some(Size::Mouse527) => ("mouse527", 527, 59, 30),
+            Some(_) => bail!("this size belongs to another model; NetFormer has sim50, sim200, sim1000 and mouse527"),
+        };
+        let batch = self.batch.unwrap_or(32);
+        let config = NetFormerConfig::new(units, history, identity);
+        let result = netformer::time_steps(config, batch as usize, device, self.steps as usize)?;
+        Ok(json!({
+            "bench": "step",
+            "model": "netformer",
+            "size": size,
+            "batch": batch,
+            "threads": threads,
+            "device": result.device,
+            "form": format!("{:?}", result.form).to_lowercase(),
+            "parameters": result.parameters,
+            "steps": result.sorted_ms.len(),
+            "median_ms": quantile(&result.sorted_ms, 0.5),
+            "min_ms": quantile(&result.sorted_ms, 0.0),
             "peak_rss_mb": peak_rss_mb(),
         }))
     }

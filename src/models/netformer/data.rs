@@ -198,7 +198,7 @@ mod tests {
         let data = Data::new(ramp(30, 4), Some(ramp(30, 4).mapv(|x| -x))).unwrap();
         let starts = [7, 0, 21];
         let (x, y) = data.upload(&Device::flex()).batch(&starts, 5, 2);
-        let (x, y) = (x.to_data().to_vec::<f32>().unwrap(), y.to_data().to_vec::<f32>().unwrap());
+        let (x, y) = (x.to_data().try_to_vec::<f32>().unwrap(), y.to_data().try_to_vec::<f32>().unwrap());
         assert_eq!((x.len(), y.len()), (60, 6));
         for (b, &start) in starts.iter().enumerate() {
             for n in 0..4 {

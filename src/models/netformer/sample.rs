@@ -112,8 +112,7 @@ impl Folded {
                         *m = (*m + own * e as f32) / width;
                     }
                     // The identity's share of the sum of squares about the common mean.
-                    for (((square, own), m), squares) in
-                        inverse.iter_mut().zip(&self.identity_mean).zip(&mean).zip(&self.identity_squares)
+                    for (((square, own), m), squares) in inverse.iter_mut().zip(&self.identity_mean).zip(&mean).zip(&self.identity_squares)
                     {
                         *square = squares + e as f32 * (own - m) * (own - m);
                     }

@@ -21,9 +21,9 @@ mod net;
 mod tables;
 mod train;
 
-pub use adamw::{AdamW, Schedule};
 pub use super::ConfigError;
 pub use super::norm::Norm;
+pub use adamw::{AdamW, Schedule};
 pub use batch::{Batch, Grid};
 pub use config::{Contrast, ContrastOn, Embedding, Positions, StndtConfig};
 pub use forward::{Dropout, Forward};

@@ -2,7 +2,7 @@
 
 use super::glm::area_names;
 use super::settings::{Setting, apply, bad_value, listed, number, whole};
-use super::{ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, SimulateError, chaotic_rnn, lorenz};
+use super::{ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, SimulateError, ToySimulation, chaotic_rnn, lorenz, toy};
 use crate::recording::Recording;
 
 /// Trials of the demo recording. Sized so that training on it takes less than a minute on two cores.
@@ -101,7 +101,14 @@ pub fn list() -> Vec<Listing> {
     let chaotic = "Poisson units of a chaotic recurrent network, repeated from several starts (Ye & Pandarinath 2021)";
     all.push(Listing { name: "lorenz", description: lorenz, settings: listed(&lorenz::SETTINGS) });
     all.push(Listing { name: "chaotic_rnn", description: chaotic, settings: listed(&chaotic_rnn::SETTINGS) });
+    all.extend(with_weights());
     all
+}
+
+/// Simulators whose connections between single units are known (Lu et al., ICLR 2025).
+fn with_weights() -> Vec<Listing> {
+    let toy = "Continuous activity of five nodes with exactly known weights, linear or tanh, fixed or changing (NetFormer, §3.1)";
+    vec![Listing { name: "toy", description: toy, settings: listed(&toy::SETTINGS) }]
 }
 
 /// Simulate by name with settings as text, for example `by_name("glm", &[("trials", "1000"), ("edges", "A>B")])`.
@@ -112,22 +119,22 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
     let base = match name {
         "glm" => GlmSimulation::default(),
         "demo" => demo_simulation(),
-        "lorenz" => {
-            let mut simulation = LorenzSimulation::default();
-            apply(name, &lorenz::SETTINGS, &mut simulation, settings)?;
-            return simulation.simulate();
-        }
-        "chaotic_rnn" => {
-            let mut simulation = ChaoticRnnSimulation::default();
-            apply(name, &chaotic_rnn::SETTINGS, &mut simulation, settings)?;
-            return simulation.simulate();
-        }
+        "lorenz" => return made::<LorenzSimulation>(name, &lorenz::SETTINGS, settings)?.simulate(),
+        "chaotic_rnn" => return made::<ChaoticRnnSimulation>(name, &chaotic_rnn::SETTINGS, settings)?.simulate(),
+        "toy" => return made::<ToySimulation>(name, &toy::SETTINGS, settings)?.simulate(),
         _ => {
             let have: Vec<&str> = list().iter().map(|l| l.name).collect();
             return Err(SimulateError::NoSimulator { name: name.to_owned(), have: have.join(", ") });
         }
     };
     resolve(base, settings)?.simulate()
+}
+
+/// A simulation with its default settings, changed as given.
+fn made<T: Default>(name: &str, table: &[Setting<T>], given: &[(&str, &str)]) -> Result<T, SimulateError> {
+    let mut simulation = T::default();
+    apply(name, table, &mut simulation, given)?;
+    Ok(simulation)
 }
 
 /// The demo recording: two areas, one strong coupling A → B. Always the same.
@@ -245,7 +252,9 @@ mod tests {
     #[test]
     fn every_listed_simulator_simulates() {
         for listing in list() {
-            let recording = by_name(listing.name, &[("trials", "2")]).unwrap();
+            let small = [("trials", "2"), ("steps", "40")];
+            let known: Vec<_> = small.into_iter().filter(|(key, _)| listing.settings.iter().any(|(k, _)| k == key)).collect();
+            let recording = by_name(listing.name, &known).unwrap();
             assert_eq!(recording.name, listing.name);
             assert!(listing.settings.iter().any(|(key, _)| *key == "seed"));
             assert!(recording.truth.is_some());

@@ -1,6 +1,7 @@
 //! Generators of recordings with a known truth. Each is seeded, gives the same recording whatever the number of threads, and
 //! attaches its truth; [`by_name`] is what the command line and the window call.
 
+mod cell_types;
 mod chaotic_rnn;
 mod continuous;
 mod draws;
@@ -8,14 +9,22 @@ mod from_rates;
 mod gaussian_process;
 mod glm;
 mod lorenz;
+mod mersenne;
 mod names;
+mod ring;
 mod settings;
+mod stdp;
+mod task_rnn;
 mod toy;
 
+pub use cell_types::{CELL_TYPES, CONNECTION_PROBABILITY, CONNECTION_STRENGTH, CellTypeSimulation};
 pub use chaotic_rnn::ChaoticRnnSimulation;
 pub use glm::{GlmEdge, GlmSimulation};
 pub use lorenz::{Integrator, LorenzSimulation};
 pub use names::{Listing, by_name, demo, list};
+pub use ring::{RingSimulation, SpikingRingSimulation};
+pub use stdp::StdpSimulation;
+pub use task_rnn::{Task, TaskRnnSimulation};
 pub use toy::{ToySimulation, ToySystem};
 
 use crate::recording::RecordingError;

@@ -2,7 +2,10 @@
 
 use super::glm::area_names;
 use super::settings::{Setting, apply, bad_value, listed, number, whole};
-use super::{ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, SimulateError, ToySimulation, chaotic_rnn, lorenz, toy};
+use super::{
+    CellTypeSimulation, ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, RingSimulation, SimulateError,
+    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, lorenz, ring, stdp, task_rnn, toy,
+};
 use crate::recording::Recording;
 
 /// Trials of the demo recording. Sized so that training on it takes less than a minute on two cores.
@@ -108,7 +111,19 @@ pub fn list() -> Vec<Listing> {
 /// Simulators whose connections between single units are known (Lu et al., ICLR 2025).
 fn with_weights() -> Vec<Listing> {
     let toy = "Continuous activity of five nodes with exactly known weights, linear or tanh, fixed or changing (NetFormer, §3.1)";
-    vec![Listing { name: "toy", description: toy, settings: listed(&toy::SETTINGS) }]
+    let stdp = "100 Poisson trains onto one spiking neuron whose synapses change with every spike (NetFormer, §3.2)";
+    let task_rnn = "Hidden activity of a small recurrent network trained on a task, with its weights (NetFormer, §3.3)";
+    let cell_types = "Continuous activity of 200 units of four cell types, connected by measured rules (NetFormer, §4.3)";
+    let ring = "Continuous ring in which neighbours are correlated without strong connections (Das & Fiete 2020)";
+    let spiking = "The same ring with spikes, at a chosen strength of recurrence (Das & Fiete 2020)";
+    vec![
+        Listing { name: "toy", description: toy, settings: listed(&toy::SETTINGS) },
+        Listing { name: "stdp", description: stdp, settings: listed(&stdp::SETTINGS) },
+        Listing { name: "task_rnn", description: task_rnn, settings: listed(&task_rnn::SETTINGS) },
+        Listing { name: "cell_types", description: cell_types, settings: listed(&cell_types::SETTINGS) },
+        Listing { name: "ring", description: ring, settings: listed(&ring::SETTINGS) },
+        Listing { name: "spiking_ring", description: spiking, settings: listed(&ring::SPIKING_SETTINGS) },
+    ]
 }
 
 /// Simulate by name with settings as text, for example `by_name("glm", &[("trials", "1000"), ("edges", "A>B")])`.
@@ -122,6 +137,11 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
         "lorenz" => return made::<LorenzSimulation>(name, &lorenz::SETTINGS, settings)?.simulate(),
         "chaotic_rnn" => return made::<ChaoticRnnSimulation>(name, &chaotic_rnn::SETTINGS, settings)?.simulate(),
         "toy" => return made::<ToySimulation>(name, &toy::SETTINGS, settings)?.simulate(),
+        "stdp" => return made::<StdpSimulation>(name, &stdp::SETTINGS, settings)?.simulate(),
+        "task_rnn" => return made::<TaskRnnSimulation>(name, &task_rnn::SETTINGS, settings)?.simulate(),
+        "cell_types" => return made::<CellTypeSimulation>(name, &cell_types::SETTINGS, settings)?.simulate(),
+        "ring" => return made::<RingSimulation>(name, &ring::SETTINGS, settings)?.simulate(),
+        "spiking_ring" => return made::<SpikingRingSimulation>(name, &ring::SPIKING_SETTINGS, settings)?.simulate(),
         _ => {
             let have: Vec<&str> = list().iter().map(|l| l.name).collect();
             return Err(SimulateError::NoSimulator { name: name.to_owned(), have: have.join(", ") });
@@ -252,7 +272,7 @@ mod tests {
     #[test]
     fn every_listed_simulator_simulates() {
         for listing in list() {
-            let small = [("trials", "2"), ("steps", "40")];
+            let small = [("trials", "2"), ("steps", "40"), ("iterations", "3"), ("units", "12")];
             let known: Vec<_> = small.into_iter().filter(|(key, _)| listing.settings.iter().any(|(k, _)| k == key)).collect();
             let recording = by_name(listing.name, &known).unwrap();
             assert_eq!(recording.name, listing.name);

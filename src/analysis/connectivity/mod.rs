@@ -6,6 +6,7 @@
 mod correlations;
 mod information;
 mod least_squares;
+mod method;
 mod of_recording;
 mod score;
 mod series;
@@ -14,6 +15,7 @@ mod single_matrix;
 pub use correlations::{covariance, lag_one};
 pub use information::{mutual_information, transfer_entropy};
 pub use least_squares::{LinearFit, autoregression, lagged, least_squares};
+pub use method::Method;
 pub use of_recording::{ActivityError, UnitActivity};
 pub use score::{MatrixScore, Pairs, area_under_curve, group_means, mean_squared_error, pearson, r_squared, score, spearman};
 pub use series::{SeriesMatch, moving_average, series_match};
@@ -36,7 +38,7 @@ pub struct Samples<'a> {
 impl<'a> Samples<'a> {
     /// All of `values` `[bins, units]` as one stretch.
     pub fn whole(values: ArrayView2<'a, f64>) -> Self {
-        let runs = Vec::from([0..values.nrows()]);
+        let runs = std::iter::once(0..values.nrows()).collect();
         Self::new(values, runs)
     }
 

@@ -60,7 +60,7 @@ impl UnitActivity {
             None => Self::counts_of(recording, bin_s),
             Some(activity) => {
                 let runs: Vec<_> = recording.observed.iter().map(|&(from, to)| activity.bins_between(from, to)).collect();
-                let runs = if runs.is_empty() { Vec::from([0..activity.bins()]) } else { runs };
+                let runs = if runs.is_empty() { std::iter::once(0..activity.bins()).collect() } else { runs };
                 Ok(Self { values: activity.values.clone(), runs, bin_s: activity.bin_s, counts: false })
             }
         }

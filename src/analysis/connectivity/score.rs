@@ -166,7 +166,7 @@ mod tests {
             // The reference writes 0 where there is no entry.
             assert!((own - expected).abs() < 1e-12 || (own.is_nan() && *expected == 0.0), "{own} instead of {expected}");
         }
-        let all = group_means(a.view(), &vec![0; 12], 1, |i, j| i != j);
+        let all = group_means(a.view(), &[0; 12], 1, |i, j| i != j);
         assert!((all[[0, 0]] - (a.sum() - a.diag().sum()) / 132.0).abs() < 1e-12);
     }
 

@@ -205,7 +205,7 @@ fn outputs_match() {
         case.close("out/attention", &attention, 1e-5);
         let entries: Vec<(usize, usize)> = (0..case.config.queries).map(|row| (row, (row * 2 + 1) % case.config.tokens)).collect();
         let over_time = host.entries(&data, &starts, &entries);
-        for ((entry, window), value) in over_time.indexed_iter() {
+        for ((window, entry), value) in over_time.indexed_iter() {
             let (row, column) = entries[entry];
             let expected = case.arrays["out/attention"][[window, row, column]];
             assert!((value - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{}: {value} but expected {expected}", case.name);

@@ -48,7 +48,8 @@ impl Host {
         total
     }
 
-    /// Entries `(receiving, sending)` of A over windows `[entries, windows]`; entries outside A stay 0.
+    /// Entries `(receiving, sending)` of A over windows `[windows, entries]`; entries outside A stay 0. Smooth them with
+    /// [`crate::analysis::connectivity::moving_average`] (published for synapses: over 10 000 steps).
     pub fn entries(&self, data: &Data, starts: &[usize], entries: &[(usize, usize)]) -> Array2<f32> {
         let config = &self.folded.config;
         let mut by_row: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
@@ -57,18 +58,17 @@ impl Host {
                 by_row.entry(receiving).or_default().push((at, sending));
             }
         }
-        let of_window = |&start: &usize| -> Vec<f32> {
+        let mut out = Array2::<f32>::zeros((starts.len(), entries.len()));
+        let windows: Vec<_> = out.outer_iter_mut().zip(starts).collect();
+        windows.into_par_iter().for_each(|(mut values, &start)| {
             let features = self.folded.features(data.window(start, config.history));
-            let mut values = vec![0.0f32; entries.len()];
             for (&receiving, wanted) in &by_row {
                 let row = self.folded.query_rows(&features, receiving..receiving + 1);
                 let active = self.entries_of_row(&row, features.phi.view(), wanted);
                 wanted.iter().zip(active).for_each(|((at, _), value)| values[*at] = value * config.factor() as f32);
             }
-            values
-        };
-        let columns: Vec<Vec<f32>> = starts.par_iter().map(of_window).collect();
-        Array2::from_shape_fn((entries.len(), starts.len()), |(entry, window)| columns[window][entry])
+        });
+        out
     }
 
     /// Wanted entries of one row of A before scale. Softmax needs the whole row; the others are one inner product per entry.

@@ -25,7 +25,6 @@ mod loss;
 mod net;
 mod rate;
 mod sample;
-mod series;
 mod train;
 
 pub use config::{Activation, Constraint, Loss, NetFormerConfig};
@@ -37,5 +36,4 @@ pub use fused::{Host, fused_gradients};
 pub use loss::{LossTerms, reference_gradients, reference_losses};
 pub use net::NetFormerNet;
 pub use rate::{Rate, Schedule};
-pub use series::{GroupMeans, group_means, moving_average};
 pub use train::{Order, TrainOptions, Trainer};

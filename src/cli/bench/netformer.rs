@@ -48,3 +48,17 @@ pub(super) fn time_steps(config: NetFormerConfig, batch: usize, device: DeviceCh
     sorted_ms.sort_by(f64::total_cmp);
     Ok(Timed { device: opened.name, form: trainer.form(), parameters, sorted_ms })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_step_is_timed() {
+        let config = NetFormerConfig::new(6, 5, 4);
+        let timed = time_steps(config.clone(), 8, DeviceChoice::Cpu, 3).unwrap();
+        assert_eq!((timed.sorted_ms.len(), timed.parameters), (3, config.size()));
+        assert!(timed.sorted_ms.is_sorted() && timed.sorted_ms[0] > 0.0 && timed.device.starts_with("CPU"));
+    }
+}

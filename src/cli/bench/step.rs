@@ -130,3 +130,23 @@ impl Step {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn step(model: Model, size: Size) -> Step {
+        Step { model, size: Some(size), stage: 1, batch: Some(2), device: Device::Cpu, steps: 1, json: true }
+    }
+
+    #[test]
+    fn every_model_has_its_own_sizes() {
+        let message = |model, size| step(model, size).run(None).unwrap_err().to_string();
+        assert!(message(Model::Glm, Size::Sim200).contains("the GLM-Transformer has two50 and six58"));
+        assert!(message(Model::Netformer, Size::Two50).contains("NetFormer has sim50"));
+        let result = step(Model::Netformer, Size::Sim50).run(Some(2)).unwrap();
+        assert_eq!((&result["size"], &result["batch"], &result["parameters"]), (&json!("sim50"), &json!(2), &json!(189_598)));
+        assert!(result["median_ms"].as_f64().unwrap() > 0.0 && result["threads"] == json!(2));
+    }
+}

@@ -177,7 +177,7 @@ fn moments(activity: ArrayView2<'_, f32>, segments: &[Range<usize>], columns: Ra
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
     use super::*;
 
     fn ramp(bins: usize, tokens: usize) -> Array2<f32> {

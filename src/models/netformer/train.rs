@@ -278,12 +278,12 @@ mod tests {
         for cpu in [true, false] {
             let (mut trainer, windows, weights) = trainer(toy(6), cpu, Order::Shuffled);
             let before = trainer.losses(&windows).unwrap();
-            train(&mut trainer, &windows, 20);
+            train(&mut trainer, &windows, 80);
             let after = trainer.losses(&windows).unwrap();
-            assert!(after.fit < before.fit && after.fit < 1.1, "{before:?} to {after:?}");
+            assert!(after.fit < 0.2 * before.fit && after.fit < 1.1, "{before:?} to {after:?}");
             let a = trainer.mean_attention(&windows).unwrap();
             for ((at, value), truth) in a.indexed_iter().zip(&weights).filter(|((at, _), _)| at.0 != at.1) {
-                assert!((value - truth).abs() < 0.15, "A{at:?} is {value}, but the truth is {truth}");
+                assert!((value - truth).abs() < 0.2, "A{at:?} is {value}, but the truth is {truth}");
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod areas;
 mod bench;
+mod connectivity;
 mod demo;
 mod environment;
 mod evaluate;
@@ -60,6 +61,8 @@ enum Command {
     Export(export::Export),
     /// Brain areas of a recording: from a list, a column, depths or by hand, kept beside it
     Areas(areas::Areas),
+    /// Who drives whom by simple methods, and how close that is to the truth where it is known
+    Connectivity(connectivity::Connectivity),
     /// Write a simulated recording with known coupling
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
@@ -117,6 +120,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Info(info)) => info.run(),
         Some(Command::Export(export)) => export.run(),
         Some(Command::Areas(areas)) => areas.run(),
+        Some(Command::Connectivity(connectivity)) => connectivity.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
@@ -179,6 +183,8 @@ mod tests {
             "screenshot --view raster --out p.png --size 0x5",
             "screenshot --view raster --out p.png --scale 99",
             "simulate glm",
+            "connectivity a.nwb --method granger",
+            "connectivity a.nwb --levels 1",
             "demo --headless --no-train",
             "bench",
         ] {

@@ -48,6 +48,7 @@ use std::path::Path;
 use samples::{assert_same, full, open_ok, read, small};
 use spikescope::formats::{FormatError, info::info_json, info::info_text, known, open, save};
 use spikescope::recording::{NoteKind, Recording};
+use spikescope::simulate::by_name;
 
 fn told(recording: &Recording, kind: NoteKind, words: &str) -> bool {
     recording.report.notes.iter().any(|n| n.kind == kind && n.message.contains(words))
@@ -64,6 +65,29 @@ fn npz_keeps_everything_the_truth_included() {
     assert_eq!(back.truth, recording.truth);
     assert_eq!((&back.name, &back.source, &back.report), (&recording.name, &recording.source, &recording.report));
     assert_eq!(back.covariates, recording.covariates);
+}
+
+#[test]
+fn npz_keeps_continuous_activity_and_weights_that_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.npz");
+    let recording = by_name("toy", &[("system", "tanh_dynamic"), ("steps", "60")]).unwrap();
+    assert_eq!(save(&recording, &path).unwrap(), Vec::<String>::new());
+    let back = open_ok(&path);
+    assert_same(&back, &recording);
+    assert_eq!((&back.activity, &back.truth), (&recording.activity, &recording.truth));
+    let info = info_json(&back);
+    assert_eq!((info["activity"]["bins"].as_u64(), info["true_changing_weights"]["synapses"].as_u64()), (Some(60), Some(25)));
+    assert!(info_text(&back).contains("Continuous activity state: 60 bins of 10 ms"), "{}", info_text(&back));
+    // Parts of it are parts of everything.
+    let cut = back.between(0.1, 0.3).unwrap().with_units(&[1, 4]).unwrap();
+    let (activity, whole) = (cut.activity.as_ref().unwrap(), back.activity.as_ref().unwrap());
+    assert_eq!((activity.values.dim(), activity.start_s), ((20, 2), 0.1));
+    assert_eq!(activity.values[[3, 1]], whole.values[[13, 4]]);
+    let changing = cut.truth.unwrap().changing.unwrap();
+    assert_eq!((changing.pre, changing.post), (vec![0, 1, 0, 1], vec![0, 0, 1, 1]));
+    let lost = save(&recording, &folder.path().join("toy.nwb")).unwrap();
+    assert!(lost.iter().any(|l| l.contains("continuous activity")), "{lost:?}");
 }
 
 #[test]

@@ -305,3 +305,35 @@ fn benches_print_one_line_of_json() {
         assert!(ui[key].as_f64().unwrap() > 0.0, "{key}: {ui}");
     }
 }
+
+#[test]
+fn simulated_networks_are_written_with_their_truth_and_their_connections_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = ["simulate", "cell_types", "--out", "net.npz", "--set", "units=40", "--set", "steps=6000", "--seed", "3"];
+    assert!(done(folder.path(), &simulate).contains("40 units in 1 area, continuous activity, 0 spikes"));
+    let info = last_json(&done(folder.path(), &["info", "net.npz", "--json"]));
+    assert_eq!((info["activity"]["bins"].as_u64(), info["activity"]["name"].as_str()), (Some(6000), Some("state")));
+    let found = last_json(&done(folder.path(), &["connectivity", "net.npz", "--method", "ols,te", "--json", "--out", "m.npz"]));
+    let names: Vec<&str> = found["methods"].as_array().unwrap().iter().map(|m| m["method"].as_str().unwrap()).collect();
+    assert_eq!(names, ["ols", "te", "lag1"], "correlation is always shown beside the others");
+    for method in found["methods"].as_array().unwrap() {
+        let score = &method["scores"]["different_units"];
+        let (auc, least) = (score["auc"].as_f64().unwrap(), if method["method"] == "te" { 0.6 } else { 0.8 });
+        assert!(auc > least && score["pairs"] == 1560, "{method}");
+        assert_eq!(method["group_means"].as_array().unwrap().len(), 16);
+    }
+    let mut matrices = spikescope::export::NpzSource::open(&folder.path().join("m.npz")).unwrap();
+    let lag1: ndarray::Array2<f64> = matrices.array("lag1").unwrap();
+    let truth: ndarray::Array2<f64> = matrices.array("truth").unwrap();
+    assert_eq!((lag1.dim(), truth.dim()), ((40, 40), (40, 40)));
+    let text = done(folder.path(), &["connectivity", "net.npz", "--out", "m.csv"]);
+    assert!(text.contains("lag-1 cross-correlation") && text.contains("by cell type"), "{text}");
+    let table = std::fs::read_to_string(folder.path().join("m.csv")).unwrap();
+    assert!(table.starts_with("receiving_unit,from_0,from_1") && table.lines().count() == 41);
+    // Spikes without a truth: the strongest connections.
+    let text = done(folder.path(), &["connectivity", csv(folder.path()).to_str().unwrap(), "--bin-ms", "10"]);
+    assert!(text.contains("spike counts, 3 units, 300 bins of 10 ms"), "{text}");
+    assert!(text.contains("0 → 1: 0.99") || text.contains("0 → 1: 1.0"), "one unit after the other: {text}");
+    one_line(&refused(folder.path(), 2, &["connectivity", "net.npz", "--out", "m.txt"]), ".csv or .npz");
+    one_line(&refused(folder.path(), 1, &["connectivity", "net.npz", "--spikes"]), "neither spikes nor continuous activity");
+}

@@ -2,10 +2,12 @@
 //! the truth, contribution of coupling, PCA, PSTH, correlograms, rates, unit metrics and population synchrony. Nothing here knows threads,
 //! files, tensors or the window.
 
+pub mod adam;
 pub mod aligned;
 pub mod attention;
 pub mod bases;
 pub mod compare;
+pub mod connectivity;
 pub mod contribution;
 pub mod correlogram;
 pub mod edge_score;

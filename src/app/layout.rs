@@ -77,6 +77,7 @@ impl Named {
         match model {
             ModelRecipe::GlmTransformer(_) => Self::Couplings,
             ModelRecipe::Stndt(_) => Self::Rates,
+            ModelRecipe::NetFormer(_) => Self::Attention,
         }
     }
 
@@ -95,7 +96,7 @@ impl Named {
             Self::Attention => build(
                 keys,
                 &["train", "runs", "recording", "units"],
-                &[(&["attention", "matrix"], 0.6), (&["raster", "rates", "rate_map"], 0.4)],
+                &[(&["connectivity", "attention", "matrix"], 0.6), (&["raster", "rates", "rate_map"], 0.4)],
                 0.31,
                 &[(&["lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
             ),

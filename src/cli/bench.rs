@@ -15,7 +15,7 @@ use super::output;
 /// What is timed.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Bench {
-    /// Training steps (stage 3: forward, backward, optimiser)
+    /// Training steps (forward, backward, optimiser)
     Step(step::Step),
     /// Correlograms of all pairs of units of a made-up recording
     Correlogram(correlogram::Correlogram),

@@ -37,8 +37,9 @@ impl Simulate {
             output::tell(&format!("note: {lost}"));
         }
         let (first, last) = recording.time_range().unwrap_or_default();
+        let continuous = if recording.activity.is_some() { "continuous activity, " } else { "" };
         output::print(&format!(
-            "{}: {} units in {} {}, {} spikes, {:.1} s, written to {}",
+            "{}: {} units in {} {}, {continuous}{} spikes, {:.1} s, written to {}",
             recording.name,
             recording.n_units(),
             recording.areas.len(),

@@ -92,6 +92,12 @@ pub(super) fn summary_text(summary: &Value) -> String {
             lines.push(format!("{name} {score:.4}"));
         }
     }
+    if let Some(r2) = number(summary, "prediction_r2") {
+        lines.push(format!("R² of predictions {r2:.4}, mean over units"));
+    }
+    if let (Some(own), Some(lag_one)) = (number(summary, "pearson"), number(summary, "lag1_pearson")) {
+        lines.push(format!("Connectivity against the truth: Pearson {own:.3} (lag-1 cross-correlation {lag_one:.3})"));
+    }
     for edge in summary.get("edges").and_then(Value::as_array).into_iter().flatten() {
         let peak = number(edge, "filter_peak_ms").map(|ms| format!(", filter peak at {ms:.0} ms")).unwrap_or_default();
         lines.push(format!(

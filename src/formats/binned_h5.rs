@@ -67,6 +67,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         report.add(NoteKind::Assumed, "units", "the file does not say which area a unit is from; all units are in one area without a name");
     }
     let parts = RecordingParts {
+        activity: None,
         name: String::new(),
         spikes,
         unit_ids: ids,

@@ -45,6 +45,10 @@ pub fn info_json(recording: &Recording) -> Value {
         "covariates",
         json!(recording.covariates.iter().map(|c| json!({"name": c.name, "unit": c.unit, "samples": c.times.len()})).collect::<Vec<_>>()),
     );
+    if let Some(activity) = &recording.activity {
+        let (bins, units) = activity.values.dim();
+        put("activity", json!({"name": activity.name, "unit": activity.unit, "bin_s": activity.bin_s, "bins": bins, "units": units}));
+    }
     put("observed_s", json!(recording.observed.iter().map(|(a, b)| b - a).sum::<f64>()));
     put("observed_stretches", json!(recording.observed.len()));
     if let Some(truth) = &recording.truth {
@@ -54,6 +58,9 @@ pub fn info_json(recording: &Recording) -> Value {
         if let Some(units) = &truth.unit_edges {
             let inhibiting = units.iter().filter(|e| e.weight < 0.0).count();
             put("true_unit_edges", json!({"excitatory": units.len() - inhibiting, "inhibitory": inhibiting}));
+        }
+        if let Some(changing) = &truth.changing {
+            put("true_changing_weights", json!({"synapses": changing.pre.len(), "samples": changing.times.len()}));
         }
     }
     put(
@@ -95,6 +102,7 @@ pub fn info_line(recording: &Recording) -> String {
     let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * seconds.max(f64::MIN_POSITIVE));
     let rate = match rate {
         _ if seconds <= 0.0 => String::new(),
+        _ if recording.spikes.n_spikes() == 0 => ", continuous activity".to_owned(),
         _ if (1.0..1e4).contains(&rate) => format!(", {rate:.1} Hz mean"),
         _ if (0.01..1.0).contains(&rate) => format!(", {rate:.2} Hz mean"),
         _ => format!(", {rate:.1e} Hz mean"),
@@ -155,12 +163,20 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
         let unit = if c.unit.is_empty() { "unit not given" } else { &c.unit };
         writeln!(text, "Time series {}: {} ({unit})", c.name, counted(c.times.len(), "sample"))?;
     }
+    if let Some(a) = &recording.activity {
+        let unit = if a.unit.is_empty() { "no unit" } else { &a.unit };
+        writeln!(text, "Continuous activity {}: {} of {} ms ({unit})", a.name, counted(a.bins(), "bin"), 1e3 * a.bin_s)?;
+    }
     if let Some(truth) = &recording.truth {
         if truth.knows_edges() {
             writeln!(text, "Ground truth: {}", counted(truth.edges.len(), "edge"))?;
         }
         if let Some(units) = &truth.unit_edges {
             writeln!(text, "Ground truth: {} between single units", counted(units.len(), "connection"))?;
+        }
+        if let Some(changing) = &truth.changing {
+            let samples = counted(changing.times.len(), "sample");
+            writeln!(text, "Ground truth: {} whose strength changes, {samples}", counted(changing.pre.len(), "connection"))?;
         }
     }
     writeln!(text, "\nImport report")?;

@@ -8,6 +8,7 @@
 //! - `truth/edges/K/send`, `…/receive`, `…/filter`; `truth/glm/scalars` (bin, trial spacing in seconds, baseline),
 //!   `truth/glm/factors` f4 `[trials, areas, factors, bins]`, `truth/glm/loadings` f8 `[units, factors]`, `truth/glm/post_spike`
 //! - `truth/units/pre`, `…/post` i8 (unit index), `truth/units/weight`, `truth/units/delay_s` f8 (NaN when unknown)
+//! - `activity` f8 `[bins, units]`; `truth/changing/pre`, `…/post` i8 (unit index), `…/times` f8 seconds, `…/values` f4 `[times, synapses]`
 //! - `truth/rates` f4 `[trials, bins, units]`
 
 mod dtype;
@@ -29,8 +30,8 @@ use self::npy_write::Out;
 use self::zip::{Zip, ZipWriter};
 use super::{FormatError, Loaded, OpenOptions, Progress, clean};
 use crate::recording::{
-    Column, Covariate, GlmTruth, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, TrueEdge,
-    TrueRates, Truth, UnitEdge,
+    Activity, ChangingWeights, Column, Covariate, GlmTruth, ImportReport, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts,
+    Source, TrueEdge, TrueRates, Truth, UnitEdge,
 };
 
 const VERSION: u32 = 1;
@@ -55,7 +56,21 @@ struct Meta {
     /// Whether the connections between single units are known.
     #[serde(default)]
     unit_edges: bool,
+    /// Whether strengths that change are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    changing: bool,
+    /// What the continuous activity is; `None` without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    activity: Option<MetaActivity>,
     report: ImportReport,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MetaActivity {
+    name: String,
+    unit: String,
+    start_s: f64,
+    bin_s: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,12 +148,31 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         None => None,
         Some(edges) => Some(Truth {
             rates: meta.rates_bin_s.map(|bin_s| Ok::<_, FormatError>(TrueRates { bin_s, values: arrays.rates()? })).transpose()?,
+            changing: if meta.changing { Some(arrays.changing()?) } else { None },
             ..arrays.truth(&edges, meta.glm, meta.unit_edges)?
         }),
     };
+    let activity = match meta.activity {
+        None => None,
+        Some(MetaActivity { name, unit, start_s, bin_s }) => {
+            Some(Activity { name, unit, start_s, bin_s, values: arrays.table_f64("activity")?.into_shared() })
+        }
+    };
     report.notes.extend(again.notes.into_iter().filter(|n| n.kind != NoteKind::Advice));
     let source = meta.simulated.map(|s| Source::Simulated { simulator: s.simulator, parameters: s.parameters, seed: s.seed });
-    let parts = RecordingParts { name: meta.name, spikes, unit_ids, unit_areas, unit_columns, tables, covariates, observed, truth, report };
+    let parts = RecordingParts {
+        name: meta.name,
+        spikes,
+        unit_ids,
+        unit_areas,
+        unit_columns,
+        tables,
+        covariates,
+        activity,
+        observed,
+        truth,
+        report,
+    };
     Ok(Loaded { parts, source })
 }
 
@@ -199,7 +233,7 @@ impl Arrays {
             Some((pad_bins, bins)) => Some(self.glm(pad_bins, bins)?),
         };
         let unit_edges = if units { Some(self.unit_edges()?) } else { None };
-        Ok(Truth { edges, glm, rates: None, unit_edges })
+        Ok(Truth { edges, glm, unit_edges, ..Truth::default() })
     }
 
     fn rates(&mut self) -> Result<Array3<f32>, FormatError> {
@@ -208,6 +242,28 @@ impl Arrays {
         let Array { shape, values: Values::F32(values) } = self.read(name)? else { return Err(wrong(self)) };
         let shape: [usize; 3] = shape.try_into().map_err(|_| wrong(self))?;
         Array3::from_shape_vec(shape, values).map_err(|_| wrong(self))
+    }
+
+    fn table_f64(&mut self, name: &str) -> Result<Array2<f64>, FormatError> {
+        let wrong = |at: &Self| at.damaged(name, "it should be a table of 64-bit real numbers");
+        let Array { shape, values: Values::F64(values) } = self.read(name)? else { return Err(wrong(self)) };
+        let shape: [usize; 2] = shape.try_into().map_err(|_| wrong(self))?;
+        Array2::from_shape_vec(shape, values).map_err(|_| wrong(self))
+    }
+
+    fn changing(&mut self) -> Result<ChangingWeights, FormatError> {
+        let name = "truth/changing/values";
+        let wrong = |at: &Self| at.damaged(name, "its shape is not that of its times and synapses");
+        let unit = |units: Vec<i64>| units.into_iter().map(|u| usize::try_from(u).ok()).collect::<Option<Vec<_>>>();
+        let (pre, post) = (unit(self.integers("truth/changing/pre")?), unit(self.integers("truth/changing/post")?));
+        let (Some(pre), Some(post)) = (pre, post) else { return Err(self.damaged("truth/changing", "a unit is negative")) };
+        let times = self.floats("truth/changing/times")?;
+        let Array { shape, values: Values::F32(values) } = self.read(name)? else { return Err(wrong(self)) };
+        if shape != [times.len(), pre.len()] || post.len() != pre.len() {
+            return Err(wrong(self));
+        }
+        let values = Array2::from_shape_vec((times.len(), pre.len()), values).map_err(|_| wrong(self))?.into_shared();
+        Ok(ChangingWeights { pre, post, times, values })
     }
 
     fn unit_edges(&mut self) -> Result<Vec<UnitEdge>, FormatError> {
@@ -277,6 +333,10 @@ pub(super) fn write<W: Write + Seek>(recording: &Recording, to: W) -> std::io::R
     }
     let observed: Vec<f64> = recording.observed.iter().flat_map(|&(a, b)| [a, b]).collect();
     npy_write::write(&mut zip, "observed", &[recording.observed.len(), 2], &Out::F64(&observed))?;
+    if let Some(activity) = &recording.activity {
+        let values = activity.values.as_standard_layout();
+        npy_write::write(&mut zip, "activity", activity.values.shape(), &Out::F64(values.as_slice().unwrap_or_default()))?;
+    }
     if let Some(truth) = &recording.truth {
         write_truth(&mut zip, truth)?;
     }
@@ -318,6 +378,14 @@ fn write_truth<W: Write + Seek>(zip: &mut ZipWriter<W>, truth: &Truth) -> std::i
         npy_write::write(zip, "truth/glm/loadings", glm.loadings.shape(), &Out::F64(loadings.as_slice().unwrap_or_default()))?;
         vector(zip, "truth/glm/post_spike", &glm.post_spike)?;
     }
+    if let Some(changing) = &truth.changing {
+        let ends = |units: &[usize]| units.iter().map(|&u| u as i64).collect::<Vec<_>>();
+        npy_write::write(zip, "truth/changing/pre", &[changing.pre.len()], &Out::I64(&ends(&changing.pre)))?;
+        npy_write::write(zip, "truth/changing/post", &[changing.post.len()], &Out::I64(&ends(&changing.post)))?;
+        vector(zip, "truth/changing/times", &changing.times)?;
+        let values = changing.values.as_standard_layout();
+        npy_write::write(zip, "truth/changing/values", changing.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
+    }
     if let Some(rates) = &truth.rates {
         let values = rates.values.as_standard_layout();
         npy_write::write(zip, "truth/rates", rates.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
@@ -348,6 +416,13 @@ fn meta_of(recording: &Recording) -> Meta {
         glm: recording.truth.as_ref().and_then(|t| t.glm.as_ref()).map(|g| (g.pad_bins, g.bins)),
         rates_bin_s: recording.truth.as_ref().and_then(|t| t.rates.as_ref()).map(|r| r.bin_s),
         unit_edges: recording.truth.as_ref().is_some_and(|t| t.unit_edges.is_some()),
+        changing: recording.truth.as_ref().is_some_and(|t| t.changing.is_some()),
+        activity: recording.activity.as_ref().map(|a| MetaActivity {
+            name: a.name.clone(),
+            unit: a.unit.clone(),
+            start_s: a.start_s,
+            bin_s: a.bin_s,
+        }),
         report: recording.report.clone(),
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     progress.at(0.8, "reading time series")?;
     series::walk(&h5, options.max_covariate_samples, &mut found, &mut report)?;
     let parts = RecordingParts {
+        activity: None,
         name: String::new(),
         spikes,
         unit_ids: ids,

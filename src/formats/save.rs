@@ -89,6 +89,9 @@ fn lost_in_nwb(recording: &Recording) -> Vec<String> {
     if recording.truth.is_some() {
         lost.push("the ground truth is not written to NWB; save as .npz to keep it".to_owned());
     }
+    if recording.activity.is_some() {
+        lost.push("continuous activity is not written to NWB; save as .npz to keep it".to_owned());
+    }
     if matches!(recording.source, Source::Simulated { .. }) {
         lost.push("the simulator's parameters are written to NWB as the session description only".to_owned());
     }
@@ -105,6 +108,7 @@ fn lost_in_text(recording: &Recording) -> Vec<String> {
     say(!recording.tables.is_empty(), "interval tables are");
     say(!recording.units.columns.is_empty(), "unit columns are");
     say(!recording.covariates.is_empty(), "time series are");
+    say(recording.activity.is_some(), "continuous activity is");
     say(!recording.observed.is_empty(), "observation intervals are");
     say(recording.truth.is_some(), "the ground truth and its parameters are");
     lost

@@ -1,11 +1,20 @@
-//! Initial weights from one seed, drawn on the host so that every device starts from the same numbers.
+//! What a run draws from its one seed on the host, so that it is the same on every device: initial weights, order of batches.
 
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+
+/// In the order of an epoch: the same for the same seed and epoch.
+pub(super) fn shuffled(mut items: Vec<usize>, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(u64::MAX - epoch as u64);
+    items.shuffle(&mut random);
+    items
+}
 
 /// Draws initial weights for one device.
 pub struct Init<'a> {

@@ -2,10 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
-use super::SpikeTrains;
+use super::{Activity, SpikeTrains};
 
-/// SHA-256 in hex over the number of units, their ids, the offsets and the bits of all spike times.
-pub fn fingerprint(spikes: &SpikeTrains, unit_ids: &[String]) -> String {
+/// SHA-256 in hex over the number of units, their ids, the offsets and the bits of all spike times, and of continuous activity
+/// where there is any.
+pub fn fingerprint(spikes: &SpikeTrains, unit_ids: &[String], activity: Option<&Activity>) -> String {
     let mut hash = Sha256::new();
     hash.update((spikes.n_units() as u64).to_le_bytes());
     for id in unit_ids {
@@ -21,6 +22,16 @@ pub fn fingerprint(spikes: &SpikeTrains, unit_ids: &[String]) -> String {
         bytes.clear();
         block.iter().for_each(|t| bytes.extend_from_slice(&t.to_le_bytes()));
         hash.update(&bytes);
+    }
+    if let Some(activity) = activity {
+        hash.update((activity.bins() as u64).to_le_bytes());
+        hash.update(activity.start_s.to_le_bytes());
+        hash.update(activity.bin_s.to_le_bytes());
+        for row in activity.values.outer_iter() {
+            bytes.clear();
+            row.iter().for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
+            hash.update(&bytes);
+        }
     }
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }

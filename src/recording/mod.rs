@@ -4,6 +4,7 @@
 //! never changes: the window, the training thread and the command line share it behind an `Arc`. Times are f64 seconds on one
 //! clock per recording.
 
+mod activity;
 mod area_edit;
 mod areas;
 mod artefact;
@@ -20,6 +21,7 @@ mod table;
 mod trials;
 mod truth;
 
+pub use activity::Activity;
 pub use area_edit::{AreaEdit, AreaEditError, DepthRange};
 pub use areas::{AreaError, AreaRule, AreaSplit};
 pub use artefact::ArtefactMask;
@@ -31,7 +33,7 @@ pub use spikes::SpikeTrains;
 pub use split::{Split, SplitFractions, split_by_label, split_trials};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
-pub use truth::{GlmTruth, TrueEdge, TrueRates, Truth, UnitEdge};
+pub use truth::{ChangingWeights, GlmTruth, TrueEdge, TrueRates, Truth, UnitEdge};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,13 +93,15 @@ pub struct Recording {
     pub tables: Vec<IntervalTable>,
     /// Time series beside the spikes.
     pub covariates: Vec<Covariate>,
+    /// Continuous activity of the units, for recordings that are more than (or not) spikes.
+    pub activity: Option<Activity>,
     /// Stretches in which units were observed, seconds, ascending and disjoint; empty when the file does not say.
     pub observed: Vec<(f64, f64)>,
     /// The truth behind a simulated recording.
     pub truth: Option<Truth>,
     /// File or simulator.
     pub source: Source,
-    /// SHA-256 (hex) over spike times, offsets and unit ids: the same data give the same fingerprint whatever the file format.
+    /// SHA-256 (hex) over spike times, offsets, unit ids and continuous activity, if any: the same data give the same fingerprint whatever the file format.
     pub fingerprint: String,
     /// What the import assumed, repaired and left out.
     pub report: ImportReport,
@@ -122,6 +126,8 @@ pub struct RecordingParts {
     pub tables: Vec<IntervalTable>,
     /// See [`Recording::covariates`].
     pub covariates: Vec<Covariate>,
+    /// See [`Recording::activity`].
+    pub activity: Option<Activity>,
     /// See [`Recording::observed`].
     pub observed: Vec<(f64, f64)>,
     /// See [`Recording::truth`].
@@ -148,6 +154,12 @@ pub enum RecordingError {
     Times {
         /// Unit id.
         unit: String,
+    },
+    /// Continuous activity that cannot be used.
+    #[error("continuous activity '{name}': all values, its start and its bin width must be finite numbers and the bin width above 0")]
+    Activity {
+        /// What the values are.
+        name: String,
     },
     /// A table whose columns differ in length.
     #[error("table '{table}': column '{column}' has {found} rows, expected {expected}")]
@@ -193,6 +205,9 @@ impl Recording {
         for table in &parts.tables {
             table.check()?;
         }
+        if let Some(activity) = &parts.activity {
+            activity.check(n)?;
+        }
         let mut areas: Vec<String> = Vec::new();
         let area = parts
             .unit_areas
@@ -204,7 +219,7 @@ impl Recording {
                 })
             })
             .collect();
-        let fingerprint = known.unwrap_or_else(|| fingerprint(&parts.spikes, &parts.unit_ids));
+        let fingerprint = known.unwrap_or_else(|| fingerprint(&parts.spikes, &parts.unit_ids, parts.activity.as_ref()));
         Ok(Self {
             name: parts.name,
             spikes: parts.spikes,
@@ -212,6 +227,7 @@ impl Recording {
             areas,
             tables: parts.tables,
             covariates: parts.covariates,
+            activity: parts.activity,
             observed: parts.observed,
             truth: parts.truth,
             source,
@@ -226,9 +242,13 @@ impl Recording {
         self.spikes.n_units()
     }
 
-    /// First and last spike time in seconds, `None` without spikes.
+    /// First and last time in seconds at which there is a spike or continuous activity, `None` without either.
     pub fn time_range(&self) -> Option<(f64, f64)> {
-        self.spikes.time_range()
+        let activity = self.activity.as_ref().and_then(Activity::time_range);
+        match (self.spikes.time_range(), activity) {
+            (Some(spikes), Some(activity)) => Some((spikes.0.min(activity.0), spikes.1.max(activity.1))),
+            (spikes, activity) => spikes.or(activity),
+        }
     }
 
     /// Units of area `area`, ascending.

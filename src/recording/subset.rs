@@ -16,6 +16,7 @@ impl Recording {
             unit_columns: self.units.columns.clone(),
             tables: self.tables.clone(),
             covariates: self.covariates.clone(),
+            activity: self.activity.clone(),
             observed: self.observed.clone(),
             truth: self.truth.clone(),
             report: self.report.clone(),
@@ -38,10 +39,11 @@ impl Recording {
         changed.truth = match &self.truth {
             Some(truth) if changed.units.area == self.units.area => Some(truth.clone()),
             // Rates and connections are of units, not of areas.
-            Some(Truth { rates, unit_edges, .. }) if rates.is_some() || unit_edges.is_some() => {
-                Some(Truth { rates: rates.clone(), unit_edges: unit_edges.clone(), ..Truth::default() })
+            Some(truth) => {
+                let of_units = Truth { edges: Vec::new(), glm: None, ..truth.clone() };
+                (of_units != Truth::default()).then_some(of_units)
             }
-            _ => None,
+            None => None,
         };
         changed.prepared = self.prepared.clone();
         Ok(changed)
@@ -89,6 +91,7 @@ impl Recording {
             unit_ids: pick(&self.units.ids),
             unit_areas: pick(&self.area_names()),
             unit_columns: self.units.columns.iter().map(|c| NamedColumn { values: rows(&c.values, &keep), ..c.clone() }).collect(),
+            activity: self.activity.as_ref().map(|a| a.of_units(&keep)),
             truth: None,
             ..self.parts()
         };
@@ -117,14 +120,15 @@ impl Recording {
                 glm: None,
                 rates: rates.map(|r| TrueRates { bin_s: r.bin_s, values: r.values.select(Axis(2), &keep) }),
                 unit_edges: truth.unit_edges.as_ref().map(|edges| edges.iter().filter_map(unit_edge).collect()),
+                changing: truth.changing.as_ref().map(|c| c.of_units(&keep)),
             });
         }
         cut.prepared = self.prepared.clone();
         Ok(cut)
     }
 
-    /// The same recording from `from` to `to` seconds (`to` excluded): spikes, rows of tables that lie wholly inside, samples and
-    /// observed stretches. Times stay on the recording's clock. True rates are dropped, true couplings are kept.
+    /// The same recording from `from` to `to` seconds (`to` excluded): spikes, rows of tables that lie wholly inside, samples,
+    /// bins of continuous activity and observed stretches. Times stay on the recording's clock. True rates are dropped, true couplings are kept.
     ///
     /// # Errors
     /// [`RecordingError`] never in practice: a part of a sound recording is sound.
@@ -155,6 +159,7 @@ impl Recording {
             spikes: SpikeTrains::from_units((0..self.n_units()).map(|u| self.spikes.unit_between(u, from, to).to_vec())),
             tables: tables.collect(),
             covariates: covariates.collect(),
+            activity: self.activity.as_ref().map(|a| a.cut(a.bins_between(from, to))),
             observed: stretches.collect(),
             truth: self.truth.as_ref().map(without_rates),
             ..self.parts()
@@ -188,7 +193,7 @@ fn rows(column: &Column, keep: &[usize]) -> Column {
 
 /// What stays true of other spikes of the same units.
 fn without_rates(truth: &Truth) -> Truth {
-    Truth { edges: truth.edges.clone(), unit_edges: truth.unit_edges.clone(), ..Truth::default() }
+    Truth { glm: None, rates: None, ..truth.clone() }
 }
 
 #[cfg(test)]

@@ -143,7 +143,8 @@ impl TrialPlan {
     /// [`TrialError`] says which field to change.
     pub fn resolve(&self, recording: &Recording) -> Result<Trials, TrialError> {
         self.check()?;
-        let (first, last) = recording.time_range().ok_or(TrialError::NoSpikes)?;
+        // Trials are of spikes: continuous activity alone is not cut into counts.
+        let (first, last) = recording.spikes.time_range().ok_or(TrialError::NoSpikes)?;
         let table = match &self.source {
             TrialSource::Automatic => {
                 recording.table("trials").filter(|t| t.len() >= 10).map(|t| (t.name.clone(), "start_time".to_owned()))

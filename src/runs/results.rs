@@ -1,5 +1,5 @@
 //! The final snapshot as NPZ arrays, for `numpy.load` and to be shown again. Every model has these; what only one has is told in
-//! its own file (`results/glm.rs`, `results/stndt.rs`).
+//! its own file (`results/glm.rs`, `results/stndt.rs`, `results/netformer.rs`).
 //!
 //! | array | shape | meaning |
 //! |---|---|---|
@@ -11,6 +11,7 @@
 //! | `loss_names` | terms | names of the terms |
 
 mod glm;
+mod netformer;
 mod stndt;
 
 use ndarray::{Array2, Ix2};
@@ -38,6 +39,7 @@ pub(super) fn to_arrays(snapshot: &Snapshot, losses: &LossLog) -> Result<NpzArra
     match &snapshot.model {
         ModelSnapshot::Glm(own) => glm::add(&mut out, own)?,
         ModelSnapshot::Stndt(own) => stndt::add(&mut out, own)?,
+        ModelSnapshot::NetFormer(own) => netformer::add(&mut out, own),
     }
     out.losses(losses);
     Ok(out.0)
@@ -57,6 +59,7 @@ pub(super) fn from_arrays(npz: &mut NpzSource, areas: Vec<String>, model: &Model
     let own = match model {
         ModelRecipe::GlmTransformer(_) => ModelSnapshot::Glm(glm::read(npz, trials.len())?),
         ModelRecipe::Stndt(_) => ModelSnapshot::Stndt(stndt::read(npz, trials.len(), units.len())?),
+        ModelRecipe::NetFormer(_) => ModelSnapshot::NetFormer(netformer::read(npz, trials.len())?),
     };
     Ok(Snapshot {
         version: npz.scalar("version")?,
@@ -142,7 +145,9 @@ fn index(npz: &NpzSource, name: &str, value: u64) -> Result<usize, NpzError> {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::training::{GlmRecipe, GlmSnapshot, GlmTrial, PairSnapshot, StndtRecipe, Support, TruthScore};
+    use crate::training::{
+        GlmRecipe, GlmSnapshot, GlmTrial, NetFormerRecipe, NetFormerSnapshot, PairSnapshot, StndtRecipe, Support, TruthScore,
+    };
     use proptest::prelude::*;
     use std::path::Path;
 
@@ -238,6 +243,16 @@ pub(super) mod tests {
         snapshot.units = vec![4, 2, 7];
         snapshot.trials = vec![TrialSnapshot { trial: 5, log_rate: vec![vec![-1.0, 0.5, 2.0]; 4] }];
         snapshot.model = ModelSnapshot::Stndt(stndt::tests::example(3, 4));
+        assert_eq!(round_trip(&snapshot, &model), snapshot);
+    }
+
+    #[test]
+    fn a_snapshot_of_netformer_round_trips() {
+        let model = ModelRecipe::NetFormer(NetFormerRecipe::default());
+        let mut snapshot = empty(ModelSnapshot::NetFormer(NetFormerSnapshot { static_share: 1.0, ..NetFormerSnapshot::default() }));
+        assert_eq!(round_trip(&snapshot, &model), snapshot);
+        snapshot.trials = vec![TrialSnapshot { trial: 2, log_rate: vec![] }];
+        snapshot.model = ModelSnapshot::NetFormer(netformer::tests::example());
         assert_eq!(round_trip(&snapshot, &model), snapshot);
     }
 

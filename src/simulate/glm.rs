@@ -346,8 +346,7 @@ impl GlmSimulation {
                     loadings: population.loadings,
                     post_spike: population.post_spike,
                 }),
-                rates: None,
-                unit_edges: None,
+                ..Truth::default()
             }),
             ..RecordingParts::default()
         };

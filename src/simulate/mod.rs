@@ -1,19 +1,31 @@
 //! Generators of recordings with a known truth. Each is seeded, gives the same recording whatever the number of threads, and
 //! attaches its truth; [`by_name`] is what the command line and the window call.
 
+mod cell_types;
 mod chaotic_rnn;
+mod continuous;
 mod draws;
 mod from_rates;
 mod gaussian_process;
 mod glm;
 mod lorenz;
+mod mersenne;
 mod names;
+mod ring;
 mod settings;
+mod stdp;
+mod task_rnn;
+mod toy;
 
+pub use cell_types::{CELL_TYPES, CONNECTION_PROBABILITY, CONNECTION_STRENGTH, CellTypeSimulation};
 pub use chaotic_rnn::ChaoticRnnSimulation;
 pub use glm::{GlmEdge, GlmSimulation};
 pub use lorenz::{Integrator, LorenzSimulation};
 pub use names::{Listing, by_name, demo, list};
+pub use ring::{RingSimulation, SpikingRingSimulation};
+pub use stdp::StdpSimulation;
+pub use task_rnn::{Task, TaskRnnSimulation};
+pub use toy::{ToySimulation, ToySystem};
 
 use crate::recording::RecordingError;
 
@@ -75,14 +87,23 @@ pub enum SimulateError {
 }
 
 #[cfg(test)]
-mod reference {
+pub(crate) mod reference {
     #![allow(clippy::unwrap_used)]
 
     use ndarray::{Array, Dimension, IxDyn, OwnedRepr};
 
     /// An array of `tests/fixtures/simulators_lorenz_chaotic.npz`.
     pub(super) fn array<T: ndarray_npy::ReadableElement, D: Dimension>(key: &str) -> Array<T, D> {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/simulators_lorenz_chaotic.npz");
+        read("simulators_lorenz_chaotic.npz", key)
+    }
+
+    /// An array of `tests/fixtures/simulators_netformer.npz`.
+    pub(crate) fn netformer<T: ndarray_npy::ReadableElement, D: Dimension>(key: &str) -> Array<T, D> {
+        read("simulators_netformer.npz", key)
+    }
+
+    fn read<T: ndarray_npy::ReadableElement, D: Dimension>(file: &str, key: &str) -> Array<T, D> {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(file);
         let mut npz = ndarray_npy::NpzReader::new(std::fs::File::open(path).unwrap()).unwrap();
         npz.by_name::<OwnedRepr<T>, IxDyn>(&format!("{key}.npy")).unwrap().into_dimensionality().unwrap()
     }

@@ -2,7 +2,10 @@
 
 use super::glm::area_names;
 use super::settings::{Setting, apply, bad_value, listed, number, whole};
-use super::{ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, SimulateError, chaotic_rnn, lorenz};
+use super::{
+    CellTypeSimulation, ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, RingSimulation, SimulateError,
+    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, lorenz, ring, stdp, task_rnn, toy,
+};
 use crate::recording::Recording;
 
 /// Trials of the demo recording. Sized so that training on it takes less than a minute on two cores.
@@ -101,7 +104,26 @@ pub fn list() -> Vec<Listing> {
     let chaotic = "Poisson units of a chaotic recurrent network, repeated from several starts (Ye & Pandarinath 2021)";
     all.push(Listing { name: "lorenz", description: lorenz, settings: listed(&lorenz::SETTINGS) });
     all.push(Listing { name: "chaotic_rnn", description: chaotic, settings: listed(&chaotic_rnn::SETTINGS) });
+    all.extend(with_weights());
     all
+}
+
+/// Simulators whose connections between single units are known (Lu et al., ICLR 2025).
+fn with_weights() -> Vec<Listing> {
+    let toy = "Continuous activity of five nodes with exactly known weights, linear or tanh, fixed or changing (NetFormer, §3.1)";
+    let stdp = "100 Poisson trains onto one spiking neuron whose synapses change with every spike (NetFormer, §3.2)";
+    let task_rnn = "Hidden activity of a small recurrent network trained on a task, with its weights (NetFormer, §3.3)";
+    let cell_types = "Continuous activity of 200 units of four cell types, connected by measured rules (NetFormer, §4.3)";
+    let ring = "Continuous ring in which neighbours are correlated without strong connections (Das & Fiete 2020)";
+    let spiking = "The same ring with spikes, at a chosen strength of recurrence (Das & Fiete 2020)";
+    vec![
+        Listing { name: "toy", description: toy, settings: listed(&toy::SETTINGS) },
+        Listing { name: "stdp", description: stdp, settings: listed(&stdp::SETTINGS) },
+        Listing { name: "task_rnn", description: task_rnn, settings: listed(&task_rnn::SETTINGS) },
+        Listing { name: "cell_types", description: cell_types, settings: listed(&cell_types::SETTINGS) },
+        Listing { name: "ring", description: ring, settings: listed(&ring::SETTINGS) },
+        Listing { name: "spiking_ring", description: spiking, settings: listed(&ring::SPIKING_SETTINGS) },
+    ]
 }
 
 /// Simulate by name with settings as text, for example `by_name("glm", &[("trials", "1000"), ("edges", "A>B")])`.
@@ -112,22 +134,27 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
     let base = match name {
         "glm" => GlmSimulation::default(),
         "demo" => demo_simulation(),
-        "lorenz" => {
-            let mut simulation = LorenzSimulation::default();
-            apply(name, &lorenz::SETTINGS, &mut simulation, settings)?;
-            return simulation.simulate();
-        }
-        "chaotic_rnn" => {
-            let mut simulation = ChaoticRnnSimulation::default();
-            apply(name, &chaotic_rnn::SETTINGS, &mut simulation, settings)?;
-            return simulation.simulate();
-        }
+        "lorenz" => return made::<LorenzSimulation>(name, &lorenz::SETTINGS, settings)?.simulate(),
+        "chaotic_rnn" => return made::<ChaoticRnnSimulation>(name, &chaotic_rnn::SETTINGS, settings)?.simulate(),
+        "toy" => return made::<ToySimulation>(name, &toy::SETTINGS, settings)?.simulate(),
+        "stdp" => return made::<StdpSimulation>(name, &stdp::SETTINGS, settings)?.simulate(),
+        "task_rnn" => return made::<TaskRnnSimulation>(name, &task_rnn::SETTINGS, settings)?.simulate(),
+        "cell_types" => return made::<CellTypeSimulation>(name, &cell_types::SETTINGS, settings)?.simulate(),
+        "ring" => return made::<RingSimulation>(name, &ring::SETTINGS, settings)?.simulate(),
+        "spiking_ring" => return made::<SpikingRingSimulation>(name, &ring::SPIKING_SETTINGS, settings)?.simulate(),
         _ => {
             let have: Vec<&str> = list().iter().map(|l| l.name).collect();
             return Err(SimulateError::NoSimulator { name: name.to_owned(), have: have.join(", ") });
         }
     };
     resolve(base, settings)?.simulate()
+}
+
+/// A simulation with its default settings, changed as given.
+fn made<T: Default>(name: &str, table: &[Setting<T>], given: &[(&str, &str)]) -> Result<T, SimulateError> {
+    let mut simulation = T::default();
+    apply(name, table, &mut simulation, given)?;
+    Ok(simulation)
 }
 
 /// The demo recording: two areas, one strong coupling A → B. Always the same.
@@ -245,7 +272,9 @@ mod tests {
     #[test]
     fn every_listed_simulator_simulates() {
         for listing in list() {
-            let recording = by_name(listing.name, &[("trials", "2")]).unwrap();
+            let small = [("trials", "2"), ("steps", "40"), ("iterations", "3"), ("units", "12")];
+            let known: Vec<_> = small.into_iter().filter(|(key, _)| listing.settings.iter().any(|(k, _)| k == key)).collect();
+            let recording = by_name(listing.name, &known).unwrap();
             assert_eq!(recording.name, listing.name);
             assert!(listing.settings.iter().any(|(key, _)| *key == "seed"));
             assert!(recording.truth.is_some());

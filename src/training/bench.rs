@@ -13,6 +13,7 @@ use super::data::Prepared;
 use super::device::open;
 use super::estimate::DataShape;
 use super::glm::{GlmTrainer, check_window};
+pub use super::netformer::bench::step as netformer_step;
 pub use super::stndt::bench::step as stndt_step;
 use super::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe};
 use crate::models::glm_transformer::Stage;

@@ -1,8 +1,10 @@
 //! What a recipe will cost before it is started: parameters, and time from a step of each kind that is timed on made-up counts.
 
 use super::bench::time_steps;
+use super::netformer::bench::time_steps as time_netformer_steps;
+use super::netformer::config as netformer_config;
 use super::stndt::bench::time_steps as time_stndt_steps;
-use super::{DeviceChoice, GlmRecipe, ModelRecipe, StndtRecipe};
+use super::{DeviceChoice, GlmRecipe, ModelRecipe, NetFormerRecipe, StndtRecipe};
 use crate::models::glm_transformer::Stage;
 use crate::models::stndt::Grid;
 
@@ -42,6 +44,7 @@ pub fn estimate(recipe: &ModelRecipe, shape: &DataShape) -> Result<Estimate, Str
     match recipe {
         ModelRecipe::GlmTransformer(own) => of_glm(own, shape),
         ModelRecipe::Stndt(own) => of_stndt(own, shape),
+        ModelRecipe::NetFormer(own) => of_netformer(own, shape),
     }
 }
 
@@ -68,6 +71,17 @@ fn of_stndt(recipe: &StndtRecipe, shape: &DataShape) -> Result<Estimate, String>
     let grid = Grid { heldin: shape.areas.iter().sum(), heldout: 0, observed: shape.bins - forward, forward };
     let timed = time_stndt_steps(&recipe, grid, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string())?;
     Ok(Estimate { parameters: timed.parameters, cpu_seconds: recipe.steps as f64 * timed.median_ms() / 1e3 })
+}
+
+/// A third of the epochs allowed: plateaus and patience end most runs sooner.
+fn of_netformer(recipe: &NetFormerRecipe, shape: &DataShape) -> Result<Estimate, String> {
+    let units: usize = shape.areas.iter().sum();
+    // The prior changes the cost of a step by little; types do not matter for it.
+    let config = netformer_config(&NetFormerRecipe { type_prior: 0.0, ..recipe.clone() }, units, Vec::new());
+    let (timed, _) = time_netformer_steps(config, recipe.batch, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string())?;
+    let epoch = (shape.train * shape.bins).div_ceil(recipe.batch) as f64;
+    let epochs = recipe.max_epochs.div_ceil(3) as f64;
+    Ok(Estimate { parameters: timed.parameters, cpu_seconds: epochs * epoch * timed.median_ms() / 1e3 })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod glm;
 mod handle;
 mod learner;
 mod losslog;
+mod netformer;
 mod priority;
 pub mod recipe;
 pub mod snapshot;
@@ -24,12 +25,12 @@ pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use priority::yield_to_the_window;
 pub use recipe::{
-    ContrastTarget, DataRecipe, DeviceChoice, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, PRESETS, Preset, Recipe, RecipeError, RecipeField,
-    StndtRecipe, Variant,
+    AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
+    PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
 };
 pub use snapshot::{
-    GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, PairSnapshot, RateScores, Snapshot, StndtSnapshot, Support,
-    Trajectories, TrialSnapshot, TruthScore,
+    ConnectivityScores, GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, NetFormerSnapshot, PairSnapshot, RateScores,
+    Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,
 };
 pub use stndt::{
     Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,

@@ -2,6 +2,7 @@
 //! numbers, bit for bit. Files are TOML or JSON; every field has a default, unknown fields are refused with their name.
 
 mod glm;
+mod netformer;
 mod presets;
 mod stndt;
 
@@ -11,6 +12,7 @@ use super::LossTerm;
 use crate::recording::{AreaRule, SplitFractions, TrialPlan};
 
 pub use glm::GlmRecipe;
+pub use netformer::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule, Signal, Standardise};
 pub use presets::{PRESETS, Preset};
 pub use stndt::{ContrastTarget, HeldOut, MaskUnit, StndtRecipe, Variant};
 
@@ -55,6 +57,9 @@ pub enum ModelRecipe {
     GlmTransformer(GlmRecipe),
     /// STNDT (Le & Shlizerman 2022) or its base model NDT (Ye & Pandarinath 2021).
     Stndt(StndtRecipe),
+    /// NetFormer (Lu et al. 2025).
+    #[serde(rename = "netformer")]
+    NetFormer(NetFormerRecipe),
 }
 
 impl ModelRecipe {
@@ -63,6 +68,7 @@ impl ModelRecipe {
         match self {
             Self::GlmTransformer(_) => &super::glm::TERMS,
             Self::Stndt(_) => &super::stndt::TERMS,
+            Self::NetFormer(_) => &super::netformer::TERMS,
         }
     }
 
@@ -72,6 +78,8 @@ impl ModelRecipe {
             Self::GlmTransformer(_) => &presets::GLM_TRANSFORMER,
             Self::Stndt(own) if own.variant == Variant::Ndt => &presets::NDT,
             Self::Stndt(_) => &presets::STNDT,
+            Self::NetFormer(own) if own.fit == Fit::Poisson => &presets::NETFORMER_COUNTS,
+            Self::NetFormer(_) => &presets::NETFORMER,
         }
     }
 
@@ -79,6 +87,7 @@ impl ModelRecipe {
         match self {
             Self::GlmTransformer(own) => own.check(),
             Self::Stndt(own) => own.check(),
+            Self::NetFormer(own) => own.check(),
         }
     }
 
@@ -86,6 +95,7 @@ impl ModelRecipe {
         match self {
             Self::GlmTransformer(_) => glm::FIELDS,
             Self::Stndt(_) => stndt::FIELDS,
+            Self::NetFormer(_) => netformer::FIELDS,
         }
     }
 }
@@ -189,7 +199,7 @@ impl Recipe {
     pub fn glm(&self) -> Option<&GlmRecipe> {
         match &self.model {
             ModelRecipe::GlmTransformer(glm) => Some(glm),
-            ModelRecipe::Stndt(_) => None,
+            _ => None,
         }
     }
 

@@ -2,9 +2,11 @@
 //! is here, what only one has in its own part.
 
 mod glm;
+mod netformer;
 mod stndt;
 
 pub use glm::{GlmSnapshot, GlmTrial, PairSnapshot, Support, TruthScore};
+pub use netformer::{ConnectivityScores, NetFormerSnapshot};
 pub use stndt::{Importance, LayerAttention, RateScores, StndtSnapshot, Trajectories};
 
 /// One chosen trial, for views of single trials.
@@ -12,7 +14,7 @@ pub use stndt::{Importance, LayerAttention, RateScores, StndtSnapshot, Trajector
 pub struct TrialSnapshot {
     /// Index of the trial among the trials used.
     pub trial: usize,
-    /// Log-rate per bin `[bins][units]`.
+    /// Log-rate per bin `[bins][units]`; empty when the model has no rates.
     pub log_rate: Vec<Vec<f32>>,
 }
 
@@ -23,6 +25,8 @@ pub enum ModelSnapshot {
     Glm(GlmSnapshot),
     /// STNDT or NDT.
     Stndt(StndtSnapshot),
+    /// NetFormer.
+    NetFormer(NetFormerSnapshot),
 }
 
 /// State of a model in training.
@@ -53,7 +57,7 @@ impl Snapshot {
     pub fn glm(&self) -> Option<&GlmSnapshot> {
         match &self.model {
             ModelSnapshot::Glm(glm) => Some(glm),
-            ModelSnapshot::Stndt(_) => None,
+            _ => None,
         }
     }
 
@@ -61,7 +65,15 @@ impl Snapshot {
     pub fn stndt(&self) -> Option<&StndtSnapshot> {
         match &self.model {
             ModelSnapshot::Stndt(stndt) => Some(stndt),
-            ModelSnapshot::Glm(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The part of a NetFormer.
+    pub fn netformer(&self) -> Option<&NetFormerSnapshot> {
+        match &self.model {
+            ModelSnapshot::NetFormer(netformer) => Some(netformer),
+            _ => None,
         }
     }
 

@@ -18,11 +18,12 @@ use super::glm::{GlmLearner, GlmTrainer, check_window};
 use super::handle::Shared;
 use super::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
 use super::losslog::Collector;
+use super::netformer::{ActivityData, NetFormerLearner};
 use super::stndt::StndtLearner;
 use super::{Command, Finished, LossLog, ModelRecipe, Phase, Recipe, References, Snapshot, StartOptions};
 use crate::models::DeviceFailed;
 use crate::models::params::Values;
-use crate::recording::Recording;
+use crate::recording::{Recording, Trials};
 use crate::runs::{NamedArray, RunContents, RunError, RunStatus, StageEntry};
 
 /// Why a run ends before its time.
@@ -179,8 +180,8 @@ impl Run<'_> {
             crate::runs::check_target(target)?;
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
-        let data = Arc::new(Prepared::new(self.recording, &self.recipe.data)?);
-        self.control.shared().data.store(Some(Arc::new((Arc::clone(&data.recording), data.trials.clone()))));
+        let data = Material::new(self.recording, self.recipe)?;
+        self.control.shared().data.store(Some(Arc::new(data.shown())));
         let device = open(self.recipe.device)?;
         self.kept.device = device.name.clone();
         self.control.device(&device.name);
@@ -305,10 +306,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn finish(mut self, learner: &mut dyn Learner, data: &Prepared, state: &mut State, status: RunStatus) -> Result<Phase, Failure> {
+    fn finish(mut self, learner: &mut dyn Learner, data: &Material, state: &mut State, status: RunStatus) -> Result<Phase, Failure> {
         self.control.say(Phase::Finishing, "evaluating on test trials");
         let results = learner.conclude()?;
-        let shown: Vec<usize> = data.split.test.iter().copied().take(8).collect();
+        let shown = data.kept_trials();
         self.publish(learner, state, &shown)?;
         self.kept.weights = learner.weights()?;
         (self.kept.steps, self.kept.seconds) = (state.step, self.control.seconds());
@@ -325,29 +326,80 @@ impl Run<'_> {
     }
 }
 
+/// What a model is trained on.
+enum Material {
+    /// Spikes cut into trials.
+    Trials(Arc<Prepared>),
+    /// Activity in bins, cut in time.
+    Activity(Arc<ActivityData>),
+}
+
+impl Material {
+    fn new(recording: &Arc<Recording>, recipe: &Recipe) -> Result<Self, DataError> {
+        Ok(match &recipe.model {
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
+            ModelRecipe::NetFormer(model) => Self::Activity(Arc::new(ActivityData::new(recording, &recipe.data, model)?)),
+        })
+    }
+
+    /// The recording as the run sees it, and its trials.
+    fn shown(&self) -> (Arc<Recording>, Trials) {
+        match self {
+            Self::Trials(data) => (Arc::clone(&data.recording), data.trials.clone()),
+            Self::Activity(data) => (Arc::clone(&data.recording), data.trials.clone()),
+        }
+    }
+
+    /// Trials whose detail is kept with a run.
+    fn kept_trials(&self) -> Vec<usize> {
+        match self {
+            Self::Trials(data) => data.split.test.iter().copied().take(8).collect(),
+            Self::Activity(data) => data.last_trials(),
+        }
+    }
+
+    /// Name and sizes of the three sets, for the summary.
+    fn sizes(&self) -> (&'static str, Value) {
+        let bins = |part: &[std::ops::Range<usize>]| part.iter().map(ExactSizeIterator::len).sum::<usize>();
+        match self {
+            Self::Trials(data) => (
+                "trials",
+                json!({ "train": data.split.train.len(), "validation": data.split.validation.len(), "test": data.split.test.len() }),
+            ),
+            Self::Activity(data) => {
+                ("bins", json!({ "train": bins(&data.train), "validation": bins(&data.validation), "test": bins(&data.test) }))
+            }
+        }
+    }
+}
+
 /// The model of the recipe on its data.
-fn learner<'a>(recipe: &Recipe, data: &'a Arc<Prepared>, device: TrainingDevice) -> Result<Box<dyn Learner + 'a>, Failure> {
-    match &recipe.model {
-        ModelRecipe::GlmTransformer(glm) => {
+fn learner<'a>(recipe: &Recipe, data: &'a Material, device: TrainingDevice) -> Result<Box<dyn Learner + 'a>, Failure> {
+    match (&recipe.model, data) {
+        (ModelRecipe::GlmTransformer(glm), Material::Trials(data)) => {
             check_window(glm, data.binned.bins)?;
             Ok(Box::new(GlmLearner::new(GlmTrainer::new(glm, recipe.seed, data, device), data)))
         }
-        ModelRecipe::Stndt(stndt) => Ok(Box::new(StndtLearner::new(stndt, recipe.seed, data, &device)?)),
+        (ModelRecipe::Stndt(stndt), Material::Trials(data)) => Ok(Box::new(StndtLearner::new(stndt, recipe.seed, data, &device)?)),
+        (ModelRecipe::NetFormer(own), Material::Activity(data)) => Ok(Box::new(NetFormerLearner::new(own, recipe.seed, data, &device)?)),
+        // `Material::new` looks at the same recipe.
+        _ => Err(Failure::Data(DataError::Model("the data were prepared for another model".to_owned()))),
     }
 }
 
 /// The line of `train --json`: what every run has, and the results of its model.
-fn summary(data: &Prepared, references: &References, results: Map<String, Value>, kept: &Kept, run: Option<&std::path::Path>) -> Value {
+fn summary(data: &Material, references: &References, results: Map<String, Value>, kept: &Kept, run: Option<&std::path::Path>) -> Value {
     let mut summary = json!({
         "run": run.map(|p| p.display().to_string()),
         "flat_loss": references.flat,
         "psth_loss": references.psth,
         "seconds": kept.seconds,
-        "trials": { "train": data.split.train.len(), "validation": data.split.validation.len(), "test": data.split.test.len() },
         "stages": kept.stages.iter().map(|s| json!({
             "name": s.name, "steps": s.steps, "epochs": s.epochs, "seconds": s.seconds, "validation_loss": s.validation_loss,
         })).collect::<Vec<_>>(),
     });
+    let (name, sizes) = data.sizes();
+    summary[name] = sizes;
     let mut results = results;
     let true_edges = results.remove("true_edges");
     if references.oracle.is_some() || true_edges.is_some() {

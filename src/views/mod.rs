@@ -4,6 +4,7 @@
 mod alignment;
 mod area_matrix;
 pub mod attention;
+pub mod connectivity;
 pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;
@@ -90,6 +91,7 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "matrix", as_recorded: false, make: || Box::<matrix::MatrixView>::default() },
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
     ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
+    ViewSpec { key: "connectivity", as_recorded: false, make: || Box::<connectivity::ConnectivityView>::default() },
     ViewSpec { key: "attention", as_recorded: false, make: || Box::<attention::AttentionView>::default() },
     ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
     ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },

@@ -25,7 +25,9 @@ pub(super) fn shown<'a>(
     }
     match run {
         Some(run) if matches!(run.recipe.model, ModelRecipe::Stndt(_)) => waiting(ui, context, title),
-        Some(_) => ask(ui, context, title, &format!("The run shown is a GLM-Transformer. Train STNDT to see {what}.")),
+        Some(run) => {
+            ask(ui, context, title, &format!("The run shown is one of {}. Train STNDT to see {what}.", run.recipe.model.preset().title))
+        }
         None => ask(ui, context, title, &format!("Train STNDT to see {what}: choose it as the model in the Train view.")),
     }
     None

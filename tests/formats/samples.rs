@@ -94,7 +94,7 @@ fn truth() -> Truth {
         post_spike: vec![-1.0, -0.1],
     };
     let values = Array3::from_shape_fn((2, 3, 5), |(t, b, u)| (t + 10 * b + u) as f32 / 3.0);
-    Truth { edges: vec![edge], glm: Some(glm), rates: Some(TrueRates { bin_s: 0.01, values }), unit_edges: None }
+    Truth { edges: vec![edge], glm: Some(glm), rates: Some(TrueRates { bin_s: 0.01, values }), ..Truth::default() }
 }
 
 /// What every lossless format must keep.

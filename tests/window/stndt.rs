@@ -38,7 +38,7 @@ fn without_their_run_they_say_what_to_train() {
     }
     let run = fake::run(&recording);
     let harness = picture([420.0, 320.0], Theme::Light, 1.0, (Some(recording), Some(run)), Some("attention"));
-    harness.get_by_label_contains("The run shown is a GLM-Transformer");
+    harness.get_by_label_contains("The run shown is one of GLM-Transformer");
 }
 
 #[test]

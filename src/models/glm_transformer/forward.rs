@@ -2,7 +2,8 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{Block, GlmConfig, GlmNet, Norm, Tables, Terms};
+use super::{Block, GlmConfig, GlmNet, Tables, Terms};
+use crate::models::host::alike;
 
 /// Everything a forward pass gives.
 pub struct Forward {
@@ -234,23 +235,10 @@ impl Block {
     }
 }
 
-impl Norm {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let centred = x.clone() - x.mean_dim(2);
-        let variance = centred.clone().square().mean_dim(2);
-        centred / variance.add_scalar(1e-5).sqrt() * self.gamma.val().unsqueeze() + self.beta.val().unsqueeze()
-    }
-}
-
 /// The latent: its mean, or a draw around it.
 pub(super) fn draw(mean: &Tensor<3>, log_variance: &Tensor<3>, noise: Option<Tensor<3>>) -> Tensor<3> {
     match noise {
         None => mean.clone(),
         Some(noise) => mean.clone() + noise * log_variance.clone().mul_scalar(0.5).exp(),
     }
-}
-
-/// A constant in the autodiff context of the parameters it meets.
-pub(super) fn alike<const D: usize>(constant: &Tensor<D>, autodiff: bool) -> Tensor<D> {
-    if autodiff { Tensor::from_inner(constant.clone()) } else { constant.clone() }
 }

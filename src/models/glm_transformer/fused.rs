@@ -5,7 +5,6 @@
 //! pass over all counts. They are tied together by leaves: a kernel's result enters the graph as a leaf, and the leaf's
 //! gradient is handed back to the kernel. The numbers are those of `loss`, up to rounding.
 
-use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array1, Array2, Array3, ArrayView2};
@@ -15,6 +14,7 @@ use super::inputs::{AreaInputs, Small};
 use super::{Ask, GlmConfig, GlmNet, LossTerms, Model, Norm, Tables, Terms};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
+use crate::models::host::{array2, array3, tensor1, tensor2, tensor3, vector};
 use crate::models::kernels::block;
 use crate::models::kernels::encoder::{Affine, Encoder, Kept, Layer};
 use crate::models::kernels::projection::{Projection, project, project_backward};
@@ -357,7 +357,6 @@ fn add_encoder_gradients(
 }
 
 fn read_encoder(net: &GlmNet, config: &GlmConfig) -> Result<Encoder, DeviceFailed> {
-    let vector = |p: &Param<Tensor<1>>| -> Result<Array1<f32>, DeviceFailed> { Ok(Array1::from_vec(host(p.val())?)) };
     let linear = |l: &Linear| -> Result<Affine, DeviceFailed> {
         let weight = array2(l.weight.val())?;
         let bias = match &l.bias {
@@ -388,33 +387,6 @@ fn read_encoder(net: &GlmNet, config: &GlmConfig) -> Result<Encoder, DeviceFaile
 fn plain_device(net: &GlmNet) -> Device {
     use crate::models::params::PlainDevice;
     net.f0_coef.val().device().inner_if_autodiff()
-}
-
-fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceFailed> {
-    tensor.inner_if_tracked().try_into_data()?.try_into_vec::<f32>().map_err(|e| DeviceFailed(format!("{e:?}")))
-}
-
-fn array2(tensor: Tensor<2>) -> Result<Array2<f32>, DeviceFailed> {
-    let [a, b] = tensor.dims();
-    Array2::from_shape_vec((a, b), host(tensor)?).map_err(|e| DeviceFailed(e.to_string()))
-}
-
-fn array3(tensor: Tensor<3>) -> Result<Array3<f32>, DeviceFailed> {
-    let [a, b, c] = tensor.dims();
-    Array3::from_shape_vec((a, b, c), host(tensor)?).map_err(|e| DeviceFailed(e.to_string()))
-}
-
-fn tensor1(array: &Array1<f32>, device: &Device) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(array.to_vec(), [array.len()]), device)
-}
-
-fn tensor2(array: &Array2<f32>, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [array.nrows(), array.ncols()]), device)
-}
-
-fn tensor3(array: &Array3<f32>, device: &Device) -> Tensor<3> {
-    let (a, b, c) = array.dim();
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [a, b, c]), device)
 }
 
 fn flat2(array: &Array2<f32>, device: &Device) -> Tensor<1> {

@@ -23,13 +23,14 @@ mod pass;
 mod stages;
 mod tables;
 
+pub use super::norm::Norm;
 pub use config::{GlmConfig, Terms};
 pub use display::{Normalised, normalised};
 pub use forward::{Forward, encode};
 pub use fused::{FusedBatch, area_inputs, fused_gradients, fused_latents};
 pub use inputs::AreaInputs;
 pub use loss::{LossTerms, reference_gradients, reference_losses};
-pub use net::{Block, Coupling, Decoder, GlmNet, Norm};
+pub use net::{Block, Coupling, Decoder, GlmNet};
 pub use pass::{Ask, Model};
 pub use stages::{Stage, learning_rate};
 pub use tables::Tables;

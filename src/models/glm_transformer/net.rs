@@ -7,15 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::GlmConfig;
 use crate::models::bases::raised_cosine;
 use crate::models::init::Init;
-
-/// Layer normalisation.
-#[derive(Module, Debug)]
-pub struct Norm {
-    /// Scale `[d]`.
-    pub gamma: Param<Tensor<1>>,
-    /// Shift `[d]`.
-    pub beta: Param<Tensor<1>>,
-}
+use crate::models::norm::Norm;
 
 /// One post-norm Transformer layer with exact GELU.
 #[derive(Module, Debug)]
@@ -118,10 +110,10 @@ fn block(init: &mut Init<'_>, config: &GlmConfig) -> Block {
     Block {
         qkv: init.linear(d, 3 * d, (6.0 / (4 * d) as f64).sqrt(), 0.0),
         proj: init.linear(d, d, plain(d), 0.0),
-        ln_attn: Norm { gamma: init.full(1.0, [d]), beta: init.full(0.0, [d]) },
+        ln_attn: Norm::new(init, d),
         ff_in: init.plain_linear(d, hidden),
         ff_out: init.plain_linear(hidden, d),
-        ln_ff: Norm { gamma: init.full(1.0, [d]), beta: init.full(0.0, [d]) },
+        ln_ff: Norm::new(init, d),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Shapes and constants of the network, and the two presets.
 
+use crate::models::ConfigError;
+
 /// How counts become the model's features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Embedding {
@@ -69,18 +71,6 @@ pub struct StndtConfig {
     pub embedding: Embedding,
     /// Position codes of bins.
     pub positions: Positions,
-}
-
-/// Why a network cannot be made.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{what} is {value}, but it must be {expected}")]
-pub struct ConfigError {
-    /// What, in words.
-    pub what: String,
-    /// Value given.
-    pub value: String,
-    /// What is accepted, and what to do.
-    pub expected: String,
 }
 
 impl StndtConfig {

@@ -3,7 +3,8 @@
 use burn::nn::Linear;
 use burn::tensor::{Distribution, Tensor, TensorData, activation};
 
-use super::{Layer, Norm, Space, StndtConfig, StndtNet, Tables};
+use super::{Layer, Space, StndtConfig, StndtNet, Tables};
+use crate::models::host::alike;
 use crate::models::kernels::dropout::Drop;
 use crate::models::kernels::site;
 use crate::models::kernels::spatiotemporal::{EMBED_SPACE, EMBED_TIME, RATES};
@@ -151,23 +152,10 @@ impl Space {
     }
 }
 
-impl Norm {
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let centred = x.clone() - x.mean_dim(2);
-        let variance = centred.clone().square().mean_dim(2);
-        centred / variance.add_scalar(1e-5).sqrt() * self.gamma.val().unsqueeze() + self.beta.val().unsqueeze()
-    }
-}
-
 /// A linear layer on the last dimension, as one matrix product.
 fn apply(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
     let [b, rows, columns] = x.dims();
     let y = linear.forward(x.reshape([b * rows, columns]));
     let out = y.dims()[1];
     y.reshape([b, rows, out])
-}
-
-/// A constant in the autodiff context of what it meets.
-pub(super) fn alike<const D: usize>(constant: &Tensor<D>, autodiff: bool) -> Tensor<D> {
-    if autodiff { Tensor::from_inner(constant.clone()) } else { constant.clone() }
 }

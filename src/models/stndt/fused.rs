@@ -2,22 +2,23 @@
 //! to rounding. Here parameters are read from the network, layer normalisations are folded into the linear layers behind them,
 //! and gradients are unfolded again.
 
-use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut2};
 
 use super::loss::view_seed;
-use super::net::{Layer, Norm};
+use super::net::Layer;
 use super::{Batch, ContrastOn, LossTerms, StndtConfig, StndtNet, Tables};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
+use crate::models::host::{array2, of_trained, tensor1, tensor2, vector};
 use crate::models::kernels::contrast::info_nce;
 use crate::models::kernels::embedders::Embedders;
 use crate::models::kernels::encoder::Affine;
 use crate::models::kernels::spatiotemporal::{self as kernel, Inside, Model, Shape};
 use crate::models::kernels::{exp, simd};
-use crate::models::params::{Plain, PlainDevice};
+use crate::models::norm::Norm;
+use crate::models::params::PlainDevice;
 
 /// A network as the CPU kernels use it, read once and valid until the next optimiser step.
 pub struct Host {
@@ -230,7 +231,7 @@ fn unfold(net: &StndtNet, d: &Model) -> Result<Gradients, DeviceFailed> {
     }
     into.norm(&net.ln_out, &d.out_scale, &d.out_shift);
     into.linear(&net.readout, &d.readout);
-    Ok(into.of_trained(net))
+    Ok(of_trained(net, into.gradients))
 }
 
 struct Unfolding {
@@ -264,34 +265,6 @@ impl Unfolding {
         self.linear(of, &Affine { weight, bias: d.bias.clone() });
         Ok(())
     }
-
-    /// Only for parameters that train.
-    fn of_trained(self, net: &StndtNet) -> Gradients {
-        struct Trained<'a>(&'a Gradients, Gradients);
-        impl burn::module::ModuleVisitor for Trained<'_> {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                if let (true, Some(gradient)) = (param.val().is_require_grad(), self.0.get(param.id)) {
-                    self.1.add(param.id, gradient.clone());
-                }
-            }
-        }
-        let mut trained = Trained(&self.gradients, Gradients::new());
-        net.visit(&mut trained);
-        trained.1
-    }
-}
-
-fn host<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DeviceFailed> {
-    tensor.inner_if_tracked().try_into_data()?.try_into_vec::<f32>().map_err(|e| DeviceFailed(format!("{e:?}")))
-}
-
-fn array2(tensor: Tensor<2>) -> Result<Array2<f32>, DeviceFailed> {
-    let [a, b] = tensor.dims();
-    Array2::from_shape_vec((a, b), host(tensor)?).map_err(|e| DeviceFailed(e.to_string()))
-}
-
-fn vector(param: &Param<Tensor<1>>) -> Result<Array1<f32>, DeviceFailed> {
-    Ok(Array1::from_vec(host(param.val())?))
 }
 
 fn norm(norm: &Norm) -> Result<(Array1<f32>, Array1<f32>), DeviceFailed> {
@@ -305,12 +278,4 @@ fn linear(layer: &Linear) -> Result<Affine, DeviceFailed> {
         None => Array1::zeros(weight.ncols()),
     };
     Ok(Affine { weight, bias })
-}
-
-fn tensor1(array: &Array1<f32>, device: &Device) -> Tensor<1> {
-    Tensor::from_data(TensorData::new(array.to_vec(), [array.len()]), device)
-}
-
-fn tensor2(array: &Array2<f32>, device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [array.nrows(), array.ncols()]), device)
 }

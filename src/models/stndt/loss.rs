@@ -1,12 +1,13 @@
 //! The objective (spec §2.8) and its gradients in tensors, on any device.
 
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 use ndarray::Array3;
 
-use super::forward::{Dropout, alike};
+use super::forward::Dropout;
 use super::{Batch, Contrast, ContrastOn, StndtConfig, StndtNet, Tables};
 use crate::models::DeviceFailed;
 use crate::models::adam::Gradients;
+use crate::models::host::{alike, tensor3};
 use crate::models::params::{Plain, PlainDevice};
 
 /// Terms of the loss.
@@ -141,10 +142,4 @@ pub fn reference_gradients(
         gradients.collect(net, &mut total.backward());
     }
     Ok((terms.read(config)?, gradients))
-}
-
-/// On a device, without autodiff.
-pub(super) fn tensor3(array: &Array3<f32>, device: &Device) -> Tensor<3> {
-    let (a, b, c) = array.dim();
-    Tensor::from_data(TensorData::new(array.iter().copied().collect::<Vec<_>>(), [a, b, c]), device)
 }

@@ -21,13 +21,15 @@ mod net;
 mod tables;
 mod train;
 
+pub use super::ConfigError;
+pub use super::norm::Norm;
 pub use adamw::{AdamW, Schedule};
 pub use batch::{Batch, Grid};
-pub use config::{ConfigError, Contrast, ContrastOn, Embedding, Positions, StndtConfig};
+pub use config::{Contrast, ContrastOn, Embedding, Positions, StndtConfig};
 pub use forward::{Dropout, Forward};
 pub use fused::{Host, fused_gradients, fused_log_rates};
 pub use loss::{LossTerms, reference_gradients, reference_losses};
 pub use masking::{MaskMode, Masking, Moment};
-pub use net::{Layer, Norm, Space, StndtNet};
+pub use net::{Layer, Space, StndtNet};
 pub use tables::Tables;
 pub use train::{Clock, TrainOptions, Trainer};

@@ -7,15 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Embedding, Positions, StndtConfig};
 use crate::models::init::Init;
-
-/// Layer normalisation.
-#[derive(Module, Debug)]
-pub struct Norm {
-    /// Scale `[d]`.
-    pub gamma: Param<Tensor<1>>,
-    /// Shift `[d]`.
-    pub beta: Param<Tensor<1>>,
-}
+use crate::models::norm::Norm;
 
 /// Attention over units of one layer, and what follows it.
 #[derive(Module, Debug)]
@@ -81,12 +73,8 @@ impl StndtNet {
         let readout = init.linear(n, n, 0.1, 0.0);
         // Every layer is drawn from the same seed: they start as identical copies (published), under identities of their own.
         let layers = (0..config.layers).map(|_| layer(&mut Init::new(seed.wrapping_add(1), device), config)).collect();
-        Self { embed_time, embed_space, positions, layers, ln_out: norm(&init, n), readout }
+        Self { embed_time, embed_space, positions, layers, ln_out: Norm::new(&init, n), readout }
     }
-}
-
-fn norm(init: &Init<'_>, width: usize) -> Norm {
-    Norm { gamma: init.full(1.0, [width]), beta: init.full(0.0, [width]) }
 }
 
 fn layer(init: &mut Init<'_>, config: &StndtConfig) -> Layer {
@@ -96,18 +84,18 @@ fn layer(init: &mut Init<'_>, config: &StndtConfig) -> Layer {
     // T-Fixup, on the temporal branch only (published).
     let fixup = 0.67 * (config.layers as f64).powf(-0.25);
     let space = |init: &mut Init<'_>| Space {
-        ln_space: norm(init, t),
+        ln_space: Norm::new(init, t),
         space_qk: init.linear(t, 2 * t, xavier(t), 0.0),
-        ln_mix: norm(init, n),
-        ln_mixff: norm(init, n),
+        ln_mix: Norm::new(init, n),
+        ln_mixff: Norm::new(init, n),
         mix_in: init.plain_linear(n, hidden),
         mix_out: init.plain_linear(hidden, n),
     };
     Layer {
-        ln_attn: norm(init, n),
+        ln_attn: Norm::new(init, n),
         qkv: init.linear(n, 3 * n, xavier(n), 0.0),
         proj: init.linear(n, n, fixup * plain(n), 0.0),
-        ln_ff: norm(init, n),
+        ln_ff: Norm::new(init, n),
         ff_in: init.linear(n, hidden, fixup * plain(n), plain(n)),
         ff_out: init.linear(hidden, n, fixup * plain(hidden), plain(hidden)),
         space: config.spatial.then(|| space(init)),

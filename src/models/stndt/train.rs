@@ -4,17 +4,15 @@
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor};
 use ndarray::{Array3, ArrayView3};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 
-use super::forward::{Dropout, alike};
-use super::loss::tensor3;
+use super::forward::Dropout;
 use super::{
     AdamW, Batch, ConfigError, Grid, Host, LossTerms, Masking, Moment, Schedule, StndtConfig, StndtNet, Tables, fused_gradients,
     reference_gradients, reference_losses,
 };
 use crate::models::DeviceFailed;
+use crate::models::host::{alike, tensor3};
+use crate::models::init::shuffled;
 use crate::models::params::{self, Plain, PlainDevice};
 
 /// What the learning-rate schedule counts.
@@ -102,11 +100,7 @@ impl Trainer {
 
     /// Indices of the trials of every batch of an epoch: shuffled, all used, the same for the same seed and epoch.
     pub fn batches(&self, trials: usize, epoch: usize) -> Vec<Vec<usize>> {
-        let mut order: Vec<usize> = (0..trials).collect();
-        let mut random = ChaCha8Rng::seed_from_u64(self.options.seed);
-        random.set_stream(u64::MAX - epoch as u64);
-        order.shuffle(&mut random);
-        order.chunks(self.options.batch.max(1)).map(<[usize]>::to_vec).collect()
+        shuffled((0..trials).collect(), self.options.seed, epoch).chunks(self.options.batch.max(1)).map(<[usize]>::to_vec).collect()
     }
 
     /// One step on counts `[B, T, N]` (NaN = not recorded). Returns the losses before it and the gradient's norm before clipping;

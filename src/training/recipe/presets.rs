@@ -1,6 +1,6 @@
 //! The models a user can choose, with the settings they start from.
 
-use super::{GlmRecipe, MaskUnit, ModelRecipe, Recipe, StndtRecipe, Variant};
+use super::{GlmRecipe, MaskUnit, ModelRecipe, NetFormerRecipe, Recipe, StndtRecipe, Variant};
 use crate::recording::{Recording, TrialPlan};
 
 /// A model with the settings it starts from.
@@ -17,7 +17,7 @@ pub struct Preset {
 }
 
 /// Every model, in the order menus show them.
-pub const PRESETS: &[&Preset] = &[&GLM_TRANSFORMER, &STNDT, &NDT];
+pub const PRESETS: &[&Preset] = &[&GLM_TRANSFORMER, &STNDT, &NDT, &NETFORMER, &NETFORMER_COUNTS];
 
 pub(super) const GLM_TRANSFORMER: Preset = Preset {
     key: "glm-transformer",
@@ -48,6 +48,27 @@ pub(super) const NDT: Preset = Preset {
     trials: rates,
 };
 
+pub(super) const NETFORMER: Preset = Preset {
+    key: "netformer",
+    title: "NetFormer",
+    about: "Which unit drives which, moment by moment: attention that is itself the connectivity",
+    model: || ModelRecipe::NetFormer(NetFormerRecipe::default()),
+    trials: bins_of_counts,
+};
+
+pub(super) const NETFORMER_COUNTS: Preset = Preset {
+    key: "netformer-counts",
+    title: "NetFormer on counts",
+    about: "The same on raw spike counts, with log-rates and a Poisson loss",
+    model: || ModelRecipe::NetFormer(NetFormerRecipe::counts()),
+    trials: bins_of_counts,
+};
+
+/// Wide enough for a few spikes, narrow enough to see who was first.
+fn bins_of_counts(plan: &mut TrialPlan) {
+    (plan.bin_s, plan.padding_s, plan.longest_window_s) = (0.01, 0.0, 1.0);
+}
+
 /// Bins of the Neural Latents Benchmark, whole trials, no history.
 fn rates(plan: &mut TrialPlan) {
     (plan.bin_s, plan.padding_s, plan.longest_window_s) = (0.005, 0.0, 1.0);
@@ -75,7 +96,7 @@ impl Preset {
         if let Some(bin_s) = counted {
             plan.bin_s = bin_s;
         }
-        let splits = self.key != GLM_TRANSFORMER.key && recording.is_some_and(file_splits);
+        let splits = [STNDT.key, NDT.key].contains(&self.key) && recording.is_some_and(file_splits);
         recipe.data.split_column = if splits { "split".to_owned() } else { String::new() };
     }
 }

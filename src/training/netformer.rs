@@ -1,0 +1,46 @@
+//! Fitting a NetFormer: activity in bins, split in time, and windows that never leave a stretch of consecutive bins.
+
+pub(super) mod bench;
+mod data;
+mod learner;
+
+use super::recipe::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule};
+use crate::models::netformer::{Activation, Constraint, Loss, NetFormerConfig, Order, Schedule, TrainOptions};
+
+pub(super) use data::ActivityData;
+pub(super) use learner::{NetFormerLearner, TERMS};
+
+/// The network's shapes and switches; `types` are the cell types of the units, for the prior.
+pub(super) fn config(recipe: &NetFormerRecipe, units: usize, types: Vec<usize>) -> NetFormerConfig {
+    let base = NetFormerConfig::new(units, recipe.history, recipe.identity);
+    NetFormerConfig {
+        queries: if recipe.predicted > 0 { recipe.predicted.min(units) } else { units },
+        key_width: if recipe.key_width > 0 { recipe.key_width } else { base.key_width },
+        layer_norm: recipe.layer_norm,
+        scale: recipe.scale,
+        residual: recipe.residual,
+        activation: match recipe.activation {
+            AttentionActivation::None => Activation::None,
+            AttentionActivation::Softmax => Activation::Softmax,
+            AttentionActivation::Sigmoid => Activation::Sigmoid,
+            AttentionActivation::Tanh => Activation::Tanh,
+        },
+        loss: match recipe.fit {
+            Fit::Squared => Loss::SquaredError,
+            Fit::Poisson => Loss::Poisson,
+        },
+        constraint: (recipe.type_prior > 0.0).then_some(Constraint { types, weight: recipe.type_prior }),
+        ..base
+    }
+}
+
+fn options(recipe: &NetFormerRecipe, seed: u64) -> TrainOptions {
+    let schedule = match recipe.schedule {
+        RateSchedule::Constant => Schedule::Constant,
+        RateSchedule::Plateau => Schedule::Plateau { factor: 0.1, patience: 3, threshold: 1e-4 },
+        RateSchedule::Cycle => Schedule::Cycle { steps: 2000 },
+        RateSchedule::Decay => Schedule::Decay { epochs: 100, factor: 0.9 },
+    };
+    let order = if recipe.consecutive { Order::Consecutive } else { Order::Shuffled };
+    TrainOptions { batch: recipe.batch, rate: recipe.rate, schedule, order, seed }
+}

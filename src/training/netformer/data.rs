@@ -1,0 +1,217 @@
+//! Activity of a recording in the order of areas, its parts for training, validation and test, and stretches to look at.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{Array2, Axis};
+
+use crate::analysis::connectivity::UnitActivity;
+use crate::models::netformer::{Data, Standardisation};
+use crate::recording::{AreaRule, Column, Recording, Trials};
+use crate::training::data::DataError;
+use crate::training::{DataRecipe, Fit, NetFormerRecipe, Signal, Standardise};
+
+/// Longest stretch whose mean attention is looked at by itself, bins.
+const STRETCH_BINS: usize = 100;
+/// Column of units that names their type.
+const TYPE_COLUMN: &str = "cell_type";
+
+/// Data of one run.
+#[derive(Debug)]
+pub(in crate::training) struct ActivityData {
+    /// Areas by the recipe's rule.
+    pub(in crate::training) recording: Arc<Recording>,
+    /// Units of the recording, areas one after another.
+    pub(super) units: Vec<usize>,
+    pub(super) areas: Vec<String>,
+    pub(super) area_sizes: Vec<usize>,
+    /// Cell type of every unit, from 0; its area where the recording has no types.
+    pub(super) types: Vec<usize>,
+    /// Activity as it was recorded `[bins, units]`.
+    pub(super) raw: Array2<f64>,
+    /// What the network reads and predicts.
+    pub(super) data: Data,
+    /// Consecutive bins for training, validation and test.
+    pub(in crate::training) train: Vec<Range<usize>>,
+    pub(in crate::training) validation: Vec<Range<usize>>,
+    pub(in crate::training) test: Vec<Range<usize>>,
+    /// Stretches to look at: bins, and the same as trials for views.
+    pub(super) stretches: Vec<Range<usize>>,
+    pub(in crate::training) trials: Trials,
+}
+
+impl ActivityData {
+    /// Prepare.
+    ///
+    /// # Errors
+    /// [`DataError`] says which setting to change.
+    pub(in crate::training) fn new(recording: &Arc<Recording>, recipe: &DataRecipe, model: &NetFormerRecipe) -> Result<Self, DataError> {
+        let recording = match recipe.areas {
+            AreaRule::Recorded => Arc::clone(recording),
+            ref rule => Arc::new(rule.apply(recording)?),
+        };
+        let counted = |recording: &Recording| UnitActivity::counts_of(recording, recipe.trials.bin_s);
+        let activity = match model.signal {
+            Signal::Automatic => UnitActivity::of(&recording, recipe.trials.bin_s),
+            Signal::Counts => counted(&recording),
+        };
+        let activity = activity.map_err(|e| DataError::Model(e.to_string()))?;
+        if model.fit == Fit::Poisson && activity.values.iter().any(|&v| v < 0.0) {
+            let text = "the Poisson loss is for counts, but the activity has values below 0; take the squared loss";
+            return Err(DataError::Model(text.to_owned()));
+        }
+        let (units, areas, area_sizes) = order(&recording, &activity, recipe.min_rate_hz, model.predicted);
+        if units.is_empty() {
+            return Err(DataError::AllSilent { min_rate_hz: recipe.min_rate_hz });
+        }
+        let raw = activity.values.select(Axis(1), &units);
+        let [train, validation, test] = parts(&activity.runs, recipe.split.train, recipe.split.validation);
+        let needed = model.history + 1;
+        if [&train, &validation, &test].iter().any(|part| part.iter().all(|run| run.len() < needed)) {
+            let longest = activity.runs.iter().map(Range::len).max().unwrap_or(0);
+            let text = format!(
+                "no stretch of consecutive bins is long enough in every part of the recording: {} bins of history need {needed} bins, and \
+                 the longest stretch, before it is split in time, has {longest}; shorten the history or take narrower bins",
+                model.history
+            );
+            return Err(DataError::Model(text));
+        }
+        let mut inputs = raw.mapv(|v| v as f32);
+        match model.standardise {
+            Standardise::None => {}
+            Standardise::Unit => Standardisation::per_column(inputs.view(), &train).apply(&mut inputs),
+            Standardise::All => Standardisation::global(inputs.view(), &train).apply(&mut inputs),
+        }
+        // Log-rates predict counts; everything else predicts what it reads.
+        let targets = (model.fit == Fit::Poisson).then(|| raw.mapv(|v| v as f32));
+        let data = Data::new(inputs, targets).map_err(|e| DataError::Model(e.to_string()))?;
+        let (stretches, trials) = stretches(&recording, &activity, model.history);
+        let types = types(&recording, &units);
+        Ok(Self { recording, units, areas, area_sizes, types, raw, data, train, validation, test, stretches, trials })
+    }
+
+    pub(super) fn bin_s(&self) -> f64 {
+        self.trials.bin_s
+    }
+
+    /// Windows whose predicted bin lies in `bins`; their history may begin before, inside the same run.
+    pub(super) fn windows_into(&self, bins: &Range<usize>, history: usize) -> Vec<usize> {
+        (bins.start.saturating_sub(history)..bins.end.saturating_sub(history)).collect()
+    }
+
+    /// Trials of the last parts, to be kept with a run.
+    pub(in crate::training) fn last_trials(&self) -> Vec<usize> {
+        let first = self.test.first().map_or(usize::MAX, |run| run.start);
+        (0..self.stretches.len()).filter(|&at| self.stretches.get(at).is_some_and(|s| s.start >= first)).take(4).collect()
+    }
+}
+
+/// Units in the order of areas; when only the first units are predicted the order of the recording stays, as one group.
+fn order(recording: &Recording, activity: &UnitActivity, min_rate_hz: f64, predicted: usize) -> (Vec<usize>, Vec<String>, Vec<usize>) {
+    let seconds = activity.samples().bins() as f64 * activity.bin_s;
+    let loud = |unit: usize| !activity.counts || activity.values.column(unit).sum() >= min_rate_hz * seconds;
+    let kept: Vec<usize> = (0..recording.n_units()).filter(|&unit| loud(unit)).collect();
+    if predicted > 0 {
+        let name = recording.areas.first().cloned().unwrap_or_default();
+        return (kept.clone(), vec![name], vec![kept.len()]);
+    }
+    let (mut units, mut areas, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+    for (area, name) in recording.areas.iter().enumerate() {
+        let members: Vec<usize> = kept.iter().copied().filter(|&unit| recording.units.area.get(unit) == Some(&area)).collect();
+        if !members.is_empty() {
+            areas.push(name.clone());
+            sizes.push(members.len());
+            units.extend(members);
+        }
+    }
+    (units, areas, sizes)
+}
+
+/// Runs cut in time: the first share for training, the next for validation, the rest for test.
+fn parts(runs: &[Range<usize>], train: f64, validation: f64) -> [Vec<Range<usize>>; 3] {
+    let total: usize = runs.iter().map(Range::len).sum();
+    let edge = |share: f64| (total as f64 * share).round() as usize;
+    let edges = [edge(train), edge(train + validation), total];
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    let mut before = 0;
+    for run in runs {
+        let (mut from, mut place) = (run.start, before);
+        for (part, &edge) in parts.iter_mut().zip(&edges) {
+            let end = from + edge.saturating_sub(place).min(run.end - from);
+            if end > from {
+                part.push(from..end);
+                (place, from) = (place + end - from, end);
+            }
+        }
+        before += run.len();
+    }
+    parts
+}
+
+/// Pieces of the runs, without the bins that have no history, as bins and as trials.
+fn stretches(recording: &Recording, activity: &UnitActivity, history: usize) -> (Vec<Range<usize>>, Trials) {
+    let bins = activity.runs.iter().map(|run| run.len().saturating_sub(history)).max().unwrap_or(0).clamp(1, STRETCH_BINS);
+    let (mut stretches, mut starts) = (Vec::new(), Vec::new());
+    for (number, run) in activity.runs.iter().enumerate() {
+        let begin = begin_s(recording, activity, number, run);
+        let mut from = run.start + history;
+        while from + bins <= run.end {
+            stretches.push(from..from + bins);
+            starts.push(begin + (from - run.start) as f64 * activity.bin_s);
+            from += bins;
+        }
+    }
+    let what = if activity.counts { "spike counts" } else { "continuous activity" };
+    let trials = Trials {
+        rows: (0..starts.len()).collect(),
+        conditions: vec![String::new(); starts.len()],
+        bins,
+        pad_bins: 0,
+        bin_s: activity.bin_s,
+        table: None,
+        description: format!("{what} in bins of {} ms, looked at in stretches of {bins} bins", activity.bin_s * 1e3),
+        dropped: Vec::new(),
+        starts,
+    };
+    (stretches, trials)
+}
+
+/// Time at which a run of bins begins.
+fn begin_s(recording: &Recording, activity: &UnitActivity, number: usize, run: &Range<usize>) -> f64 {
+    match (&recording.activity, activity.counts) {
+        (Some(continuous), false) => continuous.start_s + run.start as f64 * continuous.bin_s,
+        _ => {
+            let first = recording.spikes.time_range().map_or(0.0, |(first, _)| first);
+            recording.observed.get(number).map_or(first, |(from, _)| *from)
+        }
+    }
+}
+
+fn types(recording: &Recording, units: &[usize]) -> Vec<usize> {
+    let column = recording.units.columns.iter().find(|c| c.name == TYPE_COLUMN).map(|c| &c.values);
+    let Some(Column::Text(names)) = column else {
+        return units.iter().map(|&unit| recording.units.area.get(unit).copied().unwrap_or_default()).collect();
+    };
+    let mut known: Vec<&String> = Vec::new();
+    let of = |unit: &usize| {
+        let Some(name) = names.get(*unit) else { return 0 };
+        known.iter().position(|k| *k == name).unwrap_or_else(|| {
+            known.push(name);
+            known.len() - 1
+        })
+    };
+    units.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_cut_in_time() {
+        let [train, validation, test] = parts(&[0..60, 60..100], 0.5, 0.2);
+        assert_eq!((train, validation, test), (vec![0..50], vec![50..60, 60..70], vec![70..100]));
+        let [train, validation, test] = parts(std::slice::from_ref(&(10..20)), 0.8, 0.1);
+        assert_eq!((train, validation, test), (vec![10..18], vec![18..19], vec![19..20]));
+    }
+}

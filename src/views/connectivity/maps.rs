@@ -1,0 +1,140 @@
+//! The matrices as they are drawn: squares without diagonal, of units or of areas.
+
+use ndarray::Array2;
+
+use crate::render::heatmap::Heatmap;
+use crate::training::NetFormerSnapshot;
+
+/// Which matrix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Attention,
+    Truth,
+    LagOne,
+}
+
+impl Kind {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Attention => "NetFormer",
+            Self::Truth => "Truth",
+            Self::LagOne => "Cross-correlation",
+        }
+    }
+
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Attention => "Attention: what a sender's activity adds to the prediction of the receiver's next bin",
+            Self::Truth => "Weights of the simulation",
+            Self::LagOne => "Correlation of the receiver with the sender one bin before, over the training bins",
+        }
+    }
+
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Truth => "weight",
+            Self::LagOne => "correlation",
+        }
+    }
+}
+
+/// What a panel was made of: snapshot, place in memory (another run), stretch, by area.
+pub type Key = (u64, usize, Option<usize>, bool);
+
+/// A matrix and its picture, kept until something else is to be drawn.
+#[derive(Default)]
+pub struct Panel {
+    key: Option<(Kind, Key)>,
+    /// Grows with every matrix.
+    pub version: u64,
+    /// Square; NaN where nothing is estimated.
+    pub values: Array2<f32>,
+    /// End of the colours: few values are larger.
+    pub limit: f32,
+    pub picture: Heatmap,
+}
+
+impl Panel {
+    pub fn update(&mut self, kind: Kind, key: Key, own: &NetFormerSnapshot, stretch: Option<&Array2<f32>>, area_sizes: &[usize]) {
+        if self.key == Some((kind, key)) {
+            return;
+        }
+        let source = match kind {
+            Kind::Attention => stretch.unwrap_or(&own.attention),
+            Kind::Truth => own.truth.as_ref().unwrap_or(&own.lag_one),
+            Kind::LagOne => &own.lag_one,
+        };
+        let square = square(source);
+        self.values = if key.3 { by_area(&square, area_sizes) } else { square };
+        self.limit = limit(&self.values);
+        self.key = Some((kind, key));
+        self.version += 1;
+    }
+}
+
+/// Rows of predicted units made a square of all units, without the diagonal.
+fn square(matrix: &Array2<f32>) -> Array2<f32> {
+    let n = matrix.ncols();
+    Array2::from_shape_fn((n, n), |(row, column)| match row == column {
+        true => f32::NAN,
+        false => matrix.get((row, column)).copied().unwrap_or(f32::NAN),
+    })
+}
+
+/// Means over the pairs of units of every pair of areas, without missing ones.
+fn by_area(square: &Array2<f32>, sizes: &[usize]) -> Array2<f32> {
+    let of: Vec<usize> = sizes.iter().enumerate().flat_map(|(area, n)| std::iter::repeat_n(area, *n)).collect();
+    let mut sums = Array2::<(f64, usize)>::from_elem((sizes.len(), sizes.len()), (0.0, 0));
+    for ((row, column), value) in square.indexed_iter().filter(|(_, v)| !v.is_nan()) {
+        if let (Some(&to), Some(&from)) = (of.get(row), of.get(column)) {
+            let (sum, n) = sums[[to, from]];
+            sums[[to, from]] = (sum + f64::from(*value), n + 1);
+        }
+    }
+    sums.mapv(|(sum, n)| if n > 0 { (sum / n as f64) as f32 } else { f32::NAN })
+}
+
+/// A magnitude that one in two hundred values exceeds.
+fn limit(values: &Array2<f32>) -> f32 {
+    let mut sorted: Vec<f32> = values.iter().filter(|v| v.is_finite()).map(|v| v.abs()).collect();
+    if sorted.is_empty() {
+        return 1.0;
+    }
+    let place = (sorted.len() - 1) * 199 / 200;
+    let (_, limit, _) = sorted.select_nth_unstable_by(place, f32::total_cmp);
+    if *limit > 0.0 { *limit } else { 1.0 }
+}
+
+/// The strongest connections in words.
+pub fn summary(kind: Kind, values: &Array2<f32>, name: &dyn Fn(usize) -> String) -> String {
+    let mut entries: Vec<((usize, usize), f32)> = values.indexed_iter().filter(|(_, v)| v.is_finite()).map(|(at, v)| (at, *v)).collect();
+    entries.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let strongest: Vec<String> =
+        entries.iter().take(3).map(|((to, from), value)| format!("{} to {} {value:.3}", name(*from), name(*to))).collect();
+    format!("{}, {} receiving by {} sending, strongest: {}", kind.title(), values.nrows(), values.ncols(), strongest.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::array;
+
+    #[test]
+    fn the_diagonal_and_rows_without_a_prediction_are_missing() {
+        let square = square(&array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+        assert!(square[[0, 0]].is_nan() && square[[1, 1]].is_nan() && square.row(2).iter().all(|v| v.is_nan()));
+        assert_eq!((square[[0, 2]], square[[1, 0]]), (3.0, 4.0));
+        let areas = by_area(&square, &[2, 1]);
+        assert_eq!((areas[[0, 0]], areas[[0, 1]]), (3.0, 4.5));
+        assert!(areas[[1, 0]].is_nan() && areas[[1, 1]].is_nan());
+    }
+
+    #[test]
+    fn words_name_the_strongest() {
+        let text = summary(Kind::Truth, &array![[f32::NAN, -2.0], [0.5, f32::NAN]], &|k| format!("u{k}"));
+        assert_eq!(text, "Truth, 2 receiving by 2 sending, strongest: u1 to u0 -2.000, u0 to u1 0.500");
+        assert_eq!((limit(&Array2::from_elem((0, 0), 0.0)), limit(&Array2::zeros((2, 2)))), (1.0, 1.0));
+    }
+}

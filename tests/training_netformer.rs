@@ -1,0 +1,98 @@
+//! A NetFormer in the background: it finds the connections of systems whose truth is known, shows them beside the
+//! cross-correlation, is kept and read again, and nobody who watches changes the numbers.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use spikescope::recording::Recording;
+use spikescope::runs;
+use spikescope::simulate;
+use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, Recipe, Snapshot, StartOptions, TrainingHandle};
+
+fn recipe(preset: &str, recording: &Recording, changes: &[(&str, &str)]) -> Recipe {
+    let mut recipe = Recipe { device: DeviceChoice::Cpu, seed: 4, ..Recipe::default() };
+    PRESETS.iter().find(|p| p.key == preset).unwrap().choose(&mut recipe, Some(recording));
+    for (path, value) in changes {
+        recipe.set(path, value).unwrap();
+    }
+    recipe
+}
+
+fn run(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions) -> (Arc<Finished>, Arc<Snapshot>) {
+    let watched = options.watched;
+    let handle = TrainingHandle::start(Arc::clone(recording), recipe, options).unwrap();
+    while !handle.is_over() {
+        if watched {
+            handle.look(&[0, 3]);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let snapshot = handle.snapshot();
+    match &handle.wait().phase {
+        Phase::Finished(finished) => (Arc::clone(finished), snapshot.unwrap()),
+        other => unreachable!("expected a finished run, found {other:?}"),
+    }
+}
+
+/// The published settings of the linear toy system, for fewer epochs.
+const TOY: [(&str, &str); 9] = [
+    ("model.history", "1"),
+    ("model.identity", "5"),
+    ("model.key_width", "5"),
+    ("model.layer_norm", "false"),
+    ("model.scale", "false"),
+    ("model.rate", "0.01"),
+    ("model.schedule", "constant"),
+    ("model.batch", "80"),
+    ("model.standardise", "none"),
+];
+
+#[test]
+fn the_connections_of_a_toy_system_are_found_shown_and_kept() {
+    let recording = Arc::new(simulate::by_name("toy", &[("steps", "1200"), ("seed", "1")]).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("run");
+    let changes = [&TOY[..], &[("model.max_epochs", "60"), ("model.patience_epochs", "0")]].concat();
+    let recipe = recipe("netformer", &recording, &changes);
+    let options = StartOptions { run: Some(target.clone()), watched: true, ..StartOptions::default() };
+    let (watched, snapshot) = run(&recording, recipe.clone(), options);
+    let (alone, _) = run(&recording, recipe, StartOptions::default());
+    for key in ["test_loss", "pearson", "prediction_r2"] {
+        assert_eq!(watched.summary[key], alone.summary[key], "{key}");
+    }
+    let number = |key: &str| watched.summary[key].as_f64().unwrap_or_else(|| unreachable!("{key} is missing in {}", watched.summary));
+    assert!(number("pearson") > 0.98 && number("prediction_r2") > 0.9, "{}", watched.summary);
+    assert!(number("test_loss") < 0.1 * number("flat_loss") && number("lag1_pearson").is_finite());
+    assert_eq!(
+        watched.summary["bins"]["train"].as_u64().unwrap(),
+        (recording.activity.as_ref().unwrap().bins() as f64 * 0.7).round() as u64
+    );
+
+    let own = snapshot.netformer().unwrap();
+    let units = recording.n_units();
+    assert_eq!((own.attention.dim(), own.lag_one.dim(), own.r2.len()), ((units, units), (units, units), units));
+    assert_eq!((own.truth.as_ref().unwrap().dim(), own.stretches.len()), ((units, units), snapshot.trials.len()));
+    assert!(own.scores.last().unwrap().pearson > own.scores[0].pearson && own.static_share > 0.5);
+    assert_eq!(runs::load(&target).unwrap().snapshot.unwrap(), *snapshot);
+}
+
+#[test]
+fn spike_counts_are_predicted_by_log_rates_and_bad_settings_are_told() {
+    let settings = [("trials", "40"), ("areas", "6x5"), ("units_per_edge", "4"), ("seed", "3")];
+    let recording = Arc::new(simulate::by_name("glm", &settings).unwrap());
+    let short = [("model.history", "3"), ("model.max_epochs", "2")];
+    let (finished, snapshot) = run(&recording, recipe("netformer-counts", &recording, &short), StartOptions::default());
+    assert!(finished.summary["test_loss"].as_f64().unwrap().is_finite());
+    assert_eq!((snapshot.areas.len(), snapshot.area_sizes.clone()), (2, vec![6, 5]));
+    assert!(snapshot.netformer().unwrap().truth.is_none(), "edges between areas are no weights between units");
+    let refused = |preset: &str, changes: &[(&str, &str)]| {
+        let handle = TrainingHandle::start(Arc::clone(&recording), recipe(preset, &recording, changes), StartOptions::default()).unwrap();
+        match &handle.wait().phase {
+            Phase::Failed(why) => why.clone(),
+            other => unreachable!("expected a failed run, found {other:?}"),
+        }
+    };
+    assert!(refused("netformer", &[("model.history", "5000")]).contains("shorten the history"));
+    assert!(refused("netformer", &[("data.min_rate_hz", "5000")]).contains("5000 Hz"));
+}

@@ -1,6 +1,6 @@
 //! Attention between time bins, with the band of bins that each one may draw on.
 
-use eframe::egui::{self, Align2, FontId, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{self, Align2, FontId, Rect, Sense, Shape, Stroke, Ui, UiBuilder, pos2, vec2};
 
 use super::super::widgets;
 use super::Map;
@@ -48,13 +48,16 @@ pub fn show(ui: &mut Ui, picture: &mut Heatmap, map: &Map, snapshot: &Snapshot, 
         // Cells of one diagonal: the line through their corners.
         [pos2(rect.left() + at(shift), rect.top()), pos2(rect.left() + at(shift + n as f64), rect.bottom())]
     };
+    // Lines lie on the dark end of the colour map in both themes.
+    let ink = tokens.text_on(tokens.sequential(0.0));
     for shift in [stndt.context.0.map(|b| -(b as f64)), stndt.context.1.map(|b| b as f64 + 1.0)].into_iter().flatten() {
-        inside.painter().line_segment(edge(shift), Stroke::new(1.6, tokens.accent));
+        inside.painter().line_segment(edge(shift), Stroke::new(1.6, ink));
     }
     if stndt.observed_bins < n {
         let hidden = at(stndt.observed_bins as f64);
-        inside.painter().vline(rect.left() + hidden, rect.y_range(), Stroke::new(1.2, tokens.warning));
-        inside.painter().hline(rect.x_range(), rect.top() + hidden, Stroke::new(1.2, tokens.warning));
+        let (x, y, thin) = (rect.left() + hidden, rect.top() + hidden, Stroke::new(1.0, ink));
+        inside.painter().extend(Shape::dashed_line(&[pos2(x, rect.top()), pos2(x, rect.bottom())], thin, 4.0, 4.0));
+        inside.painter().extend(Shape::dashed_line(&[pos2(rect.left(), y), pos2(rect.right(), y)], thin, 4.0, 4.0));
     }
     ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, tokens.line), egui::StrokeKind::Outside);
     let ms = n as f64 * snapshot.bin_s * 1e3;

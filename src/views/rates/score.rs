@@ -180,6 +180,6 @@ mod tests {
         };
         let texts: Vec<String> = words(&snapshot, Score::HeldOut).into_iter().map(|(t, _)| t).collect();
         assert_eq!(texts, ["co-bps 0.25 bits/spike", "smoothing 0.2", "true rates 0.7", "R² of true rates 0.8"]);
-        assert!(range(&snapshot, Score::HeldOut).1 >= 0.7);
+        assert!(range(&snapshot, Score::HeldOut).1 > 0.69);
     }
 }

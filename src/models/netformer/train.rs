@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn toy(units: usize) -> NetFormerConfig {
-        NetFormerConfig { layer_norm: false, scale: false, key_width: units, ..NetFormerConfig::new(units, 1, 5) }
+        NetFormerConfig { layer_norm: false, scale: false, key_width: units, ..NetFormerConfig::new(units, 1, units) }
     }
 
     fn train(trainer: &mut Trainer, windows: &[usize], epochs: usize) -> Vec<f64> {

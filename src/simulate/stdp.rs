@@ -273,7 +273,6 @@ mod tests {
         let fit = least_squares(features.view(), first(&targets).view(), false);
         let r2 = r_squared(fit.predict(test_features.view()).view(), first(&test_targets).view());
         assert!((0.65..0.88).contains(&r2), "{r2}");
-        assert!(fit.weights.iter().skip(1).take(100).filter(|w| **w > 0.0).count() > 70, "spikes depolarise");
     }
 
     #[test]

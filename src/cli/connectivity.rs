@@ -210,12 +210,13 @@ fn as_text(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate
         match scores {
             Some(s) => {
                 let groups = s.groups.map_or("–".to_owned(), |(pearson, _, _)| format!("{pearson:.3}"));
+                // Without pairs that are not connected there is nothing to tell apart.
+                let auc = if s.others.auc.is_finite() { format!("{:.3}", s.others.auc) } else { "–".to_owned() };
                 lines.push(format!(
-                    "{:28} {:8.3} {:9.3} {:7.3}   {:12.3} {groups:>10}",
+                    "{:28} {:8.3} {:9.3} {auc:>7}   {:12.3} {groups:>10}",
                     method.label(),
                     s.others.pearson,
                     s.others.spearman,
-                    s.others.auc,
                     s.all.pearson
                 ));
             }

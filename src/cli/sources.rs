@@ -117,7 +117,7 @@ pub(super) fn demo() -> anyhow::Result<Recording> {
 pub(super) fn simulators() -> String {
     let mut text = String::from("Simulators:\n");
     for listing in simulate::list() {
-        text.push_str(&format!("  {:8} {}\n", listing.name, listing.description));
+        text.push_str(&format!("  {:12} {}\n", listing.name, listing.description));
     }
     text.push_str("\nSettings for --set:\n");
     // All simulators share most settings: each is told once.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::{FormatError, OpenOptions};
-use crate::recording::{Choice, NoteKind, Recording};
+use crate::recording::{Activity, Choice, NoteKind, Recording};
 
 /// Key under which the stretch is among the choices of an import.
 pub const TIME_RANGE: &str = "time_range";
@@ -55,19 +55,21 @@ pub(super) fn wanted(path: &Path, options: &OpenOptions) -> Result<Option<TimeRa
 pub(super) fn cut(path: &Path, recording: Recording, range: TimeRange) -> Result<Recording, FormatError> {
     let whole = recording.time_range();
     let mut cut = recording.between(range.from, range.to).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
-    let Some((first, last)) = whole.filter(|_| cut.spikes.n_spikes() > 0) else {
+    let bins = |r: &Recording| r.activity.as_ref().map_or(0, Activity::bins);
+    let Some((first, last)) = whole.filter(|_| cut.spikes.n_spikes() > 0 || bins(&cut) > 0) else {
         let runs = whole.map_or_else(|| "it has none at all".to_owned(), |(a, b)| format!("they run from {a:.3} to {b:.3} s"));
         return Err(FormatError::TimeRange { path: path.to_owned(), problem: format!("no spikes in {range} s, {runs}") });
     };
     let (kept, all) = (cut.spikes.n_spikes(), recording.spikes.n_spikes());
-    cut.report.add(NoteKind::Chosen, TIME_RANGE, format!("only {range} s was loaded: {kept} of {all} spikes"));
+    let continuous = if bins(&recording) > 0 { format!(", {} of {} bins", bins(&cut), bins(&recording)) } else { String::new() };
+    cut.report.add(NoteKind::Chosen, TIME_RANGE, format!("only {range} s was loaded: {kept} of {all} spikes{continuous}"));
     cut.report.offer(Choice {
         key: TIME_RANGE.to_owned(),
         label: "Time range".to_owned(),
         value: range.to_string(),
         options: Vec::new(),
         unit: "s".to_owned(),
-        why: format!("the file has spikes from {first:.3} to {last:.3} s"),
+        why: format!("the file has {} from {first:.3} to {last:.3} s", if all > 0 { "spikes" } else { "continuous activity" }),
         assumed: false,
     });
     Ok(cut)

@@ -1,6 +1,6 @@
 //! The baselines by name, each with what it does to activity first: what the command line and the window offer.
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, Slice};
 
 use super::{Nonlinearity, Samples, SingleMatrix, UnitActivity, autoregression, covariance, lag_one, mutual_information, transfer_entropy};
 
@@ -75,7 +75,8 @@ impl Method {
         }
     }
 
-    /// The matrix `[receiving, sending]`. Continuous activity is taken as it is. Spike counts, whose size says more about a unit's
+    /// The matrix `[receiving, sending]`. Continuous activity is taken as it is, and least squares accounts for inputs from outside
+    /// where the recording has them. Spike counts, whose size says more about a unit's
     /// rate than about its inputs, are standardised for least squares and tanh and divided by their standard deviation for exp.
     /// `levels` is for the two entropies. `goes_on` is asked from time to time by methods that take long.
     pub fn estimate(self, activity: &UnitActivity, levels: usize, goes_on: &dyn Fn() -> bool) -> Array2<f64> {
@@ -90,7 +91,10 @@ impl Method {
             Self::MutualInformation => mutual_information(&samples, levels),
             Self::LeastSquares => match standard(true) {
                 Some(values) => autoregression(&Samples::new(values.view(), activity.runs.clone()), None, true).weights,
-                None => autoregression(&samples, None, false).weights,
+                None => {
+                    let weights = autoregression(&samples, activity.inputs.as_ref().map(|inputs| inputs.view()), false).weights;
+                    weights.slice_axis_move(Axis(1), Slice::from(..samples.units()))
+                }
             },
             Self::Tanh | Self::Exp => {
                 let (function, centred) = if self == Self::Tanh { (Nonlinearity::Tanh, true) } else { (Nonlinearity::Exp, false) };

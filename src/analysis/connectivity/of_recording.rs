@@ -5,18 +5,23 @@ use std::ops::Range;
 use ndarray::{ArcArray2, Array2};
 
 use super::Samples;
-use crate::recording::Recording;
+use crate::recording::{Activity, Recording};
 
 /// Largest number of values (bins times units) that is laid out; 2 GB.
 const MOST_VALUES: usize = 250_000_000;
 /// A spike this share of a bin before an edge is on the edge.
 const EDGE_SLACK: f64 = 1e-6;
+/// Time series whose name begins so drive the units from outside.
+const INPUT: &str = "input ";
 
 /// Activity of all units in bins. Bins follow each other inside a stretch only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitActivity {
     /// `[bins, units]`: spikes per bin, or the continuous activity in its own unit.
     pub values: ArcArray2<f64>,
+    /// What drives the units from outside in every bin, `[bins, inputs]`: the time series of the recording whose names begin with
+    /// `input `. Only beside continuous activity.
+    pub inputs: Option<Array2<f64>>,
     /// Stretches of consecutive bins (the recording's observed stretches), ascending.
     pub runs: Vec<Range<usize>>,
     /// Bin width in seconds.
@@ -61,7 +66,13 @@ impl UnitActivity {
             Some(activity) => {
                 let runs: Vec<_> = recording.observed.iter().map(|&(from, to)| activity.bins_between(from, to)).collect();
                 let runs = if runs.is_empty() { std::iter::once(0..activity.bins()).collect() } else { runs };
-                Ok(Self { values: activity.values.clone(), runs, bin_s: activity.bin_s, counts: false })
+                Ok(Self {
+                    values: activity.values.clone(),
+                    inputs: inputs(recording, activity),
+                    runs,
+                    bin_s: activity.bin_s,
+                    counts: false,
+                })
             }
         }
     }
@@ -102,7 +113,7 @@ impl UnitActivity {
             runs.push(begin..begin + length);
             begin += length;
         }
-        Ok(Self { values: values.into_shared(), runs, bin_s, counts: true })
+        Ok(Self { values: values.into_shared(), inputs: None, runs, bin_s, counts: true })
     }
 
     /// For the functions of this module.
@@ -111,11 +122,23 @@ impl UnitActivity {
     }
 }
 
+/// The last sample of every input that is not later than the bin's start, or its first.
+fn inputs(recording: &Recording, activity: &Activity) -> Option<Array2<f64>> {
+    let series: Vec<_> = recording.covariates.iter().filter(|c| c.name.starts_with(INPUT) && !c.values.is_empty()).collect();
+    let slack = EDGE_SLACK * activity.bin_s;
+    let table = Array2::from_shape_fn((activity.bins(), series.len()), |(bin, k)| {
+        let time = activity.start_s + bin as f64 * activity.bin_s + slack;
+        let at = series.get(k).map_or(0, |c| c.times.partition_point(|&t| t <= time).saturating_sub(1));
+        series.get(k).and_then(|c| c.values.get(at)).copied().unwrap_or(0.0)
+    });
+    (!series.is_empty()).then_some(table)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::recording::{Activity, RecordingParts, Source, SpikeTrains};
+    use crate::recording::{Covariate, RecordingParts, Source, SpikeTrains};
 
     fn parts() -> RecordingParts {
         RecordingParts {
@@ -149,6 +172,11 @@ mod tests {
         let with = recording(RecordingParts { activity: Some(activity), observed: vec![(1.0, 1.4), (1.4, 1.8)], ..parts() });
         let own = UnitActivity::of(&with, 5.0).unwrap();
         assert_eq!((own.values, own.runs, own.bin_s, own.counts), (values, vec![0..4, 4..8], 0.1, false));
+        assert_eq!(own.inputs, None);
+        let series = |name: &str, times: Vec<f64>| Covariate { name: name.into(), unit: String::new(), values: times.clone(), times };
+        let covariates = vec![series("speed", vec![1.0]), series("input light", vec![1.1, 1.2, 1.45])];
+        let driven = UnitActivity::of(&Recording { covariates, ..with }, 5.0).unwrap().inputs.unwrap();
+        assert_eq!(driven.column(0).to_vec(), [1.1, 1.1, 1.2, 1.2, 1.2, 1.45, 1.45, 1.45]);
     }
 
     #[test]

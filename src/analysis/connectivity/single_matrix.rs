@@ -4,7 +4,6 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, Uniform};
 
 use super::{Samples, product};
 use crate::analysis::adam::Adam;
@@ -54,7 +53,7 @@ pub struct SingleMatrix {
     pub rate: f64,
     /// Share of the bins, at the end, that is held out for validation.
     pub validation: f64,
-    /// Seed of the first weights and of the order of bins.
+    /// Seed of the order of bins; weights begin at 0, so that a unit that never changes sends nothing.
     pub seed: u64,
 }
 
@@ -87,12 +86,11 @@ impl SingleMatrix {
         let part = |values: &ArrayView2<'_, f64>| values.slice_axis(Axis(0), Slice::from(held_out.clone())).to_owned();
         let (test_before, test_now) = (part(&before.view()), part(&now.view()));
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let bound = 1.0 / (units.max(1) as f64).sqrt();
-        let weights = match Uniform::new_inclusive(-bound, bound) {
-            Ok(range) => Array2::from_shape_fn((units, units), |_| range.sample(&mut random)),
-            Err(_) => Array2::zeros((units, units)),
+        let mut model = Model {
+            function: self.nonlinearity,
+            weights: Adam::new(Array2::zeros((units, units))),
+            bias: Adam::new(Array2::zeros((1, units))),
         };
-        let mut model = Model { function: self.nonlinearity, weights: Adam::new(weights), bias: Adam::new(Array2::zeros((1, units))) };
         let error =
             |model: &Model| if test_now.is_empty() { f64::NAN } else { mean_square((model.predict(&test_before) - &test_now).view()) };
         let keep = |model: &Model, validation_error, epochs| SingleMatrixFit {
@@ -111,12 +109,18 @@ impl SingleMatrix {
             for rows in order.chunks(self.batch.max(1)) {
                 model.step(&before.select(Axis(0), rows), &now.select(Axis(0), rows), self.rate);
             }
-            let now = error(&model);
+            let reached = error(&model);
             // Without held-out bins the last epoch is the best known.
-            if now < best.validation_error || !best.validation_error.is_finite() {
-                best = keep(&model, now, epoch);
+            if reached < best.validation_error || !best.validation_error.is_finite() {
+                best = keep(&model, reached, epoch);
             } else if epoch - best.epochs >= self.patience {
                 break;
+            }
+        }
+        // A unit that never changes is driven by nobody, however its constant was reached.
+        for (mut row, own) in best.weights.rows_mut().into_iter().zip(now.columns()) {
+            if own.iter().all(|v| Some(v) == own.first()) {
+                row.fill(0.0);
             }
         }
         best
@@ -161,7 +165,7 @@ fn mean_square(values: ArrayView2<'_, f64>) -> f64 {
 mod tests {
     use super::*;
     use crate::analysis::connectivity::pearson;
-    use rand_distr::StandardNormal;
+    use rand_distr::{Distribution, StandardNormal};
 
     /// A network of the model's own kind, driven by noise.
     fn network(function: Nonlinearity, bins: usize, gain: f64) -> (Array2<f64>, Array2<f64>) {

@@ -164,7 +164,8 @@ mod tests {
         // Undone of tanh, the state is linear in the state before it and in the inputs: least squares finds the weights exactly.
         let samples = activity.samples();
         let (before, now) = samples.pairs(1);
-        let inputs = Array2::from_shape_fn((660, 3), |(bin, k)| recording.covariates[k].values[bin]);
+        let inputs = activity.inputs.clone().unwrap();
+        assert_eq!(inputs.column(1).to_vec(), recording.covariates[1].values);
         let arriving = crate::analysis::connectivity::Samples::new(inputs.view(), activity.runs.clone());
         let features = ndarray::concatenate(Axis(1), &[before.view(), arriving.pairs(1).1.view()]).unwrap();
         let drive = now.mapv(|h| ((1.0 + h) / (1.0 - h)).ln() / 2.0);

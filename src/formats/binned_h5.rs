@@ -16,7 +16,8 @@ use super::guard::Hdf5;
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, TrueRates, Truth};
 
-pub use self::write::{BinnedKind, BinnedLayout, save_binned};
+pub(super) use self::write::writes;
+pub use self::write::{BinnedKind, BinnedLayout, HeldOut, binned_beforehand, save_binned};
 
 /// Prefixes of datasets and what their trials are called in the column `split`.
 const SPLITS: [(&str, &str); 5] = [("train", "train"), ("valid", "valid"), ("val", "valid"), ("test", "test"), ("eval", "eval")];

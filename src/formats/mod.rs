@@ -34,9 +34,9 @@ use std::path::Path;
 
 use crate::recording::{Recording, RecordingParts, Source};
 
-pub use binned_h5::{BinnedKind, BinnedLayout, save_binned};
+pub use binned_h5::{BinnedKind, BinnedLayout, HeldOut, binned_beforehand, save_binned};
 pub use error::FormatError;
-pub use save::{WRITES, save};
+pub use save::{WRITES, beforehand, counts_to, save, save_with};
 pub use shape::shape;
 pub use text::preview::{TextEffect, TextPreview, preview, preview_with, shape_key};
 pub use time_range::{TIME_RANGE, TimeRange};
@@ -133,7 +133,7 @@ const TABLE: &[Format] = &[
     Format { known: Known { name: "MATLAB", extensions: &["mat"], writes: false }, sniff: mat::is_mat, read: mat::read },
     Format { known: Known { name: "SONATA spikes", extensions: &[], writes: false }, sniff: sonata::sniff, read: sonata::read },
     Format {
-        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: false },
+        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: true },
         sniff: binned_h5::is_binned,
         read: binned_h5::read,
     },

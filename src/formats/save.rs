@@ -1,28 +1,46 @@
-//! Writing a recording to a file, whole or not at all: a temporary file beside it, fsync, rename.
+//! Writing a recording to a file, whole or not at all (see [`crate::export::write_whole`]).
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
+use super::binned_h5::{self, BinnedLayout};
 use super::{FormatError, npz, nwb_write, text};
+use crate::export::write_whole;
 use crate::recording::{Recording, Source};
 
 /// Endings that can be written, with what the format is and keeps.
 pub const WRITES: &[(&str, &str)] = &[
     ("nwb", "NWB 2.x: spikes, units, areas, interval tables and time series, for other programs"),
     ("npz", "Everything this program knows of the recording, readable with numpy.load"),
+    ("h5", "Counts per bin of every trial, as the Neural Latents Benchmark or LFADS keep them; no spike times"),
     ("csv", "A list of spikes: unit,time_s,area"),
     ("tsv", "A list of spikes, separated by tabs"),
 ];
 
-/// Write `recording` in the format that the extension of `path` names (nwb, npz, csv, tsv). Returns what that format cannot hold,
-/// one sentence each; an NPZ file holds everything.
+/// Whether [`save_with`] writes counts per bin to this path, and so looks at the layout.
+pub fn counts_to(path: &Path) -> bool {
+    path.extension().is_some_and(|e| binned_h5::writes(&e.to_string_lossy().to_lowercase()))
+}
+
+/// [`save_with`] the default layout for counts.
+///
+/// # Errors
+/// See [`save_with`].
+pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
+    save_with(recording, path, &BinnedLayout::default())
+}
+
+/// Write `recording` in the format that the extension of `path` names (nwb, npz, h5, csv, tsv); `layout` is for h5 alone. Returns
+/// what that format cannot hold, one sentence each; an NPZ file holds everything.
 ///
 /// # Errors
 /// [`FormatError::UnknownExtension`] and [`FormatError::NotWritable`]. The old file, if any, is untouched then.
-pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
+pub fn save_with(recording: &Recording, path: &Path, layout: &BinnedLayout) -> Result<Vec<String>, FormatError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let failed = |e: std::io::Error| FormatError::not_writable(path, e);
+    if binned_h5::writes(&extension) {
+        return binned_h5::save_binned(recording, path, layout);
+    }
     if !WRITES.iter().any(|(known, _)| *known == extension) {
         return Err(FormatError::UnknownExtension { path: path.to_owned() });
     }
@@ -34,7 +52,7 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
         told = Recording { report: recording.report.for_a_copy(), ..recording.clone() };
         &told
     };
-    whole(path, |to| match extension.as_str() {
+    write_whole(path, |to| match extension.as_str() {
         "nwb" => {
             nwb_write::write(recording, to).map_err(|problem| FormatError::not_writable(path, problem))?;
             Ok(lost_in_nwb(recording))
@@ -48,40 +66,19 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
     })
 }
 
-/// Let `write` fill a temporary file beside `path`, and put it in the place of `path` when all of it is on disk.
-pub(super) fn whole<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, FormatError>) -> Result<T, FormatError> {
-    let failed = |e: std::io::Error| FormatError::not_writable(path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".spikescope-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-    let result = write(temporary.as_file_mut())?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    readable_like_others(temporary.as_file());
-    temporary.persist(path).map_err(|e| failed(e.error))?;
-    sync_folder(folder);
-    Ok(result)
-}
-
-/// A temporary file is for its owner only; a recording is as readable as any other new file.
-fn readable_like_others(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if let Err(e) = file.set_permissions(std::fs::Permissions::from_mode(0o644)) {
-            tracing::warn!("permissions were not set: {e}");
-        }
+/// What writing would lead to, before anything is written: what the format of that extension cannot hold, one sentence each; for
+/// counts, first what will be written. An unknown extension says nothing.
+///
+/// # Errors
+/// Why nothing could be written.
+pub fn beforehand(recording: &Recording, path: &Path, layout: &BinnedLayout) -> Result<Vec<String>, String> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        h5 if binned_h5::writes(h5) => binned_h5::binned_beforehand(recording, layout),
+        "nwb" => Ok(lost_in_nwb(recording)),
+        "csv" | "tsv" => Ok(lost_in_text(recording)),
+        _ => Ok(Vec::new()),
     }
-    #[cfg(not(unix))]
-    let _ = file;
-}
-
-/// The new name itself survives a power cut only when the folder is synced too; not every system allows it.
-fn sync_folder(folder: &Path) {
-    #[cfg(unix)]
-    if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
-        tracing::debug!("folder was not synced: {e}");
-    }
-    #[cfg(not(unix))]
-    let _ = folder;
 }
 
 fn lost_in_nwb(recording: &Recording) -> Vec<String> {

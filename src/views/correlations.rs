@@ -323,6 +323,7 @@ fn matrix(
     cells: Cells,
 ) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let n = values.nrows().max(1);
     let (gutter, head) = (76.0, 22.0);
     let available = ui.available_size();
@@ -345,8 +346,8 @@ fn matrix(
             widgets::text_in(ui, row, Align2::RIGHT_CENTER, name, 11.5, tokens.text);
             widgets::text_in(ui, column, Align2::CENTER_CENTER, name, 11.5, tokens.text);
         }
-        ui.painter().vline(rect.left() - 4.0, (rect.top() + low)..=(rect.top() + high - 1.0), Stroke::new(3.0, tokens.area(area)));
-        ui.painter().hline((rect.left() + low)..=(rect.left() + high - 1.0), rect.top() - 3.0, Stroke::new(3.0, tokens.area(area)));
+        ui.painter().vline(rect.left() - 4.0, (rect.top() + low)..=(rect.top() + high - 1.0), Stroke::new(3.0, style.area(area)));
+        ui.painter().hline((rect.left() + low)..=(rect.left() + high - 1.0), rect.top() - 3.0, Stroke::new(3.0, style.area(area)));
         if first > 0 {
             ui.painter().hline(rect.x_range(), rect.top() + low, Stroke::new(1.0, tokens.text));
             ui.painter().vline(rect.left() + low, rect.y_range(), Stroke::new(1.0, tokens.text));

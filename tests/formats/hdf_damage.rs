@@ -1,6 +1,6 @@
 //! Damaged MATLAB files and arrays of counts, as in `damage.rs`.
 
-use spikescope::formats::{BinnedKind, BinnedLayout, save_binned};
+use spikescope::formats::{BinnedKind, BinnedLayout, HeldOut, save_binned};
 use spikescope::recording::TrialPlan;
 
 use crate::binned::trials_of_counts;
@@ -35,7 +35,7 @@ fn damaged_counts() {
     let write = |kind, forward_bins| {
         let path = folder.path().join("counts.h5");
         let plan = TrialPlan { bin_s: 0.01, window_s: 0.1, ..TrialPlan::default() };
-        save_binned(&trials_of_counts(), &path, &BinnedLayout { kind, plan, forward_bins }).unwrap();
+        save_binned(&trials_of_counts(), &path, &BinnedLayout { kind, plan, forward_bins, heldout: HeldOut::Column }).unwrap();
         std::fs::read(path).unwrap()
     };
     survive(vec![write(BinnedKind::Benchmark, 3), write(BinnedKind::Lfads, 0)], "h5", 6);

@@ -96,7 +96,8 @@ impl CountsForm {
         ui.label("Trials");
         widgets::combo(ui, "trials of counts", "Trials", &shown, 170.0, |ui| {
             let start = |table: &str| TrialSource::Table { table: table.to_owned(), align: "start_time".to_owned() };
-            ui.selectable_value(&mut self.source, TrialSource::Automatic, "Automatic").on_hover_text("Rows of the table trials, else windows end to end");
+            ui.selectable_value(&mut self.source, TrialSource::Automatic, "Automatic")
+                .on_hover_text("Rows of the table trials, else windows end to end");
             for table in &recording.tables {
                 ui.selectable_value(&mut self.source, start(&table.name), &table.name);
             }

@@ -136,9 +136,8 @@ impl ExportWindow {
         let extension = order.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         let key = (order.recording.key(), order.units.clone(), order.window, extension, order.layout.clone());
         let theirs = order.clone();
-        let told = self.told.get(ui.ctx(), "export notes", &key, move || {
-            formats::beforehand(&part(&theirs)?, &theirs.path, &theirs.layout)
-        });
+        let told =
+            self.told.get(ui.ctx(), "export notes", &key, move || formats::beforehand(&part(&theirs)?, &theirs.path, &theirs.layout));
         match told {
             Some(Ok(lines)) => lines.iter().for_each(|line| widgets::note(ui, line)),
             Some(Err(problem)) => {
@@ -214,7 +213,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let demo = crate::simulate::demo().unwrap();
         let path = folder.path().join("part.npz");
-        let order = Order { number: 1, recording: Arc::new(demo), path: path.clone(), units: Some(vec![0, 3]), window: Some((1.0, 5.0)), layout: BinnedLayout::default() };
+        let order = Order {
+            number: 1,
+            recording: Arc::new(demo),
+            path: path.clone(),
+            units: Some(vec![0, 3]),
+            window: Some((1.0, 5.0)),
+            layout: BinnedLayout::default(),
+        };
         assert!(write(&order).unwrap().starts_with("2 units, "));
         let back = formats::open(&path, &formats::OpenOptions::default(), &|_, _| true).unwrap();
         assert_eq!(back.n_units(), 2);

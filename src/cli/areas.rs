@@ -71,7 +71,9 @@ impl Areas {
         }
         if self.json {
             let areas: Vec<_> = counted(&recording).into_iter().map(|(area, units)| json!({"area": area, "units": units})).collect();
-            return output::print(&json!({"areas": areas, "changes": sidecar.areas, "order": sidecar.order, "colors": sidecar.colors}).to_string());
+            return output::print(
+                &json!({"areas": areas, "changes": sidecar.areas, "order": sidecar.order, "colors": sidecar.colors}).to_string(),
+            );
         }
         let mut lines: Vec<String> = counted(&recording).into_iter().map(|(area, units)| format!("{area}: {units} units")).collect();
         lines.extend(sidecar.colors.iter().map(|(area, [r, g, b])| format!("colour of {area}: #{r:02x}{g:02x}{b:02x}")));

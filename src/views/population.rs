@@ -13,8 +13,8 @@ use super::{Action, View, ViewContext, shown_area, widgets};
 use crate::analysis::rates::{population_rates, rate_map};
 use crate::app::theme;
 use crate::recording::Recording;
-use crate::render::axis::{duration_text, nice_step, time_text};
 use crate::render::RasterStyle;
+use crate::render::axis::{duration_text, nice_step, time_text};
 
 /// Everything the curves depend on.
 #[derive(Clone)]

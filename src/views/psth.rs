@@ -14,8 +14,8 @@ use super::{Action, Selection, View, ViewContext, shown_area, widgets};
 use crate::analysis::aligned::{Band, EventWindow};
 use crate::app::theme;
 use crate::recording::Recording;
-use crate::render::axis::duration_text;
 use crate::render::RasterStyle;
+use crate::render::axis::duration_text;
 use compute::{Job, Panel, Psth, Subject};
 
 /// Panels drawn at most; a view with more says so.

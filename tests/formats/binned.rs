@@ -95,7 +95,8 @@ fn counts_in_the_layout_of_lfads_come_back_in_the_order_of_trials() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("counts.hdf5");
     let original = trials_of_counts();
-    save_binned(&original, &path, &BinnedLayout { kind: BinnedKind::Lfads, plan: plan(), forward_bins: 0, heldout: HeldOut::Column }).unwrap();
+    save_binned(&original, &path, &BinnedLayout { kind: BinnedKind::Lfads, plan: plan(), forward_bins: 0, heldout: HeldOut::Column })
+        .unwrap();
     let back = open_ok(&path);
     let splits = &back.table("trials").unwrap().column("split").unwrap().values;
     assert_eq!((0..4).map(|r| splits.text(r)).collect::<Vec<_>>(), ["valid", "train", "train", "valid"]);
@@ -108,7 +109,9 @@ fn what_cannot_be_counted_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |recording: &Recording, name: &str, forward_bins: usize, plan: TrialPlan| {
         let path = folder.path().join(name);
-        save_binned(recording, &path, &BinnedLayout { kind: BinnedKind::Benchmark, plan, forward_bins, heldout: HeldOut::Column }).unwrap_err().to_string()
+        save_binned(recording, &path, &BinnedLayout { kind: BinnedKind::Benchmark, plan, forward_bins, heldout: HeldOut::Column })
+            .unwrap_err()
+            .to_string()
     };
     assert!(refused(&trials_of_counts(), "a.nwb", 0, plan()).contains("the name must end in .h5 or .hdf5"));
     assert!(refused(&trials_of_counts(), "a.h5", 10, plan()).contains("10 forward bins leave nothing of a window of 10 bins"));
@@ -235,7 +238,12 @@ fn arrays_that_are_no_counts_or_do_not_fit_are_refused_in_words() {
 fn reading_counts_and_matlab_files_tells_its_progress_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let counts = folder.path().join("counts.h5");
-    save_binned(&trials_of_counts(), &counts, &BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3, heldout: HeldOut::Column }).unwrap();
+    save_binned(
+        &trials_of_counts(),
+        &counts,
+        &BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3, heldout: HeldOut::Column },
+    )
+    .unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
     for path in [counts, fixtures.join("v73_by_h5py.mat"), fixtures.join("allen_by_pynwb.nwb")] {
         let seen = std::cell::RefCell::new(Vec::new());

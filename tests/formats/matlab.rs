@@ -271,7 +271,7 @@ fn loops_of_references_end() {
 }
 
 #[test]
-fn damaged_files_say_what_is_wrong_with_which_variable() {
+fn files_that_are_damaged_say_what_is_wrong_with_which_variable() {
     let good = PLAIN.file(&[("spikes", trains())]);
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = good.clone();

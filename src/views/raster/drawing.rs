@@ -107,7 +107,14 @@ pub fn folded(pen: &Pen<'_>, layout: &Layout, data: &RasterData, drawn: &Drawn, 
         let rect = Rect::from_min_max(pos2(layout.plot.left(), rect.top()), pos2(layout.plot.right(), rect.bottom()));
         let mean = MeanRate::of_slot(&drawn.grid, slot, band.units.len(), drawn.px_per_column);
         let top = if rect.height() > 26.0 { 11.0 } else { 1.0 };
-        bars(&pen.painter.with_clip_rect(rect), layout, rect.with_min_y(rect.top() + top), time, &mean, data.group_color(pen.style, band.group));
+        bars(
+            &pen.painter.with_clip_rect(rect),
+            layout,
+            rect.with_min_y(rect.top() + top),
+            time,
+            &mean,
+            data.group_color(pen.style, band.group),
+        );
         if top > 1.0 {
             let text = format!("mean of {} {}s, up to {}", grouped(band.units.len() as u64), data.row_name, rate_text(mean.most_hz()));
             pen.line(rect.left_top() + vec2(4.0, 0.0), Align2::LEFT_TOP, &text, &pen.tiny, pen.style.weak, rect.width());

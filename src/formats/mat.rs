@@ -18,7 +18,7 @@ use std::path::Path;
 
 use self::candidates::{Candidate, Kind};
 use self::value::{Numbers, Value};
-use super::ask::Ask;
+use super::choices::{Choices, Question};
 use super::guard::{self, Hdf5};
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{ImportReport, NoteKind, RecordingParts};
@@ -53,6 +53,11 @@ impl Mat<'_, '_> {
     fn values(&self, numbers: &Numbers, at: f32) -> Result<Cow<'static, [f64]>, FormatError> {
         self.furthest.set(self.furthest.get().max(at));
         numbers.values(self.h5, self.furthest.get())
+    }
+
+    /// Decisions about this file.
+    fn choices(&self) -> Choices<'_> {
+        Choices::new(self.path, &self.options.answers)
     }
 
     fn damaged(&self, object: &str, problem: impl Into<String>) -> FormatError {
@@ -93,25 +98,24 @@ fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatE
 /// The variable with the spikes, from the user or because nothing else looks like it.
 fn choose<'c, 'v>(mat: &Mat, candidates: &'c [Candidate<'v>], report: &mut ImportReport) -> Result<&'c Candidate<'v>, FormatError> {
     let label = |c: &Candidate| (c.path.clone(), format!("{} ({})", c.path, c.description));
-    let ask = Ask::one_of("variable", "Variable with the spikes", candidates.iter().take(MOST_OPTIONS).map(label).collect());
-    if let Some(answer) = ask.answer(mat.path, mat.options)? {
-        let chosen = candidates.iter().find(|c| c.path == answer);
-        let chosen = chosen.ok_or_else(|| ask.needed(mat.path, "", format!("there is no variable '{answer}'")))?;
-        ask.settled(report, answer, "as chosen", false);
-        return Ok(chosen);
+    let options: Vec<(String, String)> = candidates.iter().take(MOST_OPTIONS).map(label).collect();
+    let (own, why) = match (candidates::certain(candidates), candidates.len()) {
+        (None, n) => (None, format!("it is not clear which variable holds the spikes; {} could", clean::counted(n, "variable"))),
+        (Some(own), 1) => (Some(own), format!("{} ({}) is the only variable that can hold spikes", own.path, own.description)),
+        (Some(own), n) => {
+            (Some(own), format!("by its name and shape, {} ({}) of {n} variables that could hold spikes", own.path, own.description))
+        }
+    };
+    let proposed = own.map(|c| c.path.as_str());
+    let question = Question { key: "variable", label: "Variable with the spikes", proposed, why: &why, assumed: true };
+    let mut choices = mat.choices();
+    let suggestion = candidates.first().map(|c| c.path.as_str()).unwrap_or_default();
+    let chosen = choices.pick_or_ask(&question, &options, suggestion)?;
+    if !choices.answered("variable") {
+        report.add(NoteKind::Assumed, chosen.clone(), format!("spikes are taken from here: {why}"));
     }
-    let Some(chosen) = candidates::certain(candidates) else {
-        let proposal = candidates.first().map(|c| c.path.as_str()).unwrap_or_default();
-        let why = format!("it is not clear which variable holds the spikes; {} could", clean::counted(candidates.len(), "variable"));
-        return Err(ask.needed(mat.path, proposal, why));
-    };
-    let why = match candidates.len() {
-        1 => format!("{} ({}) is the only variable that can hold spikes", chosen.path, chosen.description),
-        n => format!("by its name and shape, {} ({}) of {n} variables that could hold spikes", chosen.path, chosen.description),
-    };
-    report.add(NoteKind::Assumed, chosen.path.clone(), format!("spikes are taken from here: {why}"));
-    ask.settled(report, chosen.path.clone(), why, true);
-    Ok(chosen)
+    choices.hand_over(report);
+    candidates.iter().find(|c| c.path == chosen).ok_or_else(|| mat.damaged(&chosen, "it is no variable of this file"))
 }
 
 fn nothing(path: &Path, variables: &[(String, Value)]) -> FormatError {

@@ -4,7 +4,6 @@
 mod alf;
 pub mod area_list;
 mod arrays;
-mod ask;
 mod binned_h5;
 mod choices;
 mod clean;
@@ -26,6 +25,7 @@ mod sonata;
 mod spikeinterface;
 mod text;
 mod time_range;
+mod time_unit;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;

@@ -13,7 +13,6 @@ mod plan;
 pub(super) mod preview;
 mod rows;
 mod spikes;
-mod time;
 pub(super) mod write;
 
 use std::path::Path;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::choices::{Choices, Question};
+use super::super::time_unit::{self, Evidence, TimeUnit};
 use super::super::{FormatError, Loaded, clean};
-use super::time::{self, Evidence, TimeUnit};
 use crate::recording::{ImportReport, NoteKind, RecordingParts};
 
 const MOST_UNITS: usize = 1_000_000;
@@ -155,12 +155,11 @@ impl SpikeList {
 
     fn per_second(&self, named: Option<(TimeUnit, &str)>, choices: &mut Choices, report: &mut ImportReport) -> Result<f64, FormatError> {
         let counts: Vec<usize> = self.units.iter().map(|u| u.count).collect();
-        let evidence = Evidence::of(&counts, self.spikes.iter().map(|s| s.1));
-        let decision = time::decide(named, &evidence);
-        let per_second = time::per_second(choices, &decision, None)?;
-        report.add(NoteKind::Assumed, "time", told(choices, "time_unit", &decision.why));
-        if let Some(rate) = choices.made.iter().find(|c| c.key == "sampling_rate_hz") {
-            report.add(NoteKind::Assumed, "time", format!("{} samples are one second, {}", rate.value, rate.why));
+        let named = named.map(|(unit, place)| (unit, place.to_owned()));
+        let evidence = Evidence { named, ..Evidence::of(self.spikes.iter().map(|s| s.1), &counts) };
+        let per_second = time_unit::per_second(choices, &evidence)?;
+        for told in time_unit::told(choices) {
+            report.add(NoteKind::Assumed, "time", told);
         }
         Ok(per_second)
     }
@@ -186,8 +185,9 @@ impl SpikeList {
             } else {
                 (TimeUnit::Seconds, "the step of the column")
             };
-            let decision = time::decide(Some(named.unwrap_or(by_step)), &Evidence::default());
-            let per_second = time::per_second(choices, &time::Decision { assumed: named.is_none(), ..decision }, None)?;
+            let (unit, place) = named.unwrap_or(by_step);
+            let evidence = Evidence { named: Some((unit, place.to_owned())), hinted: named.is_none(), ..Evidence::default() };
+            let per_second = time_unit::per_second(choices, &evidence)?;
             starts.iter_mut().for_each(|t| *t /= per_second);
             // To the nearest nanosecond: differences of times carry rounding errors.
             own_ms = Some((step / per_second * 1e9).round() / 1e6).filter(|ms| *ms > 0.0);

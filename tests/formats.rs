@@ -30,6 +30,8 @@ mod npy_files;
 mod nwb_layouts;
 #[path = "formats/phy.rs"]
 mod phy;
+#[path = "formats/ranges.rs"]
+mod ranges;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/sonata.rs"]

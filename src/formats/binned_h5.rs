@@ -76,6 +76,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         observed,
         truth,
         report,
+        fingerprint: None,
     };
     Ok(parts.into())
 }

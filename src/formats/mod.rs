@@ -116,11 +116,13 @@ pub(crate) struct Loaded {
     pub(crate) parts: RecordingParts,
     /// Where the data came from before they were in this file; `None` for the file itself.
     pub(crate) source: Option<Source>,
+    /// What was seen of all spikes, by a reader that kept only the stretch that is asked for.
+    pub(crate) whole: Option<time_range::Whole>,
 }
 
 impl From<RecordingParts> for Loaded {
     fn from(parts: RecordingParts) -> Self {
-        Self { parts, source: None }
+        Self { parts, ..Self::default() }
     }
 }
 
@@ -195,7 +197,7 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     let format = sniff(path)?;
     // hdf5-pure reports nearly every damage as an error; what it does not must not take the window down.
     let read = catch_unwind(AssertUnwindSafe(|| (format.read)(path, options, &progress)));
-    let Loaded { mut parts, source } = read.unwrap_or_else(|_| {
+    let Loaded { mut parts, source, whole } = read.unwrap_or_else(|_| {
         Err(FormatError::corrupt(path, "the file", format!("reading it as {} failed in an unexpected way", format.known.name)))
     })?;
     progress.at(0.95, "checking")?;
@@ -206,7 +208,7 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     let source = source.unwrap_or(Source::File(absolute));
     let recording = Recording::new(parts, source).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
     let recording = match time_range::wanted(path, options)? {
-        Some(range) => time_range::cut(path, recording, range)?,
+        Some(range) => time_range::cut(path, recording, range, whole)?,
         None => recording,
     };
     progress.at(1.0, "done")?;

@@ -138,8 +138,20 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     };
     report.notes.extend(again.notes.into_iter().filter(|n| n.kind != NoteKind::Advice));
     let source = meta.simulated.map(|s| Source::Simulated { simulator: s.simulator, parameters: s.parameters, seed: s.seed });
-    let parts = RecordingParts { name: meta.name, spikes, unit_ids, unit_areas, unit_columns, tables, covariates, observed, truth, report };
-    Ok(Loaded { parts, source })
+    let parts = RecordingParts {
+        name: meta.name,
+        spikes,
+        unit_ids,
+        unit_areas,
+        unit_columns,
+        tables,
+        covariates,
+        observed,
+        truth,
+        fingerprint: None,
+        report,
+    };
+    Ok(Loaded { parts, source, whole: None })
 }
 
 struct Arrays {

@@ -18,7 +18,7 @@ pub(super) enum TimeUnit {
 /// Rate of most amplifiers, samples/s: to compare what is plausible, and proposed, never assumed.
 const USUAL_RATE: f64 = 30_000.0;
 /// With this many times that are all whole numbers, the unit is not the second.
-const MANY: usize = 20;
+pub(super) const MANY: usize = 20;
 /// Median firing rates outside of this are not plausible, spikes/s.
 const PLAUSIBLE: std::ops::RangeInclusive<f64> = 0.02..=1000.0;
 

@@ -19,6 +19,7 @@ impl Recording {
             observed: self.observed.clone(),
             truth: self.truth.clone(),
             report: self.report.clone(),
+            fingerprint: None,
         }
     }
 

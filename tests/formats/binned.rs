@@ -154,7 +154,12 @@ fn bin_widths_come_from_the_user_the_name_or_the_rates_or_are_asked_for() {
     );
     let recording = with(&path, &[("bin_width", "20")]).unwrap();
     assert_eq!((recording.spikes.unit(0), recording.units.ids.join(" ")), (&[0.01, 0.025, 0.035][..], "0 1".to_owned()));
-    assert!(with(&path, &[("bin_width", "wide")]).unwrap_err().to_string().contains("'wide' is no width from 0.001 to 100000 ms for the choice 'Bin width'"));
+    assert!(
+        with(&path, &[("bin_width", "wide")])
+            .unwrap_err()
+            .to_string()
+            .contains("'wide' is no width from 0.001 to 100000 ms for the choice 'Bin width'")
+    );
     let (_folder, path) = made("counts_50ms.h5", data);
     assert!((open_ok(&path).spikes.unit(0)[0] - 0.025).abs() < 1e-12);
 

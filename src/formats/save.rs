@@ -13,8 +13,8 @@ pub const WRITES: &[(&str, &str)] = &[
     ("nwb", "NWB 2.x: spikes, units, areas, interval tables and time series, for other programs"),
     ("npz", "Everything this program knows of the recording, readable with numpy.load"),
     ("h5", "Counts per bin of every trial, as the Neural Latents Benchmark or LFADS keep them; no spike times"),
-    ("csv", "A list of spikes: unit,time_s,area"),
-    ("tsv", "A list of spikes, separated by tabs"),
+    ("csv", "A list of spikes (unit,time_s,area), with unit columns in a table NAME.units.csv beside it"),
+    ("tsv", "A list of spikes, separated by tabs, with unit columns in a table NAME.units.tsv beside it"),
 ];
 
 /// Whether [`save_with`] writes counts per bin to this path, and so looks at the layout.
@@ -52,7 +52,7 @@ pub fn save_with(recording: &Recording, path: &Path, layout: &BinnedLayout) -> R
         told = Recording { report: recording.report.for_a_copy(), ..recording.clone() };
         &told
     };
-    write_whole(path, |to| match extension.as_str() {
+    let mut lost = write_whole(path, |to| match extension.as_str() {
         "nwb" => {
             nwb_write::write(recording, to).map_err(|problem| FormatError::not_writable(path, problem))?;
             Ok(lost_in_nwb(recording))
@@ -63,7 +63,18 @@ pub fn save_with(recording: &Recording, path: &Path, layout: &BinnedLayout) -> R
             text::write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
             Ok(lost_in_text(recording))
         }
-    })
+    })?;
+    let table = text::units_table::place(path).filter(|_| ["csv", "tsv"].contains(&extension.as_str()));
+    // A table that is there already would be taken for that of this list.
+    if let Some(table) = table.filter(|table| text::units_table::needed(recording) || table.exists()) {
+        let delimiter = if extension == "tsv" { b'\t' } else { b',' };
+        write_whole(&table, |to| {
+            text::units_table::write(recording, delimiter, &mut BufWriter::new(to)).map_err(|e| FormatError::not_writable(&table, e))
+        })?;
+        let name = table.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        lost.push(format!("columns and order of the units are in {name} beside it; keep the two together"));
+    }
+    Ok(lost)
 }
 
 /// What writing would lead to, before anything is written: what the format of that extension cannot hold, one sentence each; for
@@ -100,9 +111,12 @@ fn lost_in_text(recording: &Recording) -> Vec<String> {
         }
     };
     say(!recording.tables.is_empty(), "interval tables are");
-    say(!recording.units.columns.is_empty(), "unit columns are");
     say(!recording.covariates.is_empty(), "time series are");
     say(!recording.observed.is_empty(), "observation intervals are");
     say(recording.truth.is_some(), "the ground truth and its parameters are");
+    let ids: std::collections::BTreeSet<&String> = recording.units.ids.iter().collect();
+    if ids.len() < recording.units.ids.len() {
+        lost.push("units with the same id become one unit in a spike list; save as .nwb or .npz to keep them apart".to_owned());
+    }
     lost
 }

@@ -13,6 +13,7 @@ mod plan;
 pub(super) mod preview;
 mod rows;
 mod spikes;
+pub(super) mod units_table;
 pub(super) mod write;
 
 use std::path::Path;
@@ -23,6 +24,7 @@ pub(super) use self::lines::{Text, is_gzip};
 use self::plan::{Plan, Role};
 use self::rows::Limits;
 use self::spikes::{Bins, Finish, Keep, SpikeList};
+use self::units_table::UnitsTable;
 use super::choices::Choices;
 use super::time_range::{self, TimeRange, Whole};
 use super::time_unit::{self, Evidence};
@@ -111,9 +113,10 @@ fn finish(
     plan: &Plan,
     evidence: Option<Evidence>,
     choices: &mut Choices,
-    report: ImportReport,
+    mut report: ImportReport,
     path: &Path,
 ) -> Result<Loaded, FormatError> {
+    let table = UnitsTable::beside(path, choices, &mut report)?;
     let binned = matches!(plan.layout, Layout::Binned | Layout::BinnedLines);
     let timed = plan.layout == Layout::Binned && plan.column(Role::Time).is_some();
     let finish = Finish {
@@ -123,6 +126,7 @@ fn finish(
         named: plan.time_named.as_ref().map(|(unit, place)| (*unit, place.as_str())),
         binned: binned.then_some(Bins { named_ms: plan.bin_ms, timed }),
         evidence,
+        table,
     };
     list.into_parts(&finish, choices, report, path)
 }

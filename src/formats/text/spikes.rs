@@ -6,6 +6,7 @@ use std::path::Path;
 use super::super::choices::{Choices, Question};
 use super::super::time_unit::{self, Evidence, TimeUnit};
 use super::super::{FormatError, Loaded, clean};
+use super::units_table::UnitsTable;
 use crate::recording::{ImportReport, NoteKind, RecordingParts};
 
 const MOST_UNITS: usize = 1_000_000;
@@ -65,6 +66,8 @@ pub(super) struct Finish<'a> {
     pub(super) binned: Option<Bins>,
     /// What all spikes of the file say about the unit of time, when only some of them are in the list.
     pub(super) evidence: Option<Evidence>,
+    /// Columns of the units and their order.
+    pub(super) table: Option<UnitsTable>,
 }
 
 /// How long the bins of a table of counts are.
@@ -180,7 +183,10 @@ impl SpikeList {
         };
         self.tell(&mut report);
         let areas = self.areas(finish, choices, &mut report)?;
-        let order = if finish.sort { sorted(&self.units) } else { (0..self.units.len()).collect() };
+        let mut order = if finish.sort { sorted(&self.units) } else { (0..self.units.len()).collect() };
+        if let Some(places) = finish.table.as_ref().map(UnitsTable::places) {
+            order.sort_by_key(|&u| places.get(self.units[u].id.as_str()).copied().unwrap_or(usize::MAX));
+        }
         let mut place = vec![0; order.len()];
         let mut offsets = vec![0];
         for (position, &unit) in order.iter().enumerate() {
@@ -199,8 +205,9 @@ impl SpikeList {
             .ok_or_else(|| FormatError::corrupt(path, "spikes", "they do not add up to the counts of the units"))?;
         clean::note_duplicate_ids(&ids, "units", &mut report);
         let unit_areas = order.iter().map(|&u| areas[u].clone()).collect();
+        let unit_columns = finish.table.as_ref().map(|table| table.columns(&ids, &mut report)).unwrap_or_default();
         report.choices = std::mem::take(&mut choices.made);
-        Ok(RecordingParts { spikes, unit_ids: ids, unit_areas, report, ..RecordingParts::default() }.into())
+        Ok(RecordingParts { spikes, unit_ids: ids, unit_areas, unit_columns, report, ..RecordingParts::default() }.into())
     }
 
     fn per_second(

@@ -176,6 +176,24 @@ fn opening_tells_its_progress_and_can_be_cancelled() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.nwb", "a.npz", "a.csv"] {
+        let path = folder.path().join(name);
+        save(&full(), &path).unwrap();
+        let grow = |fraction: f32, _: &str| {
+            if fraction > 0.0 && fraction < 0.8 {
+                use std::io::Write;
+                writeln!(std::fs::OpenOptions::new().append(true).open(&path).unwrap(), "#").unwrap();
+            }
+            true
+        };
+        let recording = open(&path, &Default::default(), &grow).unwrap();
+        assert!(told(&recording, NoteKind::Advice, "it changed while it was read"), "{name}: {:?}", recording.report);
+    }
+}
+
+#[test]
 fn foreign_files_are_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |name: &str, content: &[u8]| {

@@ -1,13 +1,15 @@
-//! MATLAB files, version 5 to 7.3: cells of spike times, arrays of structs, nested cells, CellExplorer's `spikes.cellinfo`, times with
+//! MATLAB files, version 4 to 7.3: cells of spike times, arrays of structs, nested cells, CellExplorer's `spikes.cellinfo`, times with
 //! unit numbers, and counts per bin. Which variable holds the spikes is decided by name and shape where that is clear, and asked
 //! for where it is not.
 
 mod candidates;
 mod columns;
 mod counts;
+mod sparse;
 mod strings;
 mod times;
 mod trains;
+mod v4;
 mod v5;
 mod v73;
 mod value;
@@ -29,7 +31,7 @@ const MOST_OPTIONS: usize = 40;
 /// True for MATLAB files: by their first bytes, or by what MATLAB leaves in HDF5.
 pub(super) fn is_mat(probe: &Probe) -> bool {
     let text = probe.head.starts_with(b"MATLAB 7.3 MAT-file") || probe.head.starts_with(b"MATLAB 5.0 MAT-file");
-    text || v5::is_v5(probe.head) || probe.hdf5_root().is_some_and(|root| root.matlab)
+    text || v5::is_v5(probe.head) || v4::is_v4(probe.head) || probe.hdf5_root().is_some_and(|root| root.matlab)
 }
 
 /// An open file: what numbers are read from.
@@ -69,7 +71,7 @@ impl Mat<'_, '_> {
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
     let head = guard::head(path)?;
     if !guard::is_hdf5(&head) {
-        let variables = v5::variables(path, options, progress)?;
+        let variables = if v4::is_v4(&head) { v4::variables(path, options, progress) } else { v5::variables(path, options, progress) }?;
         return interpret(&Mat { path, h5: None, options, progress, furthest: Cell::new(0.5) }, &variables);
     }
     let h5 = Hdf5::open(path, options.max_bytes, progress)?;

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use crate::recording::{Recording, RecordingParts, Source};
+use crate::recording::{NoteKind, Recording, RecordingParts, Source};
 
 pub use binned_h5::{BinnedKind, BinnedLayout, HeldOut, binned_beforehand, save_binned};
 pub use error::FormatError;
@@ -194,12 +194,17 @@ impl Progress<'_> {
 pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> bool) -> Result<Recording, FormatError> {
     let progress = Progress { path, report: progress };
     progress.at(0.0, "opening")?;
+    let before = stamp(path);
     let format = sniff(path)?;
     // hdf5-pure reports nearly every damage as an error; what it does not must not take the window down.
     let read = catch_unwind(AssertUnwindSafe(|| (format.read)(path, options, &progress)));
     let Loaded { mut parts, source, whole } = read.unwrap_or_else(|_| {
         Err(FormatError::corrupt(path, "the file", format!("reading it as {} failed in an unexpected way", format.known.name)))
     })?;
+    if stamp(path) != before {
+        let message = "it changed while it was read, so that parts of it may not fit together; open it again when nothing writes to it";
+        parts.report.add(NoteKind::Advice, "the file", message);
+    }
     progress.at(0.95, "checking")?;
     if parts.name.is_empty() {
         parts.name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -213,6 +218,12 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     };
     progress.at(1.0, "done")?;
     Ok(recording)
+}
+
+/// Length and time of the last change of a file, where the system tells.
+fn stamp(path: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((file.len(), file.modified().ok()?))
 }
 
 fn sniff(path: &Path) -> Result<&'static Format, FormatError> {

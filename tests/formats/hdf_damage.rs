@@ -25,6 +25,11 @@ fn damaged_matlab_5_files() {
 }
 
 #[test]
+fn damaged_matlab_4_files() {
+    survive(vec![fixture("v4_by_scipy.mat"), fixture("v4_sparse_by_scipy.mat"), fixture("v5_sparse_by_scipy.mat")], "mat", 8);
+}
+
+#[test]
 fn damaged_matlab_7_3_files() {
     survive(vec![fixture("v73_by_h5py.mat")], "mat", 5);
 }

@@ -110,6 +110,27 @@ fn whole_numbers_and_missing_rates_are_asked_for() {
 }
 
 #[test]
+fn version_4_and_sparse_arrays_as_scipy_writes_them_are_read() {
+    let path = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name);
+    let recording = open_ok(&path("v4_by_scipy.mat"));
+    assert_eq!(recording.units.ids.join(" "), "1 2");
+    assert_eq!((recording.spikes.unit(0), recording.spikes.unit(1)), (&[0.5, 1.5, 2.5][..], &[0.25, 3.5, 4.0][..]));
+    // 40 bins of 10 ms and five units: spikes in bins 3 and 39, two in bin 7, one in bin 0.
+    for name in ["v4_sparse_by_scipy.mat", "v5_sparse_by_scipy.mat"] {
+        let recording = open_ok(&path(name));
+        let counts: Vec<usize> = (0..5).map(|u| recording.spikes.unit(u).len()).collect();
+        assert_eq!((recording.n_units(), counts), (5, vec![1, 2, 1, 0, 1]), "{name}");
+        assert!((recording.spikes.unit(0)[0] - 0.035).abs() < 1e-9 && (recording.spikes.unit(4)[0] - 0.395).abs() < 1e-9, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(path("v4_by_scipy.mat")).unwrap();
+    let cut = folder.path().join("cut.mat");
+    std::fs::write(&cut, &whole[..60]).unwrap();
+    let told = read(&cut).unwrap_err().to_string();
+    assert!(told.contains("spike_times is damaged: its shape is 6 × 1, but only 28 bytes follow; the file is cut off"), "{told}");
+}
+
+#[test]
 fn arrays_of_structs_and_cell_explorer_files_are_read() {
     let units = Mat::Struct(
         vec![1, 2],

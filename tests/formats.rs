@@ -182,7 +182,7 @@ fn a_file_that_changes_while_it_is_read_is_told() {
         let path = folder.path().join(name);
         save(&full(), &path).unwrap();
         let grow = |fraction: f32, _: &str| {
-            if fraction > 0.0 && fraction < 0.8 {
+            if fraction > 0.0 && fraction < 0.9 {
                 use std::io::Write;
                 writeln!(std::fs::OpenOptions::new().append(true).open(&path).unwrap(), "#").unwrap();
             }

@@ -11,6 +11,7 @@ use hdf5_pure::{
     WriteMarkPolicy,
 };
 
+mod links;
 mod numbers;
 mod root;
 mod source;

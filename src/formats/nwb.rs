@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     let mut report = ImportReport::default();
     let root = h5.group("/")?.ok_or_else(|| FormatError::corrupt(path, "/", "the root group is missing"))?;
     note_version(&root, &mut report);
-    let Some(group) = h5.group("units")? else { return Err(no_units(&h5, &root)) };
+    let Some(group) = h5.group("units")? else { return Err(h5.elsewhere("units").unwrap_or_else(|| no_units(&h5, &root))) };
     let units = units::Units::new(&h5, group)?;
     let mut ids = units.ids(&mut report)?;
     let mut unit_columns = units.columns(ids.len(), &mut report);

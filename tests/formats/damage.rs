@@ -25,7 +25,8 @@ struct Plan {
 
 impl Plan {
     fn of_environment() -> Self {
-        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a whole number"));
+        let number =
+            |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| text.parse::<u64>().expect("a whole number"));
         let mutants = number("SPIKESCOPE_MUTANTS");
         Self {
             mutants: mutants.unwrap_or(10_000),

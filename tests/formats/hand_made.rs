@@ -299,6 +299,18 @@ fn units_without_ids_are_numbered() {
 }
 
 #[test]
+fn external_links_are_named_with_the_file_that_has_the_data() {
+    let fixture = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name);
+    for (name, words) in [
+        ("external_times.nwb", "units/spike_times is an external link to /units/spike_times in the file 'raw.nwb', which is not followed"),
+        ("external_units.nwb", "units is an external link to /units in the file 'raw data.nwb', which is not followed; open that file"),
+    ] {
+        let error = read(&fixture(name)).unwrap_err().to_string();
+        assert!(error.contains(words), "{name}: {error}");
+    }
+}
+
+#[test]
 fn claims_of_size_are_checked_before_anything_is_read() {
     let fixture = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name);
     for (name, words) in [

@@ -67,7 +67,10 @@ impl<'h, 'a> Units<'h, 'a> {
     /// Spike times of all units, or those in the stretch that is asked for.
     pub(super) fn spike_times(&self, ids: &[String], options: &OpenOptions) -> Result<SpikeTimes, FormatError> {
         let units = ids.len();
-        let missing = |object: &str| FormatError::NoSpikeTimes { path: self.h5.path.to_owned(), object: object.to_owned(), units };
+        let missing = |object: &str| {
+            let none = || FormatError::NoSpikeTimes { path: self.h5.path.to_owned(), object: object.to_owned(), units };
+            self.h5.elsewhere(object).unwrap_or_else(none)
+        };
         let times = self.dataset("spike_times")?.ok_or_else(|| missing("units/spike_times"))?;
         let index = self.dataset("spike_times_index")?.ok_or_else(|| missing("units/spike_times_index"))?;
         let ends = self.h5.index("units/spike_times_index", &index)?;

@@ -30,6 +30,8 @@ mod npy_files;
 mod nwb_layouts;
 #[path = "formats/phy.rs"]
 mod phy;
+#[path = "formats/ranges.rs"]
+mod ranges;
 #[path = "formats/samples.rs"]
 mod samples;
 #[path = "formats/sonata.rs"]
@@ -136,8 +138,22 @@ fn text_keeps_spikes_ids_and_areas() {
         assert_same(&back, &recording);
         assert!(told(&back, NoteKind::Assumed, "times are read as seconds, as the name of the column says"), "{:?}", back.report);
     }
-    let lost = save(&full(), &folder.path().join("b.csv")).unwrap();
+    let path = folder.path().join("b.csv");
+    let lost = save(&full(), &path).unwrap();
     assert_eq!(lost.len(), 5, "{lost:?}");
+    assert_eq!(lost[4], "columns and order of the units are in b.units.csv beside it; keep the two together");
+    // Columns with their kinds and descriptions, and the order of units whose ids do not ascend, come back with the table.
+    let back = open_ok(&path);
+    assert_eq!(
+        (&back.units, &back.areas, &back.spikes, &back.fingerprint),
+        (&full().units, &full().areas, &full().spikes, &full().fingerprint)
+    );
+    assert!(told(&back, NoteKind::Assumed, "columns and order of the units are taken from this table"), "{:?}", back.report);
+    let choice = back.report.choices.iter().find(|c| c.key == "units_table").unwrap();
+    assert!(choice.assumed && choice.value == "beside");
+    // A recording without columns that is written over it leaves no columns of the other behind.
+    save(&recording, &path).unwrap();
+    assert_same(&open_ok(&path), &recording);
 }
 
 #[test]
@@ -189,6 +205,24 @@ fn opening_tells_its_progress_and_can_be_cancelled() {
             });
             assert!(matches!(cancelled, Err(FormatError::Cancelled { .. })), "{name} at {stop_at}: {cancelled:?}");
         }
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.nwb", "a.npz", "a.csv"] {
+        let path = folder.path().join(name);
+        save(&full(), &path).unwrap();
+        let grow = |fraction: f32, _: &str| {
+            if fraction > 0.0 && fraction < 0.9 {
+                use std::io::Write;
+                writeln!(std::fs::OpenOptions::new().append(true).open(&path).unwrap(), "#").unwrap();
+            }
+            true
+        };
+        let recording = open(&path, &Default::default(), &grow).unwrap();
+        assert!(told(&recording, NoteKind::Advice, "it changed while it was read"), "{name}: {:?}", recording.report);
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use spikescope::app::{AppOptions, Command, ThemeChoice};
 use spikescope::formats::shelf::Shelf;
 use spikescope::formats::{OpenOptions, open};
-use spikescope::recording::NoteKind;
+use spikescope::recording::{NoteKind, Sidecar};
 use support::{Dropped, Window, settle, wait, window};
 
 /// Eight units in two areas, 60 s, with twelve artefacts that put a spike on every unit.
@@ -239,6 +239,56 @@ fn a_part_is_exported_from_the_menu() {
 }
 
 #[test]
+fn an_area_has_the_colour_that_was_chosen_in_every_view_until_it_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path());
+    let shelf = Shelf::new(folder.path().join("shelf"));
+    let mut sidecar = Sidecar::of(&open(&path, &OpenOptions::default(), &|_, _| true).unwrap());
+    sidecar.colors.insert("MT".to_owned(), [201, 31, 221]);
+    shelf.save(&sidecar).unwrap();
+    let mut harness = opened(AppOptions { files: vec![path], ..options(folder.path()) });
+    let pixels = |harness: &mut Window<'_>| harness.render().unwrap().pixels().filter(|p| p.0 == [201, 31, 221, 255]).count();
+    let before = pixels(&mut harness);
+    assert!(before > 50, "{before} pixels of the raster and the list of areas have the colour");
+    press(&mut harness, Role::DisclosureTriangle, "Areas by hand");
+    harness.get_by_label("Colour of MT");
+    press(&mut harness, Role::Button, "Usual colours");
+    wait(&mut harness, "given back", |h| h.state().recording().unwrap().area_color(1).is_none());
+    settle(&mut harness);
+    assert_eq!(pixels(&mut harness), 0);
+    assert_eq!(shelf.load(&sidecar.fingerprint).unwrap(), None, "nothing is left to be kept");
+}
+
+#[test]
+fn counts_are_exported_with_the_settings_that_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = csv(folder.path());
+    let out = folder.path().join("counts.h5");
+    let mut harness = opened(AppOptions { files: vec![path], ..options(folder.path()) });
+    execute(&mut harness, Command::Export);
+    harness.get_by_label("H5").click();
+    settle(&mut harness);
+    harness.get_by_label_contains(" trials for training and ");
+    harness.get_by_label_contains(" for evaluation, 100 bins of 5 ms, 8 units");
+    harness.get_by_label_contains("four in five are for training, drawn with seed 0");
+    harness.get_by_label("Held-out units: Unit column 'heldout'").click();
+    settle(&mut harness);
+    harness.get_by_label("Every 4th unit of an area").click();
+    settle(&mut harness);
+    harness.get_by_label_contains("6 units and 2 held out");
+    if let Some(pictures) = std::env::var_os("SPIKESCOPE_PICTURES") {
+        harness.render().unwrap().save(Path::new(&pictures).join("export-counts.png")).unwrap();
+    }
+    fill(&mut harness, "File to write", out.to_str().unwrap());
+    harness.get_by_label("Export").click();
+    wait(&mut harness, "written", |h| h.state().messages().iter().any(|m| m.contains("written to")));
+    let back = open(&out, &OpenOptions::default(), &|_, _| true).unwrap();
+    let held = back.units.columns.iter().find(|c| c.name == "heldout").unwrap();
+    assert_eq!((back.n_units(), (0..8).filter(|&u| held.values.number(u) == 1.0).count()), (8, 2));
+    assert!(back.table("trials").unwrap().len() > 100);
+}
+
+#[test]
 fn several_files_a_folder_and_files_that_are_gone() {
     let folder = tempfile::tempdir().unwrap();
     let path = csv(folder.path());
@@ -359,6 +409,13 @@ fn the_command_line_cuts_filters_masks_and_exports() {
         );
         assert!(part["t_last"].as_f64().unwrap() < 30.0, "{out}");
     }
+    let counts = ["export", "ours.csv", "--out", "c.h5", "--trials", "tiles", "--bin-ms", "10", "--window-ms", "200", "--heldout", "4"];
+    let told = spikescope(at, &[&counts[..], &["--forward-bins", "5"]].concat());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("note: spike times are written as counts in bins of 10 ms"), "{told:?}");
+    let binned = json(&done(at, &["info", "c.h5", "--json"]));
+    assert_eq!((&binned["n_units"], &binned["heldout_units"]), (&8.into(), &2.into()));
+    assert!(refused(at, 1, &[&counts[..], &["--forward-bins", "20"]].concat()).contains("20 forward bins leave nothing"));
+    assert!(refused(at, 2, &["export", "ours.csv", "--out", "d.h5", "--heldout", "many"]).contains("write column, none, or 4"));
     // The copy tells with which decisions it was made, though it cannot be read otherwise any more.
     assert!(done(at, &["info", "part.npz"]).contains("your choice, time_range: Time range: 0..30 s"));
     assert!(refused(at, 2, &["export", "ours.csv", "--out", "./ours.csv"]).contains("the recording itself"));
@@ -382,6 +439,12 @@ fn areas_from_the_command_line_are_kept_for_every_command() {
     let info = json(&done(at, &["info", "ours.csv", "--json"]));
     assert_eq!(info["areas"], serde_json::json!({"LGN": 2, "Pul": 1, "V1": 2, "V5": 3}));
     assert_eq!(json(&done(at, &["info", "ours.csv", "--json", "--as-read"]))["areas"], serde_json::json!({"MT": 4, "V1": 4}));
+    let coloured = json(&done(at, &["areas", "ours.csv", "--color", "V5=#112233", "--color", "LGN=00ff00", "--json"]));
+    assert_eq!(coloured["colors"], serde_json::json!({"LGN": [0, 255, 0], "V5": [17, 34, 51]}));
+    let text = done(at, &["areas", "ours.csv", "--color", "LGN="]);
+    assert!(text.contains("colour of V5: #112233") && !text.contains("colour of LGN"), "{text}");
+    assert!(refused(at, 2, &["areas", "ours.csv", "--color", "Moon=#112233"]).contains("there is no area 'Moon' to give a colour to"));
+    assert!(refused(at, 2, &["areas", "ours.csv", "--color", "V5=blue"]).contains("AREA=#RRGGBB"));
     done(at, &["areas", "ours.csv", "--undo"]);
     assert_eq!(json(&done(at, &["info", "ours.csv", "--json"]))["areas"], serde_json::json!({"LGN": 2, "MT": 3, "Pul": 1, "V1": 2}));
     assert!(refused(at, 2, &["areas", "ours.csv", "--rename", "Moon=V9"]).contains("there is no area 'Moon'"));

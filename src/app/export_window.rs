@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use eframe::egui::{self, vec2};
 
+use super::export_counts::CountsForm;
 use super::open::typed_path;
 use super::toasts::{ToastKind, Toasts};
-use crate::formats;
+use crate::formats::{self, BinnedLayout};
 use crate::recording::{Recording, Source};
 use crate::views::{Selection, widgets, work::Background};
 
@@ -19,7 +20,11 @@ struct Order {
     path: PathBuf,
     units: Option<Vec<usize>>,
     window: Option<(f64, f64)>,
+    layout: BinnedLayout,
 }
+
+/// What a note of [`ExportWindow::beforehand`] was made for: the data, the part of it, format and layout.
+type Question = (String, Option<Vec<usize>>, Option<(f64, f64)>, String, BinnedLayout);
 
 /// The window.
 #[derive(Default)]
@@ -30,9 +35,11 @@ pub struct ExportWindow {
     pub path: String,
     selected: bool,
     visible: bool,
+    counts: CountsForm,
     order: Option<Order>,
     orders: u64,
     written: Background<u64, Result<String, String>>,
+    told: Background<Question, Result<Vec<String>, String>>,
 }
 
 /// What the window asks for.
@@ -65,6 +72,9 @@ impl ExportWindow {
                     self.path = proposal(recording);
                 }
                 self.format(ui);
+                if formats::counts_to(&typed_path(&self.path)) {
+                    self.counts.ui(ui, recording);
+                }
                 let label = ui.label("File to write");
                 ui.horizontal(|ui| {
                     let width = (ui.available_width() - 90.0).max(80.0);
@@ -79,17 +89,20 @@ impl ExportWindow {
                 let visible = egui::Checkbox::new(&mut self.visible, format!("Only the visible time ({window})"));
                 ui.add_enabled(selection.window.is_some(), visible);
                 ui.add_space(4.0);
+                let order = Order {
+                    number: self.orders + 1,
+                    recording: Arc::clone(recording),
+                    path: typed_path(&self.path),
+                    units: (self.selected && units > 0).then(|| selection.units.iter().copied().collect()),
+                    window: selection.window.filter(|_| self.visible),
+                    layout: self.counts.layout(),
+                };
+                self.beforehand(ui, &order);
                 ui.horizontal(|ui| {
                     let ready = !self.path.trim().is_empty() && self.order.is_none();
                     if ui.add_enabled(ready, widgets::primary(ui, "Export")).clicked() {
                         self.orders += 1;
-                        self.order = Some(Order {
-                            number: self.orders,
-                            recording: Arc::clone(recording),
-                            path: typed_path(&self.path),
-                            units: (self.selected && units > 0).then(|| selection.units.iter().copied().collect()),
-                            window: selection.window.filter(|_| self.visible),
-                        });
+                        self.order = Some(order);
                     }
                     if self.order.is_some() {
                         ui.spinner();
@@ -115,6 +128,22 @@ impl ExportWindow {
         });
         if let Some((_, keeps)) = formats::WRITES.iter().find(|(ending, _)| *ending == now) {
             widgets::note(ui, *keeps);
+        }
+    }
+
+    /// What the format keeps of this part and what not, worked out behind the window.
+    fn beforehand(&mut self, ui: &mut egui::Ui, order: &Order) {
+        let extension = order.path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let key = (order.recording.key(), order.units.clone(), order.window, extension, order.layout.clone());
+        let theirs = order.clone();
+        let told =
+            self.told.get(ui.ctx(), "export notes", &key, move || formats::beforehand(&part(&theirs)?, &theirs.path, &theirs.layout));
+        match told {
+            Some(Ok(lines)) => lines.iter().for_each(|line| widgets::note(ui, line)),
+            Some(Err(problem)) => {
+                ui.colored_label(ui.visuals().error_fg_color, problem);
+            }
+            None => {}
         }
     }
 
@@ -149,13 +178,8 @@ fn proposal(recording: &Recording) -> String {
     }
 }
 
-fn write(order: &Order) -> Result<String, String> {
-    if let Source::File(from) = &order.recording.source
-        && let (Ok(from), Ok(to)) = (from.canonicalize(), order.path.canonicalize())
-        && from == to
-    {
-        return Err(format!("{}: this is the recording itself; write to another name", order.path.display()));
-    }
+/// The units and the stretch that are wanted.
+fn part(order: &Order) -> Result<Recording, String> {
     let mut part = (*order.recording).clone();
     if let Some(units) = &order.units {
         part = part.with_units(units).map_err(|e| e.to_string())?;
@@ -163,7 +187,18 @@ fn write(order: &Order) -> Result<String, String> {
     if let Some((from, to)) = order.window {
         part = part.between(from, to).map_err(|e| e.to_string())?;
     }
-    let lost = formats::save(&part, &order.path).map_err(|e| e.to_string())?;
+    Ok(part)
+}
+
+fn write(order: &Order) -> Result<String, String> {
+    if let Source::File(from) = &order.recording.source
+        && let (Ok(from), Ok(to)) = (from.canonicalize(), order.path.canonicalize())
+        && from == to
+    {
+        return Err(format!("{}: this is the recording itself; write to another name", order.path.display()));
+    }
+    let part = part(order)?;
+    let lost = formats::save_with(&part, &order.path, &order.layout).map_err(|e| e.to_string())?;
     let lost = if lost.is_empty() { String::new() } else { format!("; {}", lost.join("; ")) };
     Ok(format!("{} written to {}{lost}", formats::info::info_line(&part), order.path.display()))
 }
@@ -178,7 +213,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let demo = crate::simulate::demo().unwrap();
         let path = folder.path().join("part.npz");
-        let order = Order { number: 1, recording: Arc::new(demo), path: path.clone(), units: Some(vec![0, 3]), window: Some((1.0, 5.0)) };
+        let order = Order {
+            number: 1,
+            recording: Arc::new(demo),
+            path: path.clone(),
+            units: Some(vec![0, 3]),
+            window: Some((1.0, 5.0)),
+            layout: BinnedLayout::default(),
+        };
         assert!(write(&order).unwrap().starts_with("2 units, "));
         let back = formats::open(&path, &formats::OpenOptions::default(), &|_, _| true).unwrap();
         assert_eq!(back.n_units(), 2);
@@ -187,5 +229,23 @@ mod tests {
         from_file.source = Source::File(path.clone());
         let same = Order { recording: Arc::new(from_file), units: None, window: None, ..order };
         assert!(write(&same).unwrap_err().contains("the recording itself"));
+    }
+
+    #[test]
+    fn counts_are_written_with_the_settings_of_the_window() {
+        let folder = tempfile::tempdir().unwrap();
+        let form = CountsForm::default();
+        let layout = BinnedLayout { heldout: formats::HeldOut::EveryNth(4), forward_bins: 10, ..form.layout() };
+        let demo = Arc::new(crate::simulate::demo().unwrap());
+        let units = demo.n_units();
+        let path = folder.path().join("counts.h5");
+        let order = Order { number: 1, recording: demo, path: path.clone(), units: None, window: None, layout };
+        let told = formats::beforehand(&part(&order).unwrap(), &path, &order.layout).unwrap();
+        assert!(told[0].contains("bins of 5 ms, the last 10 of them forward") && told[0].ends_with("held out"), "{told:?}");
+        assert!(write(&order).unwrap().contains("spike times are written as counts in bins of 5 ms"));
+        let back = formats::open(&path, &formats::OpenOptions::default(), &|_, _| true).unwrap();
+        let held = back.units.columns.iter().find(|c| c.name == "heldout").unwrap();
+        let count = (0..units).filter(|&u| held.values.number(u) == 1.0).count();
+        assert_eq!((back.n_units(), count > 0 && count <= units / 4), (units, true));
     }
 }

@@ -10,6 +10,7 @@ use super::report::ReportWish;
 use super::run::Run;
 use super::{Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
+use crate::render::AreaColors;
 use crate::training::Recipe;
 use crate::views::{Action, MOST_TRIALS, RunState, Selection, VIEWS, View, ViewContext, widgets};
 
@@ -21,6 +22,8 @@ impl eframe::App for SpikescopeApp {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         self.meter.begin();
         let ctx = ui.ctx().clone();
+        let shown = self.recording.as_ref();
+        AreaColors::new(shown.into_iter().flat_map(|r| (0..r.areas.len()).map(|area| r.area_color(area)))).set(&ctx);
         let mut command = Command::pressed(&ctx);
         let mut actions = Vec::new();
         match self.only {

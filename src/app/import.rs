@@ -440,6 +440,24 @@ mod tests {
     }
 
     #[test]
+    fn a_recording_larger_than_memory_is_opened_for_the_stretch_that_is_proposed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dialog = ImportDialog::new(file(&folder), None);
+        let why = "the list takes 8.0 GB of memory".to_owned();
+        dialog.question = Some(Choice { value: "0..10".to_owned(), why, ..whole_recording() });
+        let mut harness = stage(dialog, How::default());
+        settle(&mut harness);
+        harness.get_by_label("the list takes 8.0 GB of memory");
+        harness.get_by_label("Use").click();
+        settle(&mut harness);
+        harness.get_by_label("2 units, 9.9 s, 5.1 Hz mean");
+        harness.get_by_label("Open with these").click();
+        settle(&mut harness);
+        let Some(Outcome::Show { remember, .. }) = &harness.state().last else { unreachable!() };
+        assert!(remember.as_ref().is_some_and(|kept| !kept.contains_key(TIME_RANGE)), "other files are not cut");
+    }
+
+    #[test]
     fn another_answer_reads_again_and_shows_what_it_leads_to() {
         let folder = tempfile::tempdir().unwrap();
         let mut dialog = ImportDialog::new(file(&folder), None);

@@ -3,6 +3,7 @@
 
 mod carry_out;
 mod command;
+mod export_counts;
 mod export_window;
 mod frame;
 mod history;

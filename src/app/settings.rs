@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 use serde::{Deserialize, Serialize};
 
+use crate::export::{WriteError, parent, write_atomically};
+
 /// Layout of the settings file that this program writes.
 pub const VERSION: u32 = 1;
 
@@ -175,15 +177,12 @@ impl Settings {
     ///
     /// # Errors
     /// When the folder cannot be made or written.
-    pub fn save(&self, path: &Path) -> std::io::Result<()> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
+    pub fn save(&self, path: &Path) -> Result<(), WriteError> {
+        fs::create_dir_all(parent(path)).map_err(WriteError::at(path, "making its folder"))?;
+        write_atomically(path, |file| {
+            serde_json::to_writer_pretty(&mut *file, self)?;
+            file.write_all(b"\n")
+        })
     }
 }
 

@@ -114,14 +114,10 @@ pub fn of(ui: &egui::Ui) -> &'static Tokens {
 }
 
 impl Tokens {
-    /// Colour of area `index` (its place in `Recording::areas`); after eight areas colours repeat, names tell them apart.
-    pub fn area(&self, index: usize) -> Color32 {
-        self.areas[index % self.areas.len()]
-    }
-
-    /// Colour of category `index` of a legend.
+    /// Colour of category `index` of a legend; colours repeat after eight, names tell them apart. Areas have theirs from
+    /// [`crate::render::RasterStyle::area`], because users may choose them.
     pub fn category(&self, index: usize) -> Color32 {
-        self.area(index)
+        self.areas[index % self.areas.len()]
     }
 
     /// Counts, rates and shares: viridis, `fraction` from 0 to 1.
@@ -270,7 +266,7 @@ mod tests {
     fn the_first_areas_stand_out_and_every_scale_carries_its_labels() {
         for theme in [&LIGHT, &DARK] {
             for area in 0..3 {
-                assert!(contrast(theme.area(area), theme.pane) >= 3.0, "area {area}");
+                assert!(contrast(theme.category(area), theme.pane) >= 3.0, "area {area}");
             }
             for step in 0..=20 {
                 let x = f64::from(step) / 10.0 - 1.0;

@@ -146,7 +146,7 @@ fn emblem(ui: &mut Ui, width: f32) {
     widgets::describe(&response, "Spikes of one area, a coupling filter, spikes of another area");
     let block = rect.width() * 0.36;
     for (area, left) in [(0, rect.left()), (1, rect.right() - block)] {
-        spikes(ui, egui::Rect::from_min_size(egui::pos2(left, rect.top()), vec2(block, rect.height())), area, tokens.area(area));
+        spikes(ui, egui::Rect::from_min_size(egui::pos2(left, rect.top()), vec2(block, rect.height())), area, tokens.category(area));
     }
     let middle = egui::Rect::from_min_max(
         egui::pos2(rect.left() + block + 18.0, rect.top() + 6.0),
@@ -156,7 +156,7 @@ fn emblem(ui: &mut Ui, width: f32) {
         let t = f64::from(i) / 10.0;
         [t, t * (1.0 - t).exp()]
     });
-    let curve = widgets::Curve { points: points.collect(), color: tokens.area(0), dashed: false };
+    let curve = widgets::Curve { points: points.collect(), color: tokens.category(0), dashed: false };
     ui.painter().hline(middle.x_range(), middle.bottom(), egui::Stroke::new(1.0, tokens.line));
     widgets::small_plot(ui, middle.expand2(vec2(0.0, 1.5)), (0.0, 6.0), (0.0, 1.04), &[curve], tokens);
 }

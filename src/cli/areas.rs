@@ -45,6 +45,9 @@ pub(super) struct Areas {
     /// Order of the areas, which also decides their colours: V1,LM,AL
     #[arg(long, value_name = "AREAS", value_delimiter = ',')]
     order: Vec<String>,
+    /// Colour of an area in every view: V1=#d55e00; `V1=` for the usual one. May be given more than once
+    #[arg(long, value_name = "AREA=#RRGGBB", value_parser = color)]
+    color: Vec<(String, Option<[u8; 3]>)>,
     /// One JSON object in place of text
     #[arg(long)]
     json: bool,
@@ -59,14 +62,21 @@ impl Areas {
         let mut sidecar = before.clone().unwrap_or_else(|| Sidecar::of(&original));
         self.change(&mut sidecar, &original)?;
         let recording = sources::apply(&sidecar, &original)?;
+        if let Some(unknown) = self.color.iter().map(|(area, _)| area).find(|area| !recording.areas.contains(area)) {
+            let have = recording.areas.join(", ");
+            return Err(Usage(format!("there is no area '{unknown}' to give a colour to; there are: {have}")).into());
+        }
         if before.as_ref() != Some(&sidecar) {
             shelf.save(&sidecar)?;
         }
         if self.json {
             let areas: Vec<_> = counted(&recording).into_iter().map(|(area, units)| json!({"area": area, "units": units})).collect();
-            return output::print(&json!({"areas": areas, "changes": sidecar.areas, "order": sidecar.order}).to_string());
+            return output::print(
+                &json!({"areas": areas, "changes": sidecar.areas, "order": sidecar.order, "colors": sidecar.colors}).to_string(),
+            );
         }
         let mut lines: Vec<String> = counted(&recording).into_iter().map(|(area, units)| format!("{area}: {units} units")).collect();
+        lines.extend(sidecar.colors.iter().map(|(area, [r, g, b])| format!("colour of {area}: #{r:02x}{g:02x}{b:02x}")));
         lines.extend(sidecar.areas.iter().map(|edit| format!("changed: {}", edit.label())));
         output::print(&lines.join("\n"))
     }
@@ -75,6 +85,7 @@ impl Areas {
     fn change(&self, sidecar: &mut Sidecar, original: &Arc<Recording>) -> anyhow::Result<()> {
         if self.clear {
             (sidecar.areas, sidecar.order) = (Vec::new(), Vec::new());
+            sidecar.colors.clear();
         }
         if self.undo {
             sidecar.areas.pop();
@@ -99,6 +110,12 @@ impl Areas {
         if !self.order.is_empty() {
             sidecar.order = self.order.iter().map(|name| name.trim().to_owned()).collect();
         }
+        for (area, color) in &self.color {
+            match color {
+                Some(color) => sidecar.colors.insert(area.clone(), *color),
+                None => sidecar.colors.remove(area),
+            };
+        }
         Ok(())
     }
 }
@@ -110,6 +127,18 @@ fn counted(recording: &Recording) -> Vec<(String, usize)> {
 fn depth(text: &str) -> Result<(String, Vec<DepthRange>), String> {
     let (column, ranges) = text.split_once(':').ok_or("write it as COLUMN:0..400=V1,400..900=CA1")?;
     Ok((column.trim().to_owned(), DepthRange::parse_list(ranges)?))
+}
+
+fn color(text: &str) -> Result<(String, Option<[u8; 3]>), String> {
+    let wrong = || "write it as AREA=#RRGGBB, for example V1=#d55e00".to_owned();
+    let (area, color) = text.rsplit_once('=').ok_or_else(wrong)?;
+    if color.trim().is_empty() {
+        return Ok((area.trim().to_owned(), None));
+    }
+    let digits = color.trim().trim_start_matches('#');
+    let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 6).ok_or_else(wrong)?;
+    let [_, r, g, b] = number.to_be_bytes();
+    Ok((area.trim().to_owned(), Some([r, g, b])))
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {

@@ -37,28 +37,39 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Write `path` whole or not at all. `write` fills a buffered temporary sibling; when it succeeds the file is forced to disk
-/// and renamed over `path`. An existing file keeps its permissions; a symbolic link is followed, not replaced.
+/// Write `path` whole or not at all. `write` fills a temporary sibling; when it succeeds the file is forced to disk and renamed
+/// over `path`. An existing file keeps its permissions; a symbolic link is followed, not replaced. What `write` returns is handed on.
 ///
 /// # Errors
-/// [`WriteError`] names the path and what to do; `path` is then as it was and no sibling is left.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+/// What `write` says, or a [`WriteError`] that names the path and what to do; `path` is then as it was and no sibling is left.
+pub fn write_whole<T, E: From<WriteError>>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, E>) -> Result<T, E> {
     let at = |doing| WriteError::at(path, doing);
     // Resolve links so that the rename replaces the file and not the link to it.
     let target = if path.exists() { path.canonicalize().map_err(at("resolving the path"))? } else { path.to_owned() };
     let folder = parent(&target);
-    let name = target.file_name().ok_or_else(|| at("naming the file")(io::ErrorKind::IsADirectory.into()))?;
+    let name = target.file_name().filter(|_| !target.is_dir()).ok_or_else(|| at("naming the file")(io::ErrorKind::IsADirectory.into()))?;
     let prefix = format!(".{}.", name.to_string_lossy());
-    let sibling =
+    let mut sibling =
         temporary(&prefix, &folder, target.metadata().ok().map(|m| m.permissions())).map_err(at("creating a temporary file beside it"))?;
-    let (file, temporary) = sibling.into_parts();
-    let mut buffer = BufWriter::new(file);
-    write(&mut buffer).and_then(|()| buffer.flush()).map_err(at("writing"))?;
-    let file = buffer.into_inner().map_err(|e| at("writing")(e.into_error()))?;
-    file.sync_all().map_err(at("forcing the file to disk"))?;
-    drop(file);
-    temporary.persist(&target).map_err(|e| at("putting the file in its place")(e.error))?;
-    sync_folder(&folder).map_err(at("forcing the folder to disk"))
+    let result = write(sibling.as_file_mut())?;
+    sibling.as_file().sync_all().map_err(at("forcing the file to disk"))?;
+    sibling.persist(&target).map_err(|e| at("putting the file in its place")(e.error))?;
+    // The file is in its place and whole; that the new name survives a power cut too is more than some systems can promise.
+    if let Err(e) = sync_folder(&folder) {
+        tracing::debug!("{}: the folder was not synced: {e}", folder.display());
+    }
+    Ok(result)
+}
+
+/// As [`write_whole`] with a buffer, for writers that know nothing but I/O errors.
+///
+/// # Errors
+/// [`WriteError`] names the path and what to do.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<(), WriteError> {
+    write_whole(path, |file| {
+        let mut buffer = BufWriter::new(file);
+        write(&mut buffer).and_then(|()| buffer.flush()).map_err(WriteError::at(path, "writing"))
+    })
 }
 
 fn temporary(prefix: &str, folder: &Path, like: Option<std::fs::Permissions>) -> io::Result<NamedTempFile> {

@@ -15,7 +15,6 @@ mod one_each;
 mod pickle;
 mod pynapple;
 pub(super) mod spikes;
-pub(super) mod time;
 mod trials;
 mod truth;
 

@@ -18,7 +18,8 @@ use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts, TrueRates, Truth};
 
 pub use self::submission::{SubmittedRates, save_submission};
-pub use self::write::{BinnedKind, BinnedLayout, save_binned};
+pub(super) use self::write::writes;
+pub use self::write::{BinnedKind, BinnedLayout, HeldOut, binned_beforehand, save_binned};
 
 /// Prefixes of datasets and what their trials are called in the column `split`.
 const SPLITS: [(&str, &str); 5] = [("train", "train"), ("valid", "valid"), ("val", "valid"), ("test", "test"), ("eval", "eval")];
@@ -78,6 +79,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         observed,
         truth,
         report,
+        fingerprint: None,
     };
     Ok(parts.into())
 }

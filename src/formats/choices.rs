@@ -1,11 +1,14 @@
-//! Decisions a reader offers to be changed: the reader names its own answer and why, what the user answered overrules it, and
+//! Decisions a reader offers to be changed, the same for every format: the reader names its own answer and why, what the user answered overrules it, and
 //! both end up in the import report.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::FormatError;
-use crate::recording::{Choice, ChoiceOption};
+use crate::recording::{Choice, ChoiceOption, ImportReport};
+
+/// Decisions that had another key before: answers that are remembered under that key still count.
+const RENAMED: &[(&str, &str)] = &[("sampling_rate_hz", "sampling_rate")];
 
 /// One decision as the reader would take it.
 pub(super) struct Question<'q> {
@@ -33,7 +36,13 @@ impl<'a> Choices<'a> {
 
     /// What the user answered to `key`; an empty answer counts as none.
     pub(super) fn answer(&self, key: &str) -> Option<&'a str> {
-        self.answers.get(key).map(|a| a.trim()).filter(|a| !a.is_empty())
+        let before = RENAMED.iter().find(|(now, _)| *now == key).and_then(|(_, before)| self.answers.get(*before));
+        self.answers.get(key).or(before).map(|a| a.trim()).filter(|a| !a.is_empty())
+    }
+
+    /// What was decided goes to the report.
+    pub(super) fn hand_over(self, report: &mut ImportReport) {
+        report.choices.extend(self.made);
     }
 
     /// Answers whose key begins with `prefix`, without it.
@@ -44,9 +53,19 @@ impl<'a> Choices<'a> {
     }
 
     /// One of `options` (value and label).
-    pub(super) fn pick(&mut self, question: &Question, options: &[(&str, &str)]) -> Result<String, FormatError> {
-        let options: Vec<ChoiceOption> =
-            options.iter().map(|(value, label)| ChoiceOption { value: (*value).to_owned(), label: (*label).to_owned() }).collect();
+    pub(super) fn pick<S: AsRef<str>>(&mut self, question: &Question, options: &[(S, S)]) -> Result<String, FormatError> {
+        self.pick_or_ask(question, options, "")
+    }
+
+    /// The same; a question that has to be asked comes with a suggestion.
+    pub(super) fn pick_or_ask<S: AsRef<str>>(
+        &mut self,
+        question: &Question,
+        options: &[(S, S)],
+        suggestion: &str,
+    ) -> Result<String, FormatError> {
+        let option = |(value, label): &(S, S)| ChoiceOption { value: value.as_ref().to_owned(), label: label.as_ref().to_owned() };
+        let options: Vec<ChoiceOption> = options.iter().map(option).collect();
         let answer = self.answer(question.key);
         let mut choice = self.choice(question, answer, options, "");
         match answer {
@@ -54,25 +73,42 @@ impl<'a> Choices<'a> {
                 choice.value = question.proposed.unwrap_or_default().to_owned();
                 Err(self.wrong(choice, answer))
             }
-            None if question.proposed.is_none() => Err(self.ask(choice)),
+            None if question.proposed.is_none() => {
+                suggestion.clone_into(&mut choice.value);
+                Err(self.ask(choice))
+            }
             _ => Ok(self.make(choice)),
         }
     }
 
     /// A number greater than zero, in `unit`.
     pub(super) fn positive(&mut self, question: &Question, unit: &str) -> Result<f64, FormatError> {
-        self.number(question, unit, |n| n > 0.0, "number greater than zero")
+        self.positive_or_ask(question, unit, "")
+    }
+
+    /// The same; a question that has to be asked comes with a suggestion.
+    pub(super) fn positive_or_ask(&mut self, question: &Question, unit: &str, suggestion: &str) -> Result<f64, FormatError> {
+        self.number(question, unit, suggestion, |n| n > 0.0, "number greater than zero")
     }
 
     /// A whole number from 0.
     pub(super) fn whole(&mut self, question: &Question) -> Result<usize, FormatError> {
-        self.number(question, "", |n| n >= 0.0 && n.fract() == 0.0 && n < 1e9, "whole number").map(|n| n as usize)
+        self.number(question, "", "", |n| n >= 0.0 && n.fract() == 0.0 && n < 1e9, "whole number").map(|n| n as usize)
     }
 
-    fn number(&mut self, question: &Question, unit: &str, fits: fn(f64) -> bool, expected: &str) -> Result<f64, FormatError> {
+    /// A number that `fits`; `expected` is what it is called when it does not.
+    pub(super) fn number(
+        &mut self,
+        question: &Question,
+        unit: &str,
+        suggestion: &str,
+        fits: fn(f64) -> bool,
+        expected: &str,
+    ) -> Result<f64, FormatError> {
         let answer = self.answer(question.key);
         let mut choice = self.choice(question, answer, Vec::new(), unit);
         if answer.is_none() && question.proposed.is_none() {
+            suggestion.clone_into(&mut choice.value);
             return Err(self.ask(choice));
         }
         match choice.value.replace(',', ".").parse::<f64>() {

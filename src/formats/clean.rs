@@ -1,6 +1,8 @@
 //! Dirty spike times made usable, and every repair told: unsorted trains are sorted, NaN and infinite times are left out,
 //! negative and repeated times and silent units are kept and named.
 
+use rayon::prelude::*;
+
 use crate::recording::{ImportReport, NoteKind, SpikeTrains};
 
 /// Times beyond this many seconds (12 days) are hardly seconds.
@@ -8,30 +10,32 @@ const LATEST: f64 = 1e6;
 
 /// Clean spike times that lie end to end in `times`; unit `u` has `times[offsets[u]..offsets[u + 1]]`. `None` when the offsets do
 /// not ascend from 0 to the number of times. Sound data are not copied.
-pub(super) fn clean(
+pub(super) fn clean(times: Vec<f64>, offsets: Vec<usize>, ids: &[String], place: &str, report: &mut ImportReport) -> Option<SpikeTrains> {
+    clean_and_tell(times, offsets, ids, place, report).map(|(trains, _)| trains)
+}
+
+/// The same, and whether the times are as they were.
+pub(super) fn clean_and_tell(
     mut times: Vec<f64>,
     mut offsets: Vec<usize>,
     ids: &[String],
     place: &str,
     report: &mut ImportReport,
-) -> Option<SpikeTrains> {
-    let sound = offsets.first() == Some(&0) && offsets.is_sorted() && offsets.last() == Some(&times.len());
-    if !sound || offsets.len() != ids.len() + 1 {
+) -> Option<(SpikeTrains, bool)> {
+    let fits = offsets.first() == Some(&0) && offsets.is_sorted() && offsets.last() == Some(&times.len());
+    if !fits || offsets.len() != ids.len() + 1 {
         return None;
     }
+    let all = times.len();
     leave_out_non_finite(&mut times, &mut offsets, ids, place, report);
     let (mut unsorted, mut negative, mut silent, mut repeated) = (Tally::new(), Tally::new(), Tally::new(), Tally::new());
     let mut latest = f64::NEG_INFINITY;
-    for (unit, bounds) in offsets.windows(2).enumerate() {
-        let train = times.get_mut(bounds[0]..bounds[1])?;
-        if !train.is_sorted() {
-            train.sort_unstable_by(f64::total_cmp);
-            unsorted.add(unit, 1);
-        }
-        negative.add(unit, train.partition_point(|&t| t < 0.0));
-        repeated.add(unit, train.windows(2).filter(|w| w[0] == w[1]).count());
-        silent.add(unit, usize::from(train.is_empty()));
-        latest = latest.max(train.last().copied().unwrap_or(latest));
+    for (unit, found) in of_units(&mut times, &offsets).into_iter().enumerate() {
+        unsorted.add(unit, usize::from(found.unsorted));
+        negative.add(unit, found.negative);
+        repeated.add(unit, found.repeated);
+        silent.add(unit, usize::from(found.silent));
+        latest = latest.max(found.last);
     }
     if unsorted.any() {
         let message = format!("spike times of {} were not ascending; they were sorted", unsorted.units(ids));
@@ -52,7 +56,8 @@ pub(super) fn clean(
         let message = format!("the last spike is at {latest} s, more than 12 days; the times may be samples or milliseconds, not seconds");
         report.add(NoteKind::Advice, place, message);
     }
-    SpikeTrains::from_block(times, offsets)
+    let untouched = times.len() == all && !unsorted.any();
+    SpikeTrains::from_block(times, offsets).map(|trains| (trains, untouched))
 }
 
 /// The same for one list of times per unit.
@@ -67,8 +72,42 @@ pub(super) fn clean_trains(trains: Vec<Vec<f64>>, ids: &[String], place: &str, r
     clean(times, offsets, ids, place, report)
 }
 
+/// What there is to say of one train.
+struct Train {
+    unsorted: bool,
+    negative: usize,
+    repeated: usize,
+    silent: bool,
+    last: f64,
+}
+
+/// Sort every train that is not ascending, all processors at once, and look at each.
+fn of_units(times: &mut [f64], offsets: &[usize]) -> Vec<Train> {
+    let mut rest = times;
+    let mut trains: Vec<&mut [f64]> = Vec::with_capacity(offsets.len());
+    for bounds in offsets.windows(2) {
+        let (train, behind) = rest.split_at_mut(bounds[1] - bounds[0]);
+        trains.push(train);
+        rest = behind;
+    }
+    let look = |train: &mut [f64]| {
+        let unsorted = !train.is_sorted();
+        if unsorted {
+            train.sort_unstable_by(f64::total_cmp);
+        }
+        Train {
+            unsorted,
+            negative: train.partition_point(|&t| t < 0.0),
+            repeated: train.windows(2).filter(|w| w[0] == w[1]).count(),
+            silent: train.is_empty(),
+            last: train.last().copied().unwrap_or(f64::NEG_INFINITY),
+        }
+    };
+    trains.into_par_iter().map(look).collect()
+}
+
 fn leave_out_non_finite(times: &mut Vec<f64>, offsets: &mut [usize], ids: &[String], place: &str, report: &mut ImportReport) {
-    if times.iter().all(|t| t.is_finite()) {
+    if times.par_chunks(1 << 16).all(|part| part.iter().fold(true, |all, t| all & t.is_finite())) {
         return;
     }
     let mut bad = Tally::new();

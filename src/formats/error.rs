@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::export::WriteError;
 use crate::recording::{Choice, RecordingError};
 
 /// Why a file cannot be opened or written.
@@ -145,7 +146,7 @@ pub enum FormatError {
         problem: String,
     },
     /// A name that does not say which format to write.
-    #[error("{}: the name must end in .nwb, .npz, .csv or .tsv to say which format to write", path.display())]
+    #[error("{}: the name must end in .nwb, .npz, .h5, .csv or .tsv to say which format to write", path.display())]
     UnknownExtension {
         /// File.
         path: PathBuf,
@@ -173,6 +174,12 @@ impl FormatError {
 
     pub(crate) fn not_writable(path: &Path, problem: impl std::fmt::Display) -> Self {
         Self::NotWritable { path: path.to_owned(), problem: problem.to_string() }
+    }
+}
+
+impl From<WriteError> for FormatError {
+    fn from(error: WriteError) -> Self {
+        Self::not_writable(&error.path, &error.source)
     }
 }
 

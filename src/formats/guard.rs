@@ -2,33 +2,32 @@
 //! before an error can be returned; so every read first checks shape, element size, layout and chunks against what the file can
 //! hold. Reading goes through a source that never reads past the end and stops when an index runs in circles.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use hdf5_pure::{
     DType, Dataset, Error, FileAccessProperties, FormatError as Hdf5FormatError, Group, Layout, MetadataCacheConfig, VlenStringReadOptions,
     WriteMarkPolicy,
 };
 
+mod links;
+mod numbers;
 mod root;
+mod source;
 
+pub(super) use self::numbers::Numbers;
 pub(super) use self::root::{Root, root, unknown};
-use super::{FormatError, Progress, hdf5_bytes};
+use self::source::{BoundedSource, Shared};
+use super::{FormatError, Progress};
 use crate::recording::Column;
 
-/// Files up to this size are read into memory first.
-const IN_MEMORY: u64 = 64 << 20;
 /// Values that are not stored at all (fill values) may take this much.
 const UNSTORED: u64 = 64 << 20;
 /// Deflate cannot expand a byte to more than 1032.
 const EXPANSION: u64 = 1100;
 /// Largest chunk that is decoded.
 const LARGEST_CHUNK: u64 = 1 << 30;
-/// Bytes decoded between two reports of progress.
-const WINDOW: u64 = 16 << 20;
 const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// True when the HDF5 signature stands where it may (at the start or behind a user block).
@@ -51,120 +50,10 @@ fn properties() -> FileAccessProperties {
         .with_write_mark_policy(WriteMarkPolicy::AllowSnapshot)
 }
 
-enum Bytes {
-    Memory(Vec<u8>),
-    File(Mutex<std::fs::File>),
-}
-
-struct BoundedSource {
-    bytes: Bytes,
-    len: u64,
-    /// Bytes that may still be read: a sound file is never read many times over.
-    budget: AtomicU64,
-    /// Bytes that are shown other than they are in the file (see [`hdf5_bytes`]).
-    changed: Mutex<BTreeMap<u64, u8>>,
-    /// Whether the messages of the last object header carry their creation order; its continuation blocks do the same.
-    creation_order: AtomicBool,
-}
-
-impl BoundedSource {
-    fn open(path: &Path) -> std::io::Result<Self> {
-        Self::with_memory(path, IN_MEMORY)
-    }
-
-    /// For a look at a few objects.
-    fn on_disk(path: &Path) -> std::io::Result<Self> {
-        Self::with_memory(path, 0)
-    }
-
-    fn with_memory(path: &Path, in_memory: u64) -> std::io::Result<Self> {
-        let mut file = std::fs::File::open(path)?;
-        let mut len = file.metadata()?.len();
-        let bytes = if len <= in_memory {
-            let mut all = Vec::new();
-            file.read_to_end(&mut all)?;
-            len = all.len() as u64;
-            Bytes::Memory(all)
-        } else {
-            Bytes::File(Mutex::new(file))
-        };
-        let budget = AtomicU64::new(len.saturating_mul(16).saturating_add(256 << 20));
-        Ok(Self { bytes, len, budget, changed: Mutex::default(), creation_order: AtomicBool::new(false) })
-    }
-
-    /// Bytes as they are in the file.
-    fn fill(&self, offset: u64, buf: &mut [u8]) -> Result<(), Hdf5FormatError> {
-        let failed = |what: String| Hdf5FormatError::Source(what);
-        match &self.bytes {
-            Bytes::Memory(all) => {
-                let part = usize::try_from(offset).ok().and_then(|at| all.get(at..)?.get(..buf.len()));
-                buf.copy_from_slice(part.ok_or_else(|| failed("outside the file".to_owned()))?);
-                Ok(())
-            }
-            Bytes::File(file) => {
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(buf)).map_err(|e| failed(e.to_string()))
-            }
-        }
-    }
-
-    /// Show layout messages of version 5 as version 4.
-    fn translate(&self, offset: u64, buf: &mut [u8]) -> Result<(), Hdf5FormatError> {
-        let block = match buf.get(..4) {
-            Some(b"OHDR") => {
-                let mut head = vec![0; (self.len - offset).min(64) as usize];
-                self.fill(offset, &mut head)?;
-                let Some(prefix) = hdf5_bytes::prefix(&head).filter(|p| p.len as u64 <= (self.len - offset).min(1 << 20)) else {
-                    return Ok(());
-                };
-                self.creation_order.store(prefix.creation_order, Ordering::Relaxed);
-                let mut block = vec![0; prefix.len];
-                self.fill(offset, &mut block)?;
-                hdf5_bytes::with_layout_4(&block, prefix.messages, prefix.creation_order).map(|new| (block, new))
-            }
-            Some(b"OCHK") => {
-                let new = hdf5_bytes::with_layout_4(buf, 4, self.creation_order.load(Ordering::Relaxed));
-                new.map(|new| (buf.to_vec(), new))
-            }
-            _ => None,
-        };
-        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((old, new)) = block {
-            let different = (offset..).zip(old.iter().zip(&new)).filter(|(_, (a, b))| a != b);
-            changed.extend(different.map(|(at, (_, &new))| (at, new)));
-        }
-        for (at, byte) in changed.range(offset..offset + buf.len() as u64) {
-            if let Some(shown) = buf.get_mut((at - offset) as usize) {
-                *shown = *byte;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl hdf5_pure::Source for BoundedSource {
-    fn len(&self) -> u64 {
-        self.len
-    }
-
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Hdf5FormatError> {
-        let failed = |what: String| Hdf5FormatError::Source(what);
-        let wanted = buf.len() as u64;
-        if offset.checked_add(wanted).is_none_or(|end| end > self.len) {
-            return Err(failed(format!("{wanted} bytes at {offset} lie outside the file of {} bytes", self.len)));
-        }
-        let spend = |left: u64| left.checked_sub(wanted);
-        if self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_err() {
-            return Err(failed("its index points at the same bytes again and again".to_owned()));
-        }
-        self.fill(offset, buf)?;
-        self.translate(offset, buf)
-    }
-}
-
 /// An HDF5 file that checks before it reads.
 pub(super) struct Hdf5<'a> {
     file: hdf5_pure::File,
+    source: Arc<BoundedSource>,
     pub(super) path: &'a Path,
     len: u64,
     max_bytes: u64,
@@ -180,20 +69,20 @@ pub(super) struct Checked {
     /// Number of dimensions.
     pub(super) rank: usize,
     chunk_rows: u64,
-    row_bytes: u64,
 }
 
 impl<'a> Hdf5<'a> {
     pub(super) fn open(path: &'a Path, max_bytes: u64, progress: &'a Progress<'a>) -> Result<Self, FormatError> {
-        let source = BoundedSource::open(path).map_err(|e| FormatError::not_readable(path, e))?;
+        let source = Arc::new(BoundedSource::open(path).map_err(|e| FormatError::not_readable(path, e))?);
         let len = source.len;
         let damaged = |problem: String| FormatError::corrupt(path, "the file header", problem);
-        let file = hdf5_pure::File::from_source_with_options(source, properties()).map_err(|e| damaged(e.to_string()))?;
+        let file =
+            hdf5_pure::File::from_source_with_options(Shared(Arc::clone(&source)), properties()).map_err(|e| damaged(e.to_string()))?;
         let expected = file.superblock().eof_address;
         if expected > len {
             return Err(damaged(format!("the file is cut off, it should have {expected} bytes and has {len}")));
         }
-        Ok(Self { file, path, len, max_bytes, progress })
+        Ok(Self { file, source, path, len, max_bytes, progress })
     }
 
     /// The group at `path`, `None` when there is none.
@@ -265,17 +154,21 @@ impl<'a> Hdf5<'a> {
 
     /// Check what reading all of `dataset` would allocate.
     pub(super) fn check(&self, object: &str, dataset: &Dataset) -> Result<Checked, FormatError> {
+        self.check_up_to(self.max_bytes, object, dataset)
+    }
+
+    /// The same for a dataset that is read in pieces, so that its size does not matter.
+    fn check_up_to(&self, most: u64, object: &str, dataset: &Dataset) -> Result<Checked, FormatError> {
         let failed = |e: Error| self.failed(object, &e);
         let shape = dataset.shape().map_err(failed)?;
         let element = dataset.element_size().map_err(failed)?;
         let product = |dims: &[u64]| dims.iter().try_fold(1u64, |a, &d| a.checked_mul(d));
         let bytes = product(&shape).and_then(|n| n.checked_mul(element));
-        let row_bytes = product(shape.get(1..).unwrap_or_default()).and_then(|n| n.checked_mul(element));
-        let (Some(bytes), Some(row_bytes)) = (bytes, row_bytes) else {
+        let Some(bytes) = bytes else {
             return Err(self.too_big(object, None, "no file is that large"));
         };
-        if bytes > self.max_bytes {
-            return Err(self.too_big(object, Some(bytes), format!("at most {} are read", self.max_bytes)));
+        if bytes > most {
+            return Err(self.too_big(object, Some(bytes), format!("at most {most} are read")));
         }
         for id in dataset.filters() {
             // Deflate, shuffle, checksum, scale-offset, lzf, zfp.
@@ -306,7 +199,7 @@ impl<'a> Hdf5<'a> {
         }
         let rows = shape.first().copied().unwrap_or(1);
         let per_row = product(shape.get(1..).unwrap_or_default()).unwrap_or(1);
-        Ok(Checked { rows, per_row, rank: shape.len(), chunk_rows, row_bytes })
+        Ok(Checked { rows, per_row, rank: shape.len(), chunk_rows })
     }
 
     fn check_chunks(
@@ -352,26 +245,12 @@ impl<'a> Hdf5<'a> {
     /// All values of a numeric dataset as f64, row after row, with progress from `span.0` to `span.1`.
     pub(super) fn numbers(&self, object: &str, dataset: &Dataset, span: (f32, f32), what: &str) -> Result<Vec<f64>, FormatError> {
         let shape = self.check(object, dataset)?;
-        let failed = |e: Error| self.failed(object, &e);
-        self.progress.at(span.0, what)?;
-        // Whole chunks per window, so that none is decoded twice.
-        let window = (WINDOW / shape.row_bytes.max(1)).max(1).next_multiple_of(shape.chunk_rows.max(1));
-        if shape.rows <= window {
-            return dataset.read_f64().map_err(failed);
-        }
-        let mut values = Vec::new();
-        let total = usize::try_from(shape.rows.saturating_mul(shape.per_row)).unwrap_or(usize::MAX);
-        if values.try_reserve_exact(total).is_err() {
-            return Err(self.too_big(object, Some(total as u64 * 8), "there is not enough memory"));
-        }
-        let mut row = 0;
-        while row < shape.rows {
-            let rows = window.min(shape.rows - row);
-            values.extend_from_slice(&dataset.read_f64_rows(row, rows).map_err(failed)?);
-            row += rows;
-            self.progress.at(span.0 + (span.1 - span.0) * (row as f32 / shape.rows as f32), what)?;
-        }
-        Ok(values)
+        Numbers::new(self, object, dataset, shape).all(span, what, &mut |_| ())
+    }
+
+    /// A numeric dataset of any size, to be read in pieces.
+    pub(super) fn in_pieces<'h>(&'h self, object: &'h str, dataset: &'h Dataset) -> Result<Numbers<'h, 'a>, FormatError> {
+        Ok(Numbers::new(self, object, dataset, self.check_up_to(u64::MAX, object, dataset)?))
     }
 
     /// All values of an index column (any unsigned width).

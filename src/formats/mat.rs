@@ -1,13 +1,15 @@
-//! MATLAB files, version 5 to 7.3: cells of spike times, arrays of structs, nested cells, CellExplorer's `spikes.cellinfo`, times with
+//! MATLAB files, version 4 to 7.3: cells of spike times, arrays of structs, nested cells, CellExplorer's `spikes.cellinfo`, times with
 //! unit numbers, and counts per bin. Which variable holds the spikes is decided by name and shape where that is clear, and asked
 //! for where it is not.
 
 mod candidates;
 mod columns;
 mod counts;
+mod sparse;
 mod strings;
 mod times;
 mod trains;
+mod v4;
 mod v5;
 mod v73;
 mod value;
@@ -18,7 +20,7 @@ use std::path::Path;
 
 use self::candidates::{Candidate, Kind};
 use self::value::{Numbers, Value};
-use super::ask::Ask;
+use super::choices::{Choices, Question};
 use super::guard::{self, Hdf5};
 use super::{FormatError, Loaded, OpenOptions, Probe, Progress, clean};
 use crate::recording::{ImportReport, NoteKind, RecordingParts};
@@ -29,7 +31,7 @@ const MOST_OPTIONS: usize = 40;
 /// True for MATLAB files: by their first bytes, or by what MATLAB leaves in HDF5.
 pub(super) fn is_mat(probe: &Probe) -> bool {
     let text = probe.head.starts_with(b"MATLAB 7.3 MAT-file") || probe.head.starts_with(b"MATLAB 5.0 MAT-file");
-    text || v5::is_v5(probe.head) || probe.hdf5_root().is_some_and(|root| root.matlab)
+    text || v5::is_v5(probe.head) || v4::is_v4(probe.head) || probe.hdf5_root().is_some_and(|root| root.matlab)
 }
 
 /// An open file: what numbers are read from.
@@ -55,6 +57,11 @@ impl Mat<'_, '_> {
         numbers.values(self.h5, self.furthest.get())
     }
 
+    /// Decisions about this file.
+    fn choices(&self) -> Choices<'_> {
+        Choices::new(self.path, &self.options.answers)
+    }
+
     fn damaged(&self, object: &str, problem: impl Into<String>) -> FormatError {
         FormatError::corrupt(self.path, object, problem)
     }
@@ -64,7 +71,7 @@ impl Mat<'_, '_> {
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
     let head = guard::head(path)?;
     if !guard::is_hdf5(&head) {
-        let variables = v5::variables(path, options, progress)?;
+        let variables = if v4::is_v4(&head) { v4::variables(path, options, progress) } else { v5::variables(path, options, progress) }?;
         return interpret(&Mat { path, h5: None, options, progress, furthest: Cell::new(0.5) }, &variables);
     }
     let h5 = Hdf5::open(path, options.max_bytes, progress)?;
@@ -93,25 +100,24 @@ fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatE
 /// The variable with the spikes, from the user or because nothing else looks like it.
 fn choose<'c, 'v>(mat: &Mat, candidates: &'c [Candidate<'v>], report: &mut ImportReport) -> Result<&'c Candidate<'v>, FormatError> {
     let label = |c: &Candidate| (c.path.clone(), format!("{} ({})", c.path, c.description));
-    let ask = Ask::one_of("variable", "Variable with the spikes", candidates.iter().take(MOST_OPTIONS).map(label).collect());
-    if let Some(answer) = ask.answer(mat.path, mat.options)? {
-        let chosen = candidates.iter().find(|c| c.path == answer);
-        let chosen = chosen.ok_or_else(|| ask.needed(mat.path, "", format!("there is no variable '{answer}'")))?;
-        ask.settled(report, answer, "as chosen", false);
-        return Ok(chosen);
+    let options: Vec<(String, String)> = candidates.iter().take(MOST_OPTIONS).map(label).collect();
+    let (own, why) = match (candidates::certain(candidates), candidates.len()) {
+        (None, n) => (None, format!("it is not clear which variable holds the spikes; {} could", clean::counted(n, "variable"))),
+        (Some(own), 1) => (Some(own), format!("{} ({}) is the only variable that can hold spikes", own.path, own.description)),
+        (Some(own), n) => {
+            (Some(own), format!("by its name and shape, {} ({}) of {n} variables that could hold spikes", own.path, own.description))
+        }
+    };
+    let proposed = own.map(|c| c.path.as_str());
+    let question = Question { key: "variable", label: "Variable with the spikes", proposed, why: &why, assumed: true };
+    let mut choices = mat.choices();
+    let suggestion = candidates.first().map(|c| c.path.as_str()).unwrap_or_default();
+    let chosen = choices.pick_or_ask(&question, &options, suggestion)?;
+    if !choices.answered("variable") {
+        report.add(NoteKind::Assumed, chosen.clone(), format!("spikes are taken from here: {why}"));
     }
-    let Some(chosen) = candidates::certain(candidates) else {
-        let proposal = candidates.first().map(|c| c.path.as_str()).unwrap_or_default();
-        let why = format!("it is not clear which variable holds the spikes; {} could", clean::counted(candidates.len(), "variable"));
-        return Err(ask.needed(mat.path, proposal, why));
-    };
-    let why = match candidates.len() {
-        1 => format!("{} ({}) is the only variable that can hold spikes", chosen.path, chosen.description),
-        n => format!("by its name and shape, {} ({}) of {n} variables that could hold spikes", chosen.path, chosen.description),
-    };
-    report.add(NoteKind::Assumed, chosen.path.clone(), format!("spikes are taken from here: {why}"));
-    ask.settled(report, chosen.path.clone(), why, true);
-    Ok(chosen)
+    choices.hand_over(report);
+    candidates.iter().find(|c| c.path == chosen).ok_or_else(|| mat.damaged(&chosen, "it is no variable of this file"))
 }
 
 fn nothing(path: &Path, variables: &[(String, Value)]) -> FormatError {

@@ -35,7 +35,8 @@ pub fn beforehand(path: &Path) -> Option<String> {
     Some(format!("{} on disk{free}", bytes(file.len())))
 }
 
-fn bytes(n: u64) -> String {
+/// A size in words.
+pub(super) fn bytes(n: u64) -> String {
     match n {
         0..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),

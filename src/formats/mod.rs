@@ -4,7 +4,6 @@
 mod alf;
 pub mod area_list;
 mod arrays;
-mod ask;
 mod binned_h5;
 mod choices;
 mod clean;
@@ -26,17 +25,18 @@ mod sonata;
 mod spikeinterface;
 mod text;
 mod time_range;
+mod time_unit;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use crate::recording::{Recording, RecordingParts, Source};
+use crate::recording::{NoteKind, Recording, RecordingParts, Source};
 
-pub use binned_h5::{BinnedKind, BinnedLayout, SubmittedRates, save_binned, save_submission};
+pub use binned_h5::{BinnedKind, BinnedLayout, HeldOut, SubmittedRates, binned_beforehand, save_binned, save_submission};
 pub use error::FormatError;
-pub use save::{WRITES, save};
+pub use save::{WRITES, beforehand, counts_to, save, save_with};
 pub use shape::shape;
 pub use text::preview::{TextEffect, TextPreview, preview, preview_with, shape_key};
 pub use time_range::{TIME_RANGE, TimeRange};
@@ -116,11 +116,13 @@ pub(crate) struct Loaded {
     pub(crate) parts: RecordingParts,
     /// Where the data came from before they were in this file; `None` for the file itself.
     pub(crate) source: Option<Source>,
+    /// What was seen of all spikes, by a reader that kept only the stretch that is asked for.
+    pub(crate) whole: Option<time_range::Whole>,
 }
 
 impl From<RecordingParts> for Loaded {
     fn from(parts: RecordingParts) -> Self {
-        Self { parts, source: None }
+        Self { parts, ..Self::default() }
     }
 }
 
@@ -133,7 +135,7 @@ const TABLE: &[Format] = &[
     Format { known: Known { name: "MATLAB", extensions: &["mat"], writes: false }, sniff: mat::is_mat, read: mat::read },
     Format { known: Known { name: "SONATA spikes", extensions: &[], writes: false }, sniff: sonata::sniff, read: sonata::read },
     Format {
-        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: false },
+        known: Known { name: "Binned counts (NLB, LFADS)", extensions: &["h5", "hdf5"], writes: true },
         sniff: binned_h5::is_binned,
         read: binned_h5::read,
     },
@@ -192,12 +194,17 @@ impl Progress<'_> {
 pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> bool) -> Result<Recording, FormatError> {
     let progress = Progress { path, report: progress };
     progress.at(0.0, "opening")?;
+    let before = stamp(path);
     let format = sniff(path)?;
     // hdf5-pure reports nearly every damage as an error; what it does not must not take the window down.
     let read = catch_unwind(AssertUnwindSafe(|| (format.read)(path, options, &progress)));
-    let Loaded { mut parts, source } = read.unwrap_or_else(|_| {
+    let Loaded { mut parts, source, whole } = read.unwrap_or_else(|_| {
         Err(FormatError::corrupt(path, "the file", format!("reading it as {} failed in an unexpected way", format.known.name)))
     })?;
+    if stamp(path) != before {
+        let message = "it changed while it was read, so that parts of it may not fit together; open it again when nothing writes to it";
+        parts.report.add(NoteKind::Advice, "the file", message);
+    }
     progress.at(0.95, "checking")?;
     if parts.name.is_empty() {
         parts.name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
@@ -206,11 +213,17 @@ pub fn open(path: &Path, options: &OpenOptions, progress: &dyn Fn(f32, &str) -> 
     let source = source.unwrap_or(Source::File(absolute));
     let recording = Recording::new(parts, source).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
     let recording = match time_range::wanted(path, options)? {
-        Some(range) => time_range::cut(path, recording, range)?,
+        Some(range) => time_range::cut(path, recording, range, whole)?,
         None => recording,
     };
     progress.at(1.0, "done")?;
     Ok(recording)
+}
+
+/// Length and time of the last change of a file, where the system tells.
+fn stamp(path: &Path) -> Option<(u64, std::time::SystemTime)> {
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((file.len(), file.modified().ok()?))
 }
 
 fn sniff(path: &Path) -> Result<&'static Format, FormatError> {

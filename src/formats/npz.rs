@@ -171,9 +171,10 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         activity,
         observed,
         truth,
+        fingerprint: None,
         report,
     };
-    Ok(Loaded { parts, source })
+    Ok(Loaded { parts, source, whole: None })
 }
 
 struct Arrays {

@@ -33,14 +33,14 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     let mut report = ImportReport::default();
     let root = h5.group("/")?.ok_or_else(|| FormatError::corrupt(path, "/", "the root group is missing"))?;
     note_version(&root, &mut report);
-    let Some(group) = h5.group("units")? else { return Err(no_units(&h5, &root)) };
+    let Some(group) = h5.group("units")? else { return Err(h5.elsewhere("units").unwrap_or_else(|| no_units(&h5, &root))) };
     let units = units::Units::new(&h5, group)?;
     let mut ids = units.ids(&mut report)?;
     let mut unit_columns = units.columns(ids.len(), &mut report);
     take_names(&mut unit_columns, &mut ids);
-    let (times, offsets) = units.spike_times(ids.len())?;
-    let spikes = clean::clean(times, offsets, &ids, "units/spike_times", &mut report)
-        .ok_or_else(|| FormatError::corrupt(path, "units/spike_times_index", "it does not ascend to the number of spike times"))?;
+    let found_times = units.spike_times(&ids, options)?;
+    let (spikes, untouched) = clean::clean_and_tell(found_times.times, found_times.offsets, &ids, "units/spike_times", &mut report)
+        .ok_or_else(|| FormatError::corrupt(path, "units/spike_times_index", "it does not fit the spike times"))?;
     clean::note_duplicate_ids(&ids, "units/id", &mut report);
 
     progress.at(0.6, "reading the units table")?;
@@ -63,8 +63,9 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         observed,
         truth: None,
         report,
+        fingerprint: found_times.fingerprint.filter(|_| untouched),
     };
-    Ok(parts.into())
+    Ok(Loaded { whole: found_times.whole, ..parts.into() })
 }
 
 /// Ids that are no integers, as our own writer keeps them beside the numbers that NWB wants.

@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
     let mut reading =
         Reading { folder: &folder, options, choices: Choices::new(&folder, &options.answers), report: ImportReport::default() };
     let parts = reading.parts(progress)?;
-    Ok(Loaded { parts, source: Some(Source::File(folder)) })
+    Ok(Loaded { source: Some(Source::File(folder)), ..parts.into() })
 }
 
 struct Reading<'a> {

@@ -1,28 +1,46 @@
-//! Writing a recording to a file, whole or not at all: a temporary file beside it, fsync, rename.
+//! Writing a recording to a file, whole or not at all (see [`crate::export::write_whole`]).
 
-use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
+use super::binned_h5::{self, BinnedLayout};
 use super::{FormatError, npz, nwb_write, text};
+use crate::export::write_whole;
 use crate::recording::{Recording, Source};
 
 /// Endings that can be written, with what the format is and keeps.
 pub const WRITES: &[(&str, &str)] = &[
     ("nwb", "NWB 2.x: spikes, units, areas, interval tables and time series, for other programs"),
     ("npz", "Everything this program knows of the recording, readable with numpy.load"),
-    ("csv", "A list of spikes: unit,time_s,area"),
-    ("tsv", "A list of spikes, separated by tabs"),
+    ("h5", "Counts per bin of every trial, as the Neural Latents Benchmark or LFADS keep them; no spike times"),
+    ("csv", "A list of spikes (unit,time_s,area), with unit columns in a table NAME.units.csv beside it"),
+    ("tsv", "A list of spikes, separated by tabs, with unit columns in a table NAME.units.tsv beside it"),
 ];
 
-/// Write `recording` in the format that the extension of `path` names (nwb, npz, csv, tsv). Returns what that format cannot hold,
-/// one sentence each; an NPZ file holds everything.
+/// Whether [`save_with`] writes counts per bin to this path, and so looks at the layout.
+pub fn counts_to(path: &Path) -> bool {
+    path.extension().is_some_and(|e| binned_h5::writes(&e.to_string_lossy().to_lowercase()))
+}
+
+/// [`save_with`] the default layout for counts.
+///
+/// # Errors
+/// See [`save_with`].
+pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
+    save_with(recording, path, &BinnedLayout::default())
+}
+
+/// Write `recording` in the format that the extension of `path` names (nwb, npz, h5, csv, tsv); `layout` is for h5 alone. Returns
+/// what that format cannot hold, one sentence each; an NPZ file holds everything.
 ///
 /// # Errors
 /// [`FormatError::UnknownExtension`] and [`FormatError::NotWritable`]. The old file, if any, is untouched then.
-pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatError> {
+pub fn save_with(recording: &Recording, path: &Path, layout: &BinnedLayout) -> Result<Vec<String>, FormatError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let failed = |e: std::io::Error| FormatError::not_writable(path, e);
+    if binned_h5::writes(&extension) {
+        return binned_h5::save_binned(recording, path, layout);
+    }
     if !WRITES.iter().any(|(known, _)| *known == extension) {
         return Err(FormatError::UnknownExtension { path: path.to_owned() });
     }
@@ -34,7 +52,7 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
         told = Recording { report: recording.report.for_a_copy(), ..recording.clone() };
         &told
     };
-    whole(path, |to| match extension.as_str() {
+    let mut lost = write_whole(path, |to| match extension.as_str() {
         "nwb" => {
             nwb_write::write(recording, to).map_err(|problem| FormatError::not_writable(path, problem))?;
             Ok(lost_in_nwb(recording))
@@ -45,43 +63,33 @@ pub fn save(recording: &Recording, path: &Path) -> Result<Vec<String>, FormatErr
             text::write::write(recording, delimiter, &mut BufWriter::new(to)).map_err(failed)?;
             Ok(lost_in_text(recording))
         }
-    })
-}
-
-/// Let `write` fill a temporary file beside `path`, and put it in the place of `path` when all of it is on disk.
-pub(super) fn whole<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T, FormatError>) -> Result<T, FormatError> {
-    let failed = |e: std::io::Error| FormatError::not_writable(path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".spikescope-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-    let result = write(temporary.as_file_mut())?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    readable_like_others(temporary.as_file());
-    temporary.persist(path).map_err(|e| failed(e.error))?;
-    sync_folder(folder);
-    Ok(result)
-}
-
-/// A temporary file is for its owner only; a recording is as readable as any other new file.
-fn readable_like_others(file: &File) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if let Err(e) = file.set_permissions(std::fs::Permissions::from_mode(0o644)) {
-            tracing::warn!("permissions were not set: {e}");
-        }
+    })?;
+    let table = text::units_table::place(path).filter(|_| ["csv", "tsv"].contains(&extension.as_str()));
+    // A table that is there already would be taken for that of this list.
+    if let Some(table) = table.filter(|table| text::units_table::needed(recording) || table.exists()) {
+        let delimiter = if extension == "tsv" { b'\t' } else { b',' };
+        write_whole(&table, |to| {
+            text::units_table::write(recording, delimiter, &mut BufWriter::new(to)).map_err(|e| FormatError::not_writable(&table, e))
+        })?;
+        let name = table.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        lost.push(format!("columns and order of the units are in {name} beside it; keep the two together"));
     }
-    #[cfg(not(unix))]
-    let _ = file;
+    Ok(lost)
 }
 
-/// The new name itself survives a power cut only when the folder is synced too; not every system allows it.
-fn sync_folder(folder: &Path) {
-    #[cfg(unix)]
-    if let Err(e) = File::open(folder).and_then(|f| f.sync_all()) {
-        tracing::debug!("folder was not synced: {e}");
+/// What writing would lead to, before anything is written: what the format of that extension cannot hold, one sentence each; for
+/// counts, first what will be written. An unknown extension says nothing.
+///
+/// # Errors
+/// Why nothing could be written.
+pub fn beforehand(recording: &Recording, path: &Path, layout: &BinnedLayout) -> Result<Vec<String>, String> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        h5 if binned_h5::writes(h5) => binned_h5::binned_beforehand(recording, layout),
+        "nwb" => Ok(lost_in_nwb(recording)),
+        "csv" | "tsv" => Ok(lost_in_text(recording)),
+        _ => Ok(Vec::new()),
     }
-    #[cfg(not(unix))]
-    let _ = folder;
 }
 
 fn lost_in_nwb(recording: &Recording) -> Vec<String> {
@@ -106,10 +114,13 @@ fn lost_in_text(recording: &Recording) -> Vec<String> {
         }
     };
     say(!recording.tables.is_empty(), "interval tables are");
-    say(!recording.units.columns.is_empty(), "unit columns are");
     say(!recording.covariates.is_empty(), "time series are");
     say(recording.activity.is_some(), "continuous activity is");
     say(!recording.observed.is_empty(), "observation intervals are");
     say(recording.truth.is_some(), "the ground truth and its parameters are");
+    let ids: std::collections::BTreeSet<&String> = recording.units.ids.iter().collect();
+    if ids.len() < recording.units.ids.len() {
+        lost.push("units with the same id become one unit in a spike list; save as .nwb or .npz to keep them apart".to_owned());
+    }
     lost
 }

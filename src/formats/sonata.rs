@@ -13,9 +13,9 @@ use self::network::Network;
 use self::spikes::Population;
 use super::arrays::columns;
 use super::arrays::spikes::Members;
-use super::arrays::time::{self, Evidence, Unit};
 use super::choices::{Choices, Question};
 use super::npz::npy::Values;
+use super::time_unit::{self, Evidence, TimeUnit};
 use super::{FormatError, Loaded, OpenOptions, Progress, clean};
 use crate::recording::{Column, ImportReport, NamedColumn, NoteKind, RecordingParts, Truth};
 
@@ -83,13 +83,14 @@ fn select(populations: &mut Vec<Population>, choices: &mut Choices) -> Result<()
 fn unit_of_time(populations: &[Population], choices: &mut Choices, report: &mut ImportReport) -> Result<f64, FormatError> {
     let said = populations.iter().find_map(|p| p.unit.clone());
     let named = match said.as_deref() {
-        Some(unit) => Unit::named(unit.trim()).map(|u| (u, format!("the attribute units ('{unit}')"))),
-        None => Some((Unit::Milliseconds, "the SONATA specification".to_owned())),
+        Some(unit) => TimeUnit::named(unit.trim()).map(|u| (u, format!("the attribute units ('{unit}')"))),
+        None => Some((TimeUnit::Milliseconds, "the SONATA specification".to_owned())),
     };
     let evidence = Evidence { named, ..Evidence::default() };
-    let per_second = time::per_second(choices, &evidence)?;
-    let why = choices.made.iter().find(|c| c.key == "time_unit").map_or_else(String::new, |c| c.why.clone());
-    report.add(NoteKind::Assumed, "timestamps", why);
+    let per_second = time_unit::per_second(choices, &evidence)?;
+    for told in time_unit::told(choices) {
+        report.add(NoteKind::Assumed, "timestamps", told);
+    }
     Ok(per_second)
 }
 

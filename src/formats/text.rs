@@ -13,7 +13,7 @@ mod plan;
 pub(super) mod preview;
 mod rows;
 mod spikes;
-mod time;
+pub(super) mod units_table;
 pub(super) mod write;
 
 use std::path::Path;
@@ -23,8 +23,11 @@ use self::guess::{Head, Layout};
 pub(super) use self::lines::{Text, is_gzip};
 use self::plan::{Plan, Role};
 use self::rows::Limits;
-use self::spikes::{Bins, Finish, SpikeList};
+use self::spikes::{Bins, Finish, Keep, SpikeList};
+use self::units_table::UnitsTable;
 use super::choices::Choices;
+use super::time_range::{self, TimeRange, Whole};
+use super::time_unit::{self, Evidence};
 use super::{FormatError, Loaded, OpenOptions, Progress};
 use crate::recording::{ImportReport, NoteKind};
 
@@ -53,9 +56,15 @@ fn valid_start(head: &[u8]) -> bool {
 
 /// Read a text file.
 pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> Result<Loaded, FormatError> {
-    let head = Head::read(&mut Text::open(path, options.max_bytes)?)?;
+    let head = Head::read(&mut Text::open(path, u64::MAX)?)?;
     let mut choices = Choices::new(path, &options.answers);
     let plan = plan::make(&head, &stem(path), &mut choices, path)?;
+    let range = time_range::wanted(path, options)?;
+    let len = std::fs::metadata(path).map_err(|e| FormatError::not_readable(path, e))?.len();
+    let times = matches!(plan.layout, Layout::Long | Layout::Wide | Layout::Lines);
+    if len > options.max_bytes && times && range.is_none() {
+        return Err(time_range::too_long(path, "the text", len, options.max_bytes, (0.0, 0.0)));
+    }
     let mut report = ImportReport::default();
     let separated = if plan.names.len() > 1 { format!("; fields are separated by {}", plan.dialect.name()) } else { String::new() };
     report.add(NoteKind::Assumed, "columns", format!("{}{separated}", plan.reason));
@@ -64,13 +73,50 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         let shown: Vec<&str> = ignored.iter().copied().take(12).collect();
         report.add(NoteKind::LeftOut, "columns", format!("columns that are not used: {}", shown.join(", ")));
     }
+    // A spike takes about three times as much memory as its line of text.
+    if let Some(range) = range.filter(|_| len.saturating_mul(3) > options.max_bytes && times) {
+        return stretch(path, &plan, range, (choices, report), options, progress);
+    }
     let mut text = Text::open(path, options.max_bytes)?;
-    let list = rows::read(path, &mut text, &plan, Limits { text: u64::MAX, spikes: options.max_bytes }, progress)?;
+    let list = rows::read(path, &mut text, &plan, Limits::all(options.max_bytes), progress)?;
     progress.at(0.8, "sorting spikes into units")?;
-    finish(list, &plan, &mut choices, report, path)
+    finish(list, &plan, None, &mut choices, report, path)
 }
 
-fn finish(list: SpikeList, plan: &Plan, choices: &mut Choices, report: ImportReport, path: &Path) -> Result<Loaded, FormatError> {
+/// A stretch of a text that is larger than memory: read once to know the unit of time, and again to keep what is wanted.
+fn stretch(
+    path: &Path,
+    plan: &Plan,
+    range: TimeRange,
+    (mut choices, report): (Choices, ImportReport),
+    options: &OpenOptions,
+    progress: &Progress,
+) -> Result<Loaded, FormatError> {
+    let limits = Limits::all(options.max_bytes);
+    let first = Limits { keep: Keep::None, span: (0.0, 0.35), ..limits };
+    let all = rows::read(path, &mut Text::open(path, u64::MAX)?, plan, first, progress)?;
+    let named = plan.time_named.clone();
+    let evidence = Evidence { named, ..all.evidence() };
+    // Asked for here and now; what is decided goes to the report when the spikes are there.
+    let per_second = time_unit::per_second(&mut Choices::new(path, &options.answers), &evidence)?;
+    let keep = Keep::Between(range.from * per_second, range.to * per_second);
+    let second = Limits { keep, span: (0.35, 0.75), ..limits };
+    let list = rows::read(path, &mut Text::open(path, u64::MAX)?, plan, second, progress)?;
+    progress.at(0.8, "sorting spikes into units")?;
+    let (spikes, first, last) = all.counted();
+    let loaded = finish(list, plan, Some(evidence), &mut choices, report, path)?;
+    Ok(Loaded { whole: Some(Whole { spikes, first: first / per_second, last: last / per_second }), ..loaded })
+}
+
+fn finish(
+    list: SpikeList,
+    plan: &Plan,
+    evidence: Option<Evidence>,
+    choices: &mut Choices,
+    mut report: ImportReport,
+    path: &Path,
+) -> Result<Loaded, FormatError> {
+    let table = UnitsTable::beside(path, choices, &mut report)?;
     let binned = matches!(plan.layout, Layout::Binned | Layout::BinnedLines);
     let timed = plan.layout == Layout::Binned && plan.column(Role::Time).is_some();
     let finish = Finish {
@@ -79,6 +125,8 @@ fn finish(list: SpikeList, plan: &Plan, choices: &mut Choices, report: ImportRep
         wells: plan.axion,
         named: plan.time_named.as_ref().map(|(unit, place)| (*unit, place.as_str())),
         binned: binned.then_some(Bins { named_ms: plan.bin_ms, timed }),
+        evidence,
+        table,
     };
     list.into_parts(&finish, choices, report, path)
 }

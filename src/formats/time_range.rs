@@ -42,6 +42,54 @@ impl std::fmt::Display for TimeRange {
     }
 }
 
+/// What there is of a recording of which only a stretch is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
+    /// Spikes of all units.
+    pub(crate) spikes: usize,
+    /// First spike, seconds; more than `last` when there is none.
+    pub(crate) first: f64,
+    /// Last spike.
+    pub(crate) last: f64,
+}
+
+impl Whole {
+    fn of(recording: &Recording) -> Self {
+        let (first, last) = recording.time_range().unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+        Self { spikes: recording.spikes.n_spikes(), first, last }
+    }
+}
+
+/// Ask for a stretch of a recording that runs about from `runs.0` to `runs.1` seconds, because `object` takes `bytes` of memory and
+/// `most` may be used. The stretch that is proposed takes half of that.
+pub(super) fn too_long(path: &Path, object: &str, bytes: u64, most: u64, runs: (f64, f64)) -> FormatError {
+    let (first, last) = if runs.1 > runs.0 { runs } else { (0.0, 60.0) };
+    let stretch = (last - first) * 0.5 * most as f64 / bytes.max(1) as f64;
+    // Two digits; a stretch of a thousandth of a second is as good as none.
+    let scale = 10f64.powf(stretch.max(1e-3).log10().floor() - 1.0);
+    let from = (first / scale).floor() * scale;
+    let round = |t: f64| (t * 1e6).round() / 1e6;
+    let range = TimeRange { from: round(from), to: round(from + (stretch / scale).floor().max(1.0) * scale) };
+    let (takes, may) = (super::memory::bytes(bytes), super::memory::bytes(most));
+    let known = match runs.1 > runs.0 {
+        true => format!(" (the spikes run from about {first:.0} to {last:.0} s)"),
+        false => String::new(),
+    };
+    let why = format!(
+        "{object} takes {takes} of memory and at most {may} may be used; open a part of it, for example with --time-range {range}{known}"
+    );
+    let choice = Choice {
+        key: TIME_RANGE.to_owned(),
+        label: "Time range".to_owned(),
+        value: range.to_string(),
+        options: Vec::new(),
+        unit: "s".to_owned(),
+        why,
+        assumed: false,
+    };
+    FormatError::NeedsAnswer { path: path.to_owned(), choice: Box::new(choice) }
+}
+
 /// The stretch that is asked for.
 pub(super) fn wanted(path: &Path, options: &OpenOptions) -> Result<Option<TimeRange>, FormatError> {
     match options.answers.get(TIME_RANGE).filter(|text| !text.trim().is_empty()) {
@@ -52,15 +100,16 @@ pub(super) fn wanted(path: &Path, options: &OpenOptions) -> Result<Option<TimeRa
 }
 
 /// The recording in that stretch, told as a choice.
-pub(super) fn cut(path: &Path, recording: Recording, range: TimeRange) -> Result<Recording, FormatError> {
-    let whole = recording.time_range();
+pub(super) fn cut(path: &Path, recording: Recording, range: TimeRange, whole: Option<Whole>) -> Result<Recording, FormatError> {
+    let whole = whole.unwrap_or_else(|| Whole::of(&recording));
+    let Whole { first, last, spikes: all } = whole;
     let mut cut = recording.between(range.from, range.to).map_err(|source| FormatError::Recording { path: path.to_owned(), source })?;
     let bins = |r: &Recording| r.activity.as_ref().map_or(0, Activity::bins);
-    let Some((first, last)) = whole.filter(|_| cut.spikes.n_spikes() > 0 || bins(&cut) > 0) else {
-        let runs = whole.map_or_else(|| "it has none at all".to_owned(), |(a, b)| format!("they run from {a:.3} to {b:.3} s"));
+    let kept = cut.spikes.n_spikes();
+    if kept == 0 && bins(&cut) == 0 {
+        let runs = if first > last { "it has none at all".to_owned() } else { format!("they run from {first:.3} to {last:.3} s") };
         return Err(FormatError::TimeRange { path: path.to_owned(), problem: format!("no spikes in {range} s, {runs}") });
-    };
-    let (kept, all) = (cut.spikes.n_spikes(), recording.spikes.n_spikes());
+    }
     let continuous = if bins(&recording) > 0 { format!(", {} of {} bins", bins(&cut), bins(&recording)) } else { String::new() };
     cut.report.add(NoteKind::Chosen, TIME_RANGE, format!("only {range} s was loaded: {kept} of {all} spikes{continuous}"));
     cut.report.offer(Choice {
@@ -79,6 +128,17 @@ pub(super) fn cut(path: &Path, recording: Recording, range: TimeRange) -> Result
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn the_stretch_that_is_proposed_fits() {
+        let told = |bytes, most, runs| too_long(Path::new("f"), "units/spike_times", bytes, most, runs).to_string();
+        assert_eq!(
+            told(8_000_000_000, 2_000_000_000, (12.5, 7212.5)),
+            "f: units/spike_times takes 8.0 GB of memory and at most 2.0 GB may be used; open a part of it, for example with \
+             --time-range 10..910 (the spikes run from about 12 to 7212 s); answer with --import time_range=VALUE (in s)"
+        );
+        assert!(told(100, 10, (0.0, 0.0)).contains("for example with --time-range 0..3; answer"), "{}", told(100, 10, (0.0, 0.0)));
+    }
 
     #[test]
     fn ranges_are_read_shown_and_refused() {

@@ -26,7 +26,7 @@ pub use area_edit::{AreaEdit, AreaEditError, DepthRange};
 pub use areas::{AreaError, AreaRule, AreaSplit};
 pub use artefact::ArtefactMask;
 pub use binning::{BinnedTrials, BinningError};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{Fingerprint, Fingerprinting, fingerprint};
 pub use report::{Choice, ChoiceOption, ImportReport, Note, NoteKind};
 pub use sidecar::{Prepared, SIDECAR_VERSION, Sidecar, SidecarError};
 pub use spikes::SpikeTrains;
@@ -134,6 +134,8 @@ pub struct RecordingParts {
     pub truth: Option<Truth>,
     /// See [`Recording::report`].
     pub report: ImportReport,
+    /// The fingerprint of just these ids and spike times, where the reader made it while it read.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Why parts do not make a recording.
@@ -182,7 +184,8 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`] when lengths disagree or times are not ascending and finite.
     pub fn new(parts: RecordingParts, source: Source) -> Result<Self, RecordingError> {
-        Self::build(parts, source, None)
+        let known = parts.fingerprint.clone().map(|known| known.0);
+        Self::build(parts, source, known)
     }
 
     /// As [`Self::new`]; a fingerprint that is known is not computed again.
@@ -196,11 +199,8 @@ impl Recording {
         for column in &parts.unit_columns {
             check(&format!("unit column '{}'", column.name), column.values.len())?;
         }
-        for unit in 0..n {
-            let times = parts.spikes.unit(unit);
-            if !times.iter().all(|t| t.is_finite()) || !times.is_sorted() {
-                return Err(RecordingError::Times { unit: parts.unit_ids[unit].clone() });
-            }
+        if let Some(unit) = parts.spikes.unsound() {
+            return Err(RecordingError::Times { unit: parts.unit_ids[unit].clone() });
         }
         for table in &parts.tables {
             table.check()?;

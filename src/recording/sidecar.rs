@@ -2,6 +2,7 @@
 //! out, masked artefacts. A sidecar belongs to the recording as read, by its fingerprint; applying it gives the recording that
 //! everything else sees, with a note for every decision.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Sidecar {
     pub areas: Vec<AreaEdit>,
     /// Order of areas; areas that are not named follow.
     pub order: Vec<String>,
+    /// Colours of areas (red, green, blue) by name; areas that are not named have the usual ones.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub colors: BTreeMap<String, [u8; 3]>,
     /// Units to keep.
     pub keep: QualityFilter,
     /// Artefacts whose spikes are left out.
@@ -85,7 +89,7 @@ impl Sidecar {
 
     /// True when nothing was decided.
     pub fn is_empty(&self) -> bool {
-        self.areas.is_empty() && self.order.is_empty() && self.keep.is_empty() && self.mask.is_none()
+        self.areas.is_empty() && self.order.is_empty() && self.colors.is_empty() && self.keep.is_empty() && self.mask.is_none()
     }
 
     /// The recording with these decisions; the recording itself when there are none.
@@ -154,6 +158,12 @@ impl Recording {
         let mut hash = std::hash::DefaultHasher::new();
         (&self.areas, &self.units.area).hash(&mut hash);
         format!("{} {:x}", self.fingerprint, hash.finish())
+    }
+
+    /// Colour (red, green, blue) that the user gave to area `area`; `None` for the usual one.
+    pub fn area_color(&self, area: usize) -> Option<[u8; 3]> {
+        let colors = &self.prepared.as_ref()?.sidecar.colors;
+        colors.get(self.areas.get(area)?).copied()
     }
 
     /// Index of a unit in the recording as read.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 /// Spike times of every unit, f64 seconds, ascending within a unit. Clones share the times: the same recording with other areas
 /// costs no second copy of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +69,12 @@ impl SpikeTrains {
         &self.offsets
     }
 
+    /// The first unit whose times are not ascending and finite.
+    pub(super) fn unsound(&self) -> Option<usize> {
+        // The times of a recording of hours fill memory many times the cache: looked at once, by all processors.
+        (0..self.n_units()).into_par_iter().find_first(|&unit| !sound(self.unit(unit)))
+    }
+
     /// First and last spike in seconds.
     pub fn time_range(&self) -> Option<(f64, f64)> {
         let mut range: Option<(f64, f64)> = None;
@@ -78,6 +86,13 @@ impl SpikeTrains {
         }
         range
     }
+}
+
+/// True for ascending, finite times.
+fn sound(train: &[f64]) -> bool {
+    // NaN is neither less than, equal to nor greater than anything.
+    let ends = [train.first(), train.last()].into_iter().flatten().all(|t| t.is_finite());
+    ends && train.windows(2).fold(true, |all, pair| all & (pair[0] <= pair[1]))
 }
 
 #[cfg(test)]
@@ -92,6 +107,15 @@ mod tests {
         assert_eq!(SpikeTrains::from_block(trains.block().to_vec(), trains.offsets().to_vec()), Some(trains.clone()));
         assert_eq!(trains.time_range(), Some((-1.0, 2.0)));
         assert_eq!(SpikeTrains::default().time_range(), None);
+    }
+
+    #[test]
+    fn unsound_trains_are_found() {
+        let first = |trains: &[&[f64]]| SpikeTrains::from_units(trains.iter().map(|t| t.to_vec())).unsound();
+        assert_eq!(first(&[&[1.0, 1.0, 2.0], &[], &[-3.0]]), None);
+        for bad in [&[2.0, 1.0][..], &[f64::NAN], &[1.0, f64::NAN, 2.0], &[f64::NEG_INFINITY, 1.0], &[0.0, f64::INFINITY]] {
+            assert_eq!(first(&[&[1.0], bad, &[3.0, 2.0]]), Some(1), "{bad:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ impl Recording {
             observed: self.observed.clone(),
             truth: self.truth.clone(),
             report: self.report.clone(),
+            fingerprint: None,
         }
     }
 

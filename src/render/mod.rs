@@ -28,5 +28,5 @@ pub use paint::{Colouring, Picture, RasterPaint, Trouble, UnitLooks, density_wor
 pub use plain::Plain;
 pub use pyramid::Pyramid;
 pub use rows::{Band, HIDDEN, RowGroup, RowOrder, RowPlan, RowSlots, Rows};
-pub use style::RasterStyle;
+pub use style::{AreaColors, RasterStyle};
 pub use ticks::TickSet;

@@ -9,11 +9,50 @@ const AREAS_LIGHT: [(u8, u8, u8); 8] =
 const AREAS_DARK: [(u8, u8, u8); 8] =
     [(38, 142, 214), (230, 112, 28), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233), (240, 228, 66), (205, 211, 220)];
 
+/// Areas after this many have no colour of their own.
+const MOST_OWN: usize = 64;
+
+/// Colours that the user gave to areas of the open recording, by their place in `Recording::areas`; all others have the usual ones.
+/// They lie in the window's context, so that every view that colours by area sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AreaColors([Option<Color32>; MOST_OWN]);
+
+impl Default for AreaColors {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl AreaColors {
+    const NONE: Self = Self([None; MOST_OWN]);
+
+    /// From red, green and blue of every area; `None` leaves the usual colour.
+    pub fn new(colors: impl IntoIterator<Item = Option<[u8; 3]>>) -> Self {
+        let mut own = Self::NONE;
+        for (place, color) in own.0.iter_mut().zip(colors) {
+            *place = color.map(|[r, g, b]| rgb(r, g, b));
+        }
+        own
+    }
+
+    /// Those in effect.
+    pub fn of(ctx: &egui::Context) -> Self {
+        ctx.data(|data| data.get_temp(egui::Id::NULL)).unwrap_or_default()
+    }
+
+    /// Use these from now on.
+    pub fn set(self, ctx: &egui::Context) {
+        ctx.data_mut(|data| data.insert_temp(egui::Id::NULL, self));
+    }
+}
+
 /// Colours of one theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RasterStyle {
     /// True for the dark theme.
     pub dark: bool,
+    /// Colours of areas chosen by the user.
+    pub own: AreaColors,
     /// Background of the pane behind spikes.
     pub paper: Color32,
     /// Text.
@@ -42,6 +81,7 @@ const fn rgb(r: u8, g: u8, b: u8) -> Color32 {
 
 const LIGHT: RasterStyle = RasterStyle {
     dark: false,
+    own: AreaColors::NONE,
     paper: rgb(255, 255, 255),
     text: rgb(28, 34, 44),
     weak: rgb(90, 99, 113),
@@ -56,6 +96,7 @@ const LIGHT: RasterStyle = RasterStyle {
 
 const DARK: RasterStyle = RasterStyle {
     dark: true,
+    own: AreaColors::NONE,
     paper: rgb(25, 28, 34),
     text: rgb(228, 232, 239),
     weak: rgb(157, 167, 182),
@@ -71,7 +112,7 @@ const DARK: RasterStyle = RasterStyle {
 impl RasterStyle {
     /// The style for the theme `ui` is drawn in.
     pub fn of(ui: &egui::Ui) -> Self {
-        Self { paper: ui.visuals().panel_fill, ..Self::new(ui.visuals().dark_mode) }
+        Self { paper: ui.visuals().panel_fill, own: AreaColors::of(ui.ctx()), ..Self::new(ui.visuals().dark_mode) }
     }
 
     /// Light or dark.
@@ -79,8 +120,13 @@ impl RasterStyle {
         if dark { DARK } else { LIGHT }
     }
 
-    /// Colour of area `index` (its place in `Recording::areas`); colours repeat after eight areas, names tell them apart.
+    /// Colour of area `index` (its place in `Recording::areas`): the user's, else one of eight that repeat; names tell them apart.
     pub fn area(&self, index: usize) -> Color32 {
+        self.own.0.get(index).copied().flatten().unwrap_or_else(|| self.category(index))
+    }
+
+    /// Colour of category `index` of a legend; also the usual colour of area `index`.
+    pub fn category(&self, index: usize) -> Color32 {
         let areas = if self.dark { &AREAS_DARK } else { &AREAS_LIGHT };
         let (r, g, b) = areas[index % areas.len()];
         rgb(r, g, b)

@@ -74,7 +74,7 @@ pub fn show(
             super::widgets::text_in(ui, row, Align2::RIGHT_CENTER, name, 11.5, tokens.text);
             super::widgets::text_in(ui, column, Align2::CENTER_CENTER, name, 11.5, tokens.text);
         }
-        let bar = Stroke::new(3.0, tokens.area(block.area));
+        let bar = Stroke::new(3.0, style.area(block.area));
         ui.painter().vline(rect.left() - 4.0, (rect.top() + low)..=(rect.top() + high - 1.0), bar);
         ui.painter().hline((rect.left() + low)..=(rect.left() + high - 1.0), rect.top() - 3.0, bar);
         if first > 0 {

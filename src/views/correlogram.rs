@@ -14,6 +14,7 @@ use super::{Action, Selection, View, ViewContext, shown_area, widgets};
 use crate::analysis::correlogram::{Jitter, Lags};
 use crate::app::theme;
 use crate::recording::Recording;
+use crate::render::RasterStyle;
 use compute::{Found, Job, PairResult};
 
 /// Units in the grid at most.
@@ -205,6 +206,7 @@ impl CorrelogramView {
     /// The pair alone.
     fn plot(&self, ui: &mut Ui, found: &Found, pair: &PairResult, height: f32) {
         let tokens = theme::of(ui);
+        let style = RasterStyle::of(ui);
         let (reference, target) = (unit_name(&found.recording, pair.reference), unit_name(&found.recording, pair.target));
         let title =
             if pair.reference == pair.target { format!("Autocorrelogram of {reference}") } else { format!("{reference} → {target}") };
@@ -216,7 +218,7 @@ impl CorrelogramView {
         let width = found.lags.bin_s * 1e3;
         let scaled = |values: &[f64]| values.iter().map(|v| v * factor).collect::<Vec<f64>>();
         let bars: Vec<Bar> = centres.iter().zip(&pair.counts).map(|(x, n)| Bar::new(*x, f64::from(*n) * factor).width(width)).collect();
-        let color = tokens.area(pair.area);
+        let color = style.area(pair.area);
         let tips = tips(found, pair, self.scale, factor);
         let drawn = widgets::plot(ui, "correlogram", "Lag (ms)")
             .height((height - 60.0).max(90.0))
@@ -300,6 +302,7 @@ impl CorrelogramView {
 
     fn panel(&self, ui: &mut Ui, found: &Found, pair: &PairResult, rect: Rect) -> bool {
         let tokens = theme::of(ui);
+        let style = RasterStyle::of(ui);
         let response = ui.interact(rect, ui.scope_id().with(("pair", pair.reference, pair.target)), Sense::click());
         let (reference, target) = (unit_name(&found.recording, pair.reference), unit_name(&found.recording, pair.target));
         let title = format!("{reference} → {target}");
@@ -316,7 +319,7 @@ impl CorrelogramView {
             ui.painter().rect_filled(
                 Rect::from_min_max(pos2(left, y(count as f32)), pos2(left + width.max(1.0), inner.bottom())),
                 0.0,
-                tokens.area(pair.area),
+                style.area(pair.area),
             );
         }
         if let Some(band) = &pair.band {

@@ -8,6 +8,7 @@ use super::pair_truth::{self, PairTruth};
 use super::widgets::{self, Curve};
 use super::{RunState, View, ViewContext};
 use crate::app::theme::{self, Tokens};
+use crate::render::RasterStyle;
 use crate::training::{PairSnapshot, Phase, Snapshot, Support};
 
 /// Grid of filters and the selected pair.
@@ -136,6 +137,7 @@ fn show(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Option<&PairSnap
 /// The grid; returns the pair that was clicked.
 fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&PairSnapshot>) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let n = snapshot.areas.len().max(1);
     let y = common_range(run, snapshot);
     let last = snapshot.pairs().iter().flat_map(|p| p.filter.first()).map(Vec::len).max().unwrap_or(1);
@@ -160,7 +162,7 @@ fn grid(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selected: Option<&Pair
     egui::ScrollArea::both().id_salt("kernel grid").auto_shrink(false).show(ui, |ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(label + cell.x * n as f32, head + cell.y * n as f32), Sense::hover());
         for area in 0..n {
-            let (name, color) = (run.area_name(area), tokens.area(run.area_index(area)));
+            let (name, color) = (run.area_name(area), style.area(run.area_index(area)));
             let along = area as f32;
             let column = Rect::from_min_size(rect.min + vec2(label + along * cell.x, 0.0), vec2(cell.x, head));
             named(ui, column, Align2::CENTER_CENTER, &name, color, tokens);
@@ -197,6 +199,7 @@ fn named(ui: &Ui, rect: Rect, align: Align2, name: &str, color: Color32, tokens:
 /// One panel of the grid. True when clicked (mouse, Enter or Space).
 fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, rect: Rect, y: (f64, f64), selected: bool) -> bool {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let response = ui.interact(rect, ui.scope_id().with(("pair", pair.source, pair.target)), Sense::click());
     let title = format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target));
     let words = words(snapshot, pair);
@@ -212,7 +215,7 @@ fn panel(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, 
     };
     ui.painter().rect_filled(rect, 5.0, fill);
     let inner = rect.shrink2(vec2(4.0, 5.0));
-    let color = tokens.area(run.area_index(pair.source));
+    let color = style.area(run.area_index(pair.source));
     let mut curves = Vec::new();
     let truth = pair_truth::of(run, pair);
     if let Some(filter) = truth.as_ref().and_then(true_curve) {

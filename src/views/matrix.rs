@@ -5,6 +5,7 @@ use eframe::egui::{self, Align2, Color32, FontId, Key, Rect, Sense, Shape, Strok
 use super::kernels::{Standing, lag_ms, name_width, peak, standing, waiting, words};
 use super::{Action, RunState, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
+use crate::render::RasterStyle;
 use crate::training::{PairSnapshot, Snapshot};
 
 /// Which number.
@@ -121,6 +122,7 @@ fn matrix(
     selected: Option<(usize, usize)>,
 ) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let n = snapshot.areas.len().max(1);
     let available = ui.available_size();
     let label = (name_width(ui, run, n, 12.0) + 14.0).min(available.x * 0.3);
@@ -133,7 +135,7 @@ fn matrix(
         widgets::describe(&figure, describe(run, snapshot, quantity));
         let origin = rect.min + vec2(label + 18.0, head);
         for area in 0..n {
-            let (name, color) = (run.area_name(area), tokens.area(run.area_index(area)));
+            let (name, color) = (run.area_name(area), style.area(run.area_index(area)));
             let along = area as f32 * side;
             let column = Rect::from_min_size(origin + vec2(along, -head), vec2(side, head));
             widgets::text_in(ui, column, Align2::CENTER_CENTER, &name, 12.0, tokens.text);

@@ -8,6 +8,7 @@ use super::kernels::{Standing, candidate_curve, curve, standing, true_curve, wor
 use super::pair_truth::{self, PairTruth};
 use super::{RunState, widgets};
 use crate::app::theme;
+use crate::render::RasterStyle;
 use crate::training::{PairSnapshot, Snapshot};
 
 /// The selected pair in full.
@@ -17,7 +18,8 @@ pub(super) fn detail(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: Opt
         return;
     };
     let tokens = theme::of(ui);
-    let (source, target) = (tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)));
+    let style = RasterStyle::of(ui);
+    let (source, target) = (style.area(run.area_index(pair.source)), style.area(run.area_index(pair.target)));
     let truth = pair_truth::of(run, pair).filter(|t| t.filter.is_some());
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(format!("{} → {}", run.area_name(pair.source), run.area_name(pair.target))).size(16.0));

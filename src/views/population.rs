@@ -13,6 +13,7 @@ use super::{Action, View, ViewContext, shown_area, widgets};
 use crate::analysis::rates::{population_rates, rate_map};
 use crate::app::theme;
 use crate::recording::Recording;
+use crate::render::RasterStyle;
 use crate::render::axis::{duration_text, nice_step, time_text};
 
 /// Everything the curves depend on.
@@ -115,6 +116,7 @@ fn curves(job: Job) -> Curves {
 
 fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let y = |rate: f32| plot.rect.bottom() - rate / (most * 1.05) * plot.rect.height();
     let step = nice_step(f64::from(most) / 3.0) as f32;
     for k in 0..=(most / step) as usize {
@@ -128,7 +130,7 @@ fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
     for &area in areas {
         let point =
             |(bin, rate): (usize, &f32)| pos2(plot.x(start + (stop - start) * (bin as f64 + 0.5) / shown.job.bins as f64), y(*rate));
-        painter.add(Shape::line(shown.rates.row(area).iter().enumerate().map(point).collect(), Stroke::new(1.7, tokens.area(area))));
+        painter.add(Shape::line(shown.rates.row(area).iter().enumerate().map(point).collect(), Stroke::new(1.7, style.area(area))));
     }
 }
 

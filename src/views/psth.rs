@@ -14,6 +14,7 @@ use super::{Action, Selection, View, ViewContext, shown_area, widgets};
 use crate::analysis::aligned::{Band, EventWindow};
 use crate::app::theme;
 use crate::recording::Recording;
+use crate::render::RasterStyle;
 use crate::render::axis::duration_text;
 use compute::{Job, Panel, Psth, Subject};
 
@@ -279,6 +280,7 @@ fn panels(ui: &mut Ui, psth: &Psth, context: &mut ViewContext<'_>) {
 fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, height: f32) {
     let (recording, groups) = (&psth.job.recording, &psth.job.groups);
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let name = panel_name(panel, recording);
     let heading = widgets::area_label(ui, panel.subject.area, &name).interact(egui::Sense::click());
     heading.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Select {name}")));
@@ -291,7 +293,7 @@ fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, heig
     widgets::y_title(ui, if panel.subject.unit.is_some() { "Rate (Hz)" } else { "Mean rate per unit (Hz)" });
     let centres = psth.job.window.centres();
     let single = groups.groups.len() < 2;
-    let color = |index: usize| if single { tokens.area(panel.subject.area) } else { tokens.category(index) };
+    let color = |index: usize| if single { style.area(panel.subject.area) } else { tokens.category(index) };
     let id = format!("psth {name}");
     let drawn = widgets::plot(ui, &id, &format!("Time from {} (s)", groups.to.event()))
         .height((height - 54.0).max(70.0))

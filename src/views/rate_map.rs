@@ -249,6 +249,7 @@ fn map(job: Job, version: u64) -> Map {
 /// Names and colours of areas at the left, with lines between them.
 fn bands_beside(ui: &Ui, recording: &Recording, plot: &TimePlot, bands: &[(usize, usize, usize)], rows: usize) {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let y = |row: usize| plot.rect.top() + row as f32 / rows.max(1) as f32 * plot.rect.height();
     for &(area, first, n) in bands {
         let place = egui::Rect::from_min_max(pos2(plot.gutter.left(), y(first)), pos2(plot.gutter.right() - 6.0, y(first + n)));
@@ -256,7 +257,7 @@ fn bands_beside(ui: &Ui, recording: &Recording, plot: &TimePlot, bands: &[(usize
         if place.height() > 11.0 {
             widgets::text_in(ui, place, Align2::RIGHT_CENTER, &name, 11.5, tokens.text);
         }
-        ui.painter().vline(plot.gutter.right(), y(first)..=(y(first + n) - 1.0), Stroke::new(3.0, tokens.area(area)));
+        ui.painter().vline(plot.gutter.right(), y(first)..=(y(first + n) - 1.0), Stroke::new(3.0, style.area(area)));
         if first > 0 {
             ui.painter().hline(plot.rect.x_range(), y(first), Stroke::new(1.0, tokens.pane));
         }

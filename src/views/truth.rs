@@ -7,6 +7,7 @@ use super::kernels::{Standing, standing, waiting};
 use super::{RunState, View, ViewContext, pair_truth, widgets};
 use crate::app::theme;
 use crate::recording::Truth;
+use crate::render::RasterStyle;
 use crate::training::{PairSnapshot, Snapshot, TruthScore};
 
 /// Scatter of weights and running scores.
@@ -107,7 +108,8 @@ fn headline(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapsho
 
 fn scatter(ui: &mut Ui, run: &RunState, pair: &PairSnapshot, height: f32) {
     let tokens = theme::of(ui);
-    let (source, target) = (tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)));
+    let style = RasterStyle::of(ui);
+    let (source, target) = (style.area(run.area_index(pair.source)), style.area(run.area_index(pair.target)));
     ui.horizontal_wrapped(|ui| {
         widgets::swatch_label(ui, source, "Sending weights");
         widgets::swatch_label(ui, target, "Receiving weights");
@@ -142,7 +144,8 @@ fn scatter(ui: &mut Ui, run: &RunState, pair: &PairSnapshot, height: f32) {
 
 fn running(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, pair: &PairSnapshot, height: f32) {
     let tokens = theme::of(ui);
-    let colors = [tokens.area(run.area_index(pair.source)), tokens.area(run.area_index(pair.target)), tokens.text];
+    let style = RasterStyle::of(ui);
+    let colors = [style.area(run.area_index(pair.source)), style.area(run.area_index(pair.target)), tokens.text];
     let scores = scores_of(snapshot, pair);
     ui.horizontal_wrapped(|ui| {
         widgets::line_label(ui, colors[0], false, "|cos| sending");

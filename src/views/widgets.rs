@@ -7,6 +7,7 @@ use eframe::egui::{
 use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
 use crate::app::theme::{self, Tokens};
+use crate::render::RasterStyle;
 
 /// What an empty view says: a title, one or two sentences on what to do, and optionally a button. True when it was clicked.
 pub fn empty(ui: &mut Ui, title: &str, text: &str, action: Option<&str>) -> bool {
@@ -58,8 +59,8 @@ pub fn card<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
 
 /// A coloured square and the name of an area (never colour alone).
 pub fn area_label(ui: &mut Ui, index: usize, name: &str) -> Response {
-    let tokens = theme::of(ui);
-    swatch_label(ui, tokens.area(index), name)
+    let color = RasterStyle::of(ui).area(index);
+    swatch_label(ui, color, name)
 }
 
 /// A coloured square and a name.

@@ -40,14 +40,14 @@ fn what_numpy_wrote_compressed_opens_in_milliseconds_as_its_name_says() {
 
 #[test]
 fn the_unit_of_time_is_a_choice() {
-    // 40 whole numbers, 10 per unit in 40000 steps: as milliseconds 0.25 spikes/s.
+    // 40 whole numbers, 10 per unit in 40000 steps, and a sampling rate: as samples 5 spikes/s, as milliseconds 0.25.
     let times: Vec<f64> = (1..=40).map(|k| f64::from(k) * 1000.0).collect();
     let ids: Vec<i64> = (0..40).map(|k| k % 4).collect();
     let (_folder, path) = file("ticks.npz", &npz(&[("spike_times", floats(&times)), ("neuron_ids", ints(&ids)), ("fs", scalar(20_000.0))]));
     let first = |answers: &[(&str, &str)]| open_with(&path, answers).unwrap().spikes.unit(0)[0];
-    assert_eq!(choice(&open_ok(&path), "time_unit"), ("ms", true));
-    assert_eq!((first(&[]), first(&[("time_unit", "s")]), first(&[("time_unit", "0.1ms")])), (1.0, 1000.0, 0.1));
-    assert_eq!(first(&[("time_unit", "samples")]), 0.05, "with the rate of the file");
+    assert_eq!(choice(&open_ok(&path), "time_unit"), ("samples", true));
+    assert_eq!((first(&[("time_unit", "ms")]), first(&[("time_unit", "s")]), first(&[("time_unit", "0.1ms")])), (1.0, 1000.0, 0.1));
+    assert_eq!(first(&[]), 0.05, "with the rate of the file");
     assert_eq!(first(&[("time_unit", "samples"), ("sampling_rate_hz", "10000")]), 0.1);
     let wrong = open_with(&path, &[("time_unit", "hours")]).unwrap_err().to_string();
     assert!(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hdf5_pure::FileBuilder;
-use spikescope::formats::{BinnedKind, BinnedLayout, FormatError, OpenOptions, open, save_binned};
+use spikescope::formats::{BinnedKind, BinnedLayout, FormatError, HeldOut, OpenOptions, open, save_binned};
 use spikescope::recording::{
     BinnedTrials, Column, IntervalTable, NamedColumn, NoteKind, Recording, RecordingParts, Source, SpikeTrains, TrialPlan,
 };
@@ -70,7 +70,7 @@ fn counts_in_the_layout_of_the_benchmark_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("counts.h5");
     let original = trials_of_counts();
-    let layout = BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3 };
+    let layout = BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3, heldout: HeldOut::Column };
     let lost = save_binned(&original, &path, &layout).unwrap();
     assert!(lost[0].contains("counts in bins of 10 ms") && lost[1].starts_with("4 spikes outside the windows"), "{lost:?}");
     let back = open_ok(&path);
@@ -95,7 +95,8 @@ fn counts_in_the_layout_of_lfads_come_back_in_the_order_of_trials() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("counts.hdf5");
     let original = trials_of_counts();
-    save_binned(&original, &path, &BinnedLayout { kind: BinnedKind::Lfads, plan: plan(), forward_bins: 0 }).unwrap();
+    save_binned(&original, &path, &BinnedLayout { kind: BinnedKind::Lfads, plan: plan(), forward_bins: 0, heldout: HeldOut::Column })
+        .unwrap();
     let back = open_ok(&path);
     let splits = &back.table("trials").unwrap().column("split").unwrap().values;
     assert_eq!((0..4).map(|r| splits.text(r)).collect::<Vec<_>>(), ["valid", "train", "train", "valid"]);
@@ -108,7 +109,9 @@ fn what_cannot_be_counted_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |recording: &Recording, name: &str, forward_bins: usize, plan: TrialPlan| {
         let path = folder.path().join(name);
-        save_binned(recording, &path, &BinnedLayout { kind: BinnedKind::Benchmark, plan, forward_bins }).unwrap_err().to_string()
+        save_binned(recording, &path, &BinnedLayout { kind: BinnedKind::Benchmark, plan, forward_bins, heldout: HeldOut::Column })
+            .unwrap_err()
+            .to_string()
     };
     assert!(refused(&trials_of_counts(), "a.nwb", 0, plan()).contains("the name must end in .h5 or .hdf5"));
     assert!(refused(&trials_of_counts(), "a.h5", 10, plan()).contains("10 forward bins leave nothing of a window of 10 bins"));
@@ -151,7 +154,12 @@ fn bin_widths_come_from_the_user_the_name_or_the_rates_or_are_asked_for() {
     );
     let recording = with(&path, &[("bin_width", "20")]).unwrap();
     assert_eq!((recording.spikes.unit(0), recording.units.ids.join(" ")), (&[0.01, 0.025, 0.035][..], "0 1".to_owned()));
-    assert!(with(&path, &[("bin_width", "wide")]).unwrap_err().to_string().contains("'wide' is not a number of ms greater than zero"));
+    assert!(
+        with(&path, &[("bin_width", "wide")])
+            .unwrap_err()
+            .to_string()
+            .contains("'wide' is no width from 0.001 to 100000 ms for the choice 'Bin width'")
+    );
     let (_folder, path) = made("counts_50ms.h5", data);
     assert!((open_ok(&path).spikes.unit(0)[0] - 0.025).abs() < 1e-12);
 
@@ -235,7 +243,12 @@ fn arrays_that_are_no_counts_or_do_not_fit_are_refused_in_words() {
 fn reading_counts_and_matlab_files_tells_its_progress_and_can_be_cancelled() {
     let folder = tempfile::tempdir().unwrap();
     let counts = folder.path().join("counts.h5");
-    save_binned(&trials_of_counts(), &counts, &BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3 }).unwrap();
+    save_binned(
+        &trials_of_counts(),
+        &counts,
+        &BinnedLayout { kind: BinnedKind::Benchmark, plan: plan(), forward_bins: 3, heldout: HeldOut::Column },
+    )
+    .unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
     for path in [counts, fixtures.join("v73_by_h5py.mat"), fixtures.join("allen_by_pynwb.nwb")] {
         let seen = std::cell::RefCell::new(Vec::new());

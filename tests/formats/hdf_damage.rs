@@ -1,6 +1,6 @@
 //! Damaged MATLAB files and arrays of counts, as in `damage.rs`.
 
-use spikescope::formats::{BinnedKind, BinnedLayout, save_binned};
+use spikescope::formats::{BinnedKind, BinnedLayout, HeldOut, save_binned};
 use spikescope::recording::TrialPlan;
 
 use crate::binned::trials_of_counts;
@@ -25,6 +25,11 @@ fn damaged_matlab_5_files() {
 }
 
 #[test]
+fn damaged_matlab_4_files() {
+    survive(vec![fixture("v4_by_scipy.mat"), fixture("v4_sparse_by_scipy.mat"), fixture("v5_sparse_by_scipy.mat")], "mat", 8);
+}
+
+#[test]
 fn damaged_matlab_7_3_files() {
     survive(vec![fixture("v73_by_h5py.mat")], "mat", 5);
 }
@@ -35,7 +40,7 @@ fn damaged_counts() {
     let write = |kind, forward_bins| {
         let path = folder.path().join("counts.h5");
         let plan = TrialPlan { bin_s: 0.01, window_s: 0.1, ..TrialPlan::default() };
-        save_binned(&trials_of_counts(), &path, &BinnedLayout { kind, plan, forward_bins }).unwrap();
+        save_binned(&trials_of_counts(), &path, &BinnedLayout { kind, plan, forward_bins, heldout: HeldOut::Column }).unwrap();
         std::fs::read(path).unwrap()
     };
     survive(vec![write(BinnedKind::Benchmark, 3), write(BinnedKind::Lfads, 0)], "h5", 6);

@@ -78,12 +78,14 @@ fn answers_overrule_unit_of_time_and_area() {
     let recording = opened(&variables, &[("time_unit", "samples"), ("area_source", "probe")]).unwrap();
     assert_eq!(recording.spikes.unit(0), [0.01, 0.03, 0.05]);
     assert_eq!(areas(&recording), ["p", "q", "q"]);
-    assert_eq!(choice(&recording, "sampling_rate").value, "50");
+    assert_eq!(choice(&recording, "sampling_rate_hz").value, "50");
     let none = opened(&variables, &[("time_unit", "ms"), ("area_source", "none")]).unwrap();
     assert_eq!((none.spikes.unit(0)[1], areas(&none)), (0.0015, vec!["", "", ""]));
     let wrong = opened(&variables, &[("time_unit", "years")]).unwrap_err().to_string();
     assert!(
-        wrong.contains("'years' is no answer to the question \"Time unit\"; answer with --import time_unit=VALUE (one of s, ms, samples)"),
+        wrong.contains(
+            "'years' is no answer to the choice 'Time unit'; answer with --import time_unit=VALUE (one of s, ms, 0.1ms, us, samples)"
+        ),
         "{wrong}"
     );
 }
@@ -93,18 +95,39 @@ fn whole_numbers_and_missing_rates_are_asked_for() {
     let samples = column(&(0..40).map(|k| f64::from(k) * 3000.0).collect::<Vec<_>>());
     let variables = [("spikes", row_cell(vec![samples.clone(), samples]))];
     let unit = asked(opened(&variables, &[]));
-    assert_eq!((unit.key.as_str(), unit.options.len()), ("time_unit", 3));
+    assert_eq!((unit.key.as_str(), unit.options.len()), ("time_unit", 5));
     assert!(
-        unit.why.starts_with("all spike times are whole numbers (as seconds the median unit then fires 0.000 spikes/s)"),
+        unit.why.starts_with("all spike times are whole numbers (as seconds the median unit then fires 0.000342 spikes/s)"),
         "{}",
         unit.why
     );
     let rate = asked(opened(&variables, &[("time_unit", "samples")]));
-    assert_eq!((rate.key.as_str(), rate.unit.as_str(), rate.value.as_str()), ("sampling_rate", "Hz", "30000"));
+    assert_eq!((rate.key.as_str(), rate.unit.as_str(), rate.value.as_str()), ("sampling_rate_hz", "Hz", "30000"));
     let recording = opened(&variables, &[("time_unit", "samples"), ("sampling_rate", "30000")]).unwrap();
     assert_eq!(recording.spikes.unit(0)[1], 0.1);
-    let wrong = opened(&variables, &[("time_unit", "samples"), ("sampling_rate", "-1")]).unwrap_err().to_string();
-    assert!(wrong.contains("'-1' is not a number of Hz greater than zero"), "{wrong}");
+    let wrong = opened(&variables, &[("time_unit", "samples"), ("sampling_rate_hz", "-1")]).unwrap_err().to_string();
+    assert!(wrong.contains("'-1' is no number greater than zero for the choice 'Sampling rate'"), "{wrong}");
+}
+
+#[test]
+fn version_4_and_sparse_arrays_as_scipy_writes_them_are_read() {
+    let path = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(name);
+    let recording = open_ok(&path("v4_by_scipy.mat"));
+    assert_eq!(recording.units.ids.join(" "), "1 2");
+    assert_eq!((recording.spikes.unit(0), recording.spikes.unit(1)), (&[0.5, 1.5, 2.5][..], &[0.25, 3.5, 4.0][..]));
+    // 40 bins of 10 ms and five units: spikes in bins 3 and 39, two in bin 7, one in bin 0.
+    for name in ["v4_sparse_by_scipy.mat", "v5_sparse_by_scipy.mat"] {
+        let recording = open_ok(&path(name));
+        let counts: Vec<usize> = (0..5).map(|u| recording.spikes.unit(u).len()).collect();
+        assert_eq!((recording.n_units(), counts), (5, vec![1, 2, 1, 0, 1]), "{name}");
+        assert!((recording.spikes.unit(0)[0] - 0.035).abs() < 1e-9 && (recording.spikes.unit(4)[0] - 0.395).abs() < 1e-9, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(path("v4_by_scipy.mat")).unwrap();
+    let cut = folder.path().join("cut.mat");
+    std::fs::write(&cut, &whole[..60]).unwrap();
+    let told = read(&cut).unwrap_err().to_string();
+    assert!(told.contains("spike_times is damaged: its shape is 6 × 1, but only 28 bytes follow; the file is cut off"), "{told}");
 }
 
 #[test]
@@ -137,7 +160,7 @@ fn arrays_of_structs_and_cell_explorer_files_are_read() {
     // The same spikes as samples, when the user wants those.
     let samples = opened(&variables, &[("variable", "spikes.ts"), ("time_unit", "samples")]).unwrap();
     assert_eq!(samples.spikes, recording.spikes);
-    assert_eq!(choice(&samples, "sampling_rate").why, "the variable sr says so");
+    assert_eq!(choice(&samples, "sampling_rate_hz").why, "as the variable sr says");
 }
 
 #[test]
@@ -228,7 +251,7 @@ fn an_unknown_layout_is_asked_for_with_everything_that_could_be_meant() {
     assert_eq!(recording.spikes.block(), [0.5, 1.0, 1.25]);
     assert_eq!(choice(&recording, "variable").options.len(), 3);
     let wrong = opened(&variables, &[("variable", "gamma")]).unwrap_err().to_string();
-    assert!(wrong.contains("'gamma' is no answer to the question \"Variable with the spikes\""), "{wrong}");
+    assert!(wrong.contains("'gamma' is no answer to the choice 'Variable with the spikes'"), "{wrong}");
     let nothing = opened(&[("gamma", Mat::Text("note".to_owned())), ("x", column(&[1.0]))], &[]).unwrap_err().to_string();
     assert!(
         nothing.contains(
@@ -250,7 +273,7 @@ fn version_7_3_is_read_with_structs_strings_and_empty_cells() {
     let values = |name: &str| recording.units.columns.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("{name}")).values.clone();
     assert_eq!(values("hemisphere"), Column::Text(vec!["L".into(), "R".into(), "Lä".into()]));
     assert_eq!((values("is_single"), values("depth")), (Column::Bool(vec![true, false, true]), Column::Int(vec![10, 20, 30])));
-    assert!(choice(&recording, "time_unit").why.contains("the name spike_times_s says so"));
+    assert!(choice(&recording, "time_unit").why.contains("as the name spike_times_s says"));
     let structs = with(&path, &[("variable", "cells.ts"), ("time_unit", "s")]).unwrap();
     assert_eq!(structs.spikes, recording.spikes);
     assert_eq!(structs.units.columns[0].values, Column::Text(vec!["u1".into(), "u2".into(), "u3".into()]));
@@ -271,7 +294,7 @@ fn loops_of_references_end() {
 }
 
 #[test]
-fn damaged_files_say_what_is_wrong_with_which_variable() {
+fn files_that_are_damaged_say_what_is_wrong_with_which_variable() {
     let good = PLAIN.file(&[("spikes", trains())]);
     let refused = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = good.clone();

@@ -171,7 +171,7 @@ fn a_folder_without_curation_has_the_templates_as_units() {
 }
 
 #[test]
-fn damaged_extras_do_not_keep_the_spikes_away() {
+fn extras_that_are_damaged_do_not_keep_the_spikes_away() {
     for (name, bytes, words) in [
         (
             "templates.npy",

@@ -55,6 +55,13 @@ fn a_numpy_folder_has_properties() {
 }
 
 #[test]
+fn a_zarr_store_with_the_codec_that_blosc_has_by_default_opens() {
+    let recording = open_ok(&fixture("zarr_blosclz"));
+    assert_eq!((recording.units.ids.join(" "), recording.spikes.n_spikes()), ("a b c".to_owned(), 200));
+    assert_eq!((recording.spikes.unit(0)[1], recording.spikes.unit(1)[0]), (0.014, 0.007));
+}
+
+#[test]
 fn zarr_stores_open_with_every_codec_that_is_usual() {
     for name in ["zarr_zstd_bit", "zarr_lz4_byte", "zarr_zlib", "zarr_plain_zstd"] {
         let recording = open_ok(&fixture(name));

@@ -2,41 +2,14 @@
 
 use std::path::Path;
 
-use crossbeam_channel::bounded;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use spikescope::formats::{FormatError, open, preview_with};
 use spikescope::recording::Recording;
 
-use crate::damage::{assert_memory_is_bounded, mutate, watch, written};
+use crate::damage::{in_memory, mutate, survive_each, written};
 use crate::text::{gzip, with};
 use crate::{nex, phy};
-
-const MUTANTS: u64 = 10_000;
-
-/// Make and open mutants one after the other; one that takes a minute hangs.
-fn survive(seed: u64, mut next: impl FnMut(u64, &mut ChaCha8Rng) -> Result<Recording, FormatError> + Send + 'static) {
-    let (done, wait) = bounded(16);
-    let worker = std::thread::Builder::new().name("mutants".to_owned()).spawn(move || {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut refused = 0;
-        for k in 0..MUTANTS {
-            match next(k, &mut random) {
-                Ok(recording) => assert!(recording.spikes.n_spikes() < 10_000_000, "mutant {k}"),
-                Err(e) => {
-                    refused += 1;
-                    assert!(!e.to_string().contains("in an unexpected way"), "mutant {k} made the reader panic: {e}");
-                }
-            }
-            done.send(k).unwrap();
-        }
-        refused
-    });
-    watch(&wait);
-    let refused: u64 = worker.unwrap().join().unwrap();
-    assert!(refused > MUTANTS / 50, "only {refused} mutants were refused, so hardly anything was damaged");
-    assert_memory_is_bounded();
-}
 
 fn read(path: &Path, answers: &[(&str, &str)]) -> Result<Recording, FormatError> {
     open(path, &with(answers), &|_, _| true)
@@ -57,16 +30,21 @@ fn damaged_texts() {
         ("axion.csv", b"Investigator,,Time (s),Electrode\nx,,0.01,A1_11\nSampling Frequency,12500 Hz,0.02,B1_12\n".to_vec()),
         ("utf16.txt", std::iter::once(0xfeff).chain("unit\ttime_s\n1\t2\n1\t3\n".encode_utf16()).flat_map(u16::to_le_bytes).collect()),
     ];
-    let folder = tempfile::tempdir().unwrap();
-    survive(11, move |k, random| {
-        let (name, original) = &texts[(k % texts.len() as u64) as usize];
-        let path = folder.path().join(name);
-        std::fs::write(&path, mutate(original, random)).unwrap();
+    let folder = in_memory();
+    let paths: Vec<_> = texts.iter().map(|(name, _)| folder.path().join(name)).collect();
+    let to = paths.clone();
+    let make = move |k: u64, random: &mut ChaCha8Rng| {
+        let at = (k % texts.len() as u64) as usize;
+        std::fs::write(&to[at], mutate(&texts[at].1, random)).unwrap();
+    };
+    survive_each(11, Some(50), make, move |k| {
+        let _keep = &folder;
+        let path = &paths[(k % paths.len() as u64) as usize];
         if k % 7 == 0 {
             // Previews read the same bytes and must stand the same.
-            let _ = preview_with(&path, 20, &with(&[("bin_width_ms", "5")]));
+            let _ = preview_with(path, 20, &with(&[("bin_width_ms", "5")]));
         }
-        read(&path, if k % 3 == 0 { &[("bin_width_ms", "10"), ("sampling_rate_hz", "30000")] } else { &[] })
+        read(path, if k % 3 == 0 { &[("bin_width_ms", "10"), ("sampling_rate_hz", "30000")] } else { &[] })
     });
 }
 
@@ -74,24 +52,30 @@ fn damaged_texts() {
 fn damaged_phy_folders() {
     let files = phy::files();
     let (keep, path) = phy::folder(&files);
-    survive(12, move |_, random| {
+    let root = path.clone();
+    let mut before: Option<usize> = None;
+    let make = move |_: u64, random: &mut ChaCha8Rng| {
+        let at = random.random_range(0..files.len());
+        if let Some(at) = before.replace(at) {
+            std::fs::write(root.join(files[at].0), &files[at].1).unwrap();
+        }
+        std::fs::write(root.join(files[at].0), mutate(&files[at].1, random)).unwrap();
+    };
+    survive_each(12, Some(50), make, move |_| {
         let _keep = &keep;
-        let (name, original) = &files[random.random_range(0..files.len())];
-        std::fs::write(path.join(name), mutate(original, random)).unwrap();
-        let found = read(&path, &[("sampling_rate_hz", "30000")]);
-        std::fs::write(path.join(name), original).unwrap();
-        found
+        read(&path, &[("sampling_rate_hz", "30000")])
     });
 }
 
 #[test]
 fn damaged_neuroexplorer_files() {
     let originals = nex::originals();
-    let folder = tempfile::tempdir().unwrap();
+    let folder = in_memory();
     let path = folder.path().join("mutant.nex");
-    survive(13, move |k, random| {
+    let to = path.clone();
+    let make = move |k: u64, random: &mut ChaCha8Rng| std::fs::write(&to, mutate(&originals[(k % 2) as usize], random)).unwrap();
+    survive_each(13, Some(50), make, move |_| {
         let _keep = &folder;
-        std::fs::write(&path, mutate(&originals[(k % 2) as usize], random)).unwrap();
         read(&path, &[])
     });
 }

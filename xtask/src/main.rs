@@ -1,9 +1,10 @@
-//! The habits of the project as commands: `cargo xtask demo | test | check | bench`. No dependencies, so that it builds in a
+//! The habits of the project as commands: `cargo xtask demo | test | check | bench | fuzz`. No dependencies, so that it builds in a
 //! second on a bare machine, and does the installing that everything else relies on.
 
 mod bench;
 mod check;
 mod demo;
+mod fuzz;
 mod layout;
 mod licences;
 mod process;
@@ -28,6 +29,8 @@ Commands:
          Arguments go to `cargo test`.
   check  Format, lints, documentation, licences of all dependencies, layout of the source.
   bench  Time training steps, loading and frames; the results go to a JSON lines file under target/bench.
+  fuzz   Open many damaged copies of files of every format: no panic, no abort, none over 2 s or 1 GiB.
+         [--mutants 100000] [--seed 0] [--format PART OF A TEST'S NAME] [--from MUTANT]
 
 On Debian and Ubuntu, demo, test and bench install the system packages that are missing (as root; otherwise they print the
 line to run and stop).";
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             Ok(())
         }
-        Some("demo" | "test" | "check" | "bench") if wants_help => {
+        Some("demo" | "test" | "check" | "bench" | "fuzz") if wants_help => {
             println!("{HELP}");
             Ok(())
         }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_tests(&rest),
         Some("check") => no_arguments("check", &rest).and_then(|()| check::run_checks()),
         Some("bench") => no_arguments("bench", &rest).and_then(|()| bench::run_benches()),
+        Some("fuzz") => fuzz::run_fuzz(&rest),
         Some(other) => Err(Failure::Usage(format!("there is no command '{other}'"))),
         None => Err(Failure::Usage("no command was given".to_owned())),
     };

@@ -1,9 +1,10 @@
 //! Spike counts per bin in two or three dimensions: `[bins, units]`, `[trials, bins, units]`, in any order. Spikes of a bin are
 //! spread evenly over it, so that binning again gives the same counts.
 
-use super::{Import, columns, inventory, names, time};
+use super::{Import, columns, inventory, names};
 use crate::formats::choices::Question;
 use crate::formats::npz::npy::{Array, Values};
+use crate::formats::time_unit::TimeUnit;
 use crate::formats::{FormatError, clean};
 use crate::recording::{IntervalTable, NoteKind, RecordingParts};
 
@@ -146,8 +147,8 @@ fn bin_width(import: &mut Import) -> Result<f64, FormatError> {
     let (proposed, why, assumed) = match &found {
         Some((name, value)) => {
             let (ms, said) = match names::words(name).1 {
-                Some(time::Unit::Milliseconds) => (*value, true),
-                Some(time::Unit::Seconds) => (value * 1e3, true),
+                Some(TimeUnit::Milliseconds) => (*value, true),
+                Some(TimeUnit::Seconds) => (value * 1e3, true),
                 // Bins of a second or more are as unusual as bins below a millisecond.
                 _ => (if *value < 1.0 { value * 1e3 } else { *value }, false),
             };

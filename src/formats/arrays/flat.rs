@@ -1,8 +1,8 @@
 //! One array with the times of all spikes, one with their units, and perhaps one with their trials.
 
 use super::spikes::Members;
-use super::time::{self, Evidence};
 use super::{Import, columns, inventory, names, trials, truth};
+use crate::formats::time_unit::{self, Evidence, TimeUnit};
 use crate::formats::{FormatError, clean};
 use crate::recording::{NoteKind, RecordingParts};
 
@@ -20,7 +20,9 @@ impl Flat {
     /// What is known about the unit of time, when units were observed for `duration` steps.
     pub(super) fn evidence(&self, duration: f64) -> Evidence {
         let named = names::words(&self.name).1.map(|unit| (unit, format!("the name '{}'", self.name)));
-        Evidence { named, sampling_rate: self.rate, ..Evidence::of(&self.times, &self.members.counts(), duration) }
+        let sampling_rate = self.rate.map(|rate| (rate, "the file".to_owned()));
+        let counts = self.members.counts();
+        Evidence { named, sampling_rate, ..Evidence::of(self.times.iter().copied(), &counts).over(&counts, duration) }
     }
 }
 
@@ -98,7 +100,7 @@ fn absolute(import: &mut Import, mut flat: Flat) -> Result<RecordingParts, Forma
     let finite = flat.times.iter().filter(|t| t.is_finite());
     let (first, last) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &t| (a.min(t), b.max(t)));
     let evidence = flat.evidence(last - first);
-    let per_second = time::per_second(&mut import.choices, &evidence)?;
+    let per_second = time_unit::per_second(&mut import.choices, &evidence)?;
     import.report.add(NoteKind::Assumed, flat.name.clone(), said(import));
     // Dividing gives the nearest number to 8.45 ms; multiplying by 0.001 does not.
     if per_second != 1.0 {
@@ -110,13 +112,13 @@ fn absolute(import: &mut Import, mut flat: Flat) -> Result<RecordingParts, Forma
 
 /// Why the unit of time is what it is.
 pub(super) fn said(import: &Import) -> String {
-    import.choices.made.iter().find(|c| c.key == "time_unit").map_or_else(String::new, |c| c.why.clone())
+    time_unit::told(&import.choices).join("; ")
 }
 
 /// What is observed, when the file has a duration that reaches beyond the last spike.
 fn observed(import: &mut Import, last: f64) -> Vec<(f64, f64)> {
     let Some(name) = import.find(names::DURATION, inventory::Listed::is_scalar) else { return Vec::new() };
-    let scale = names::words(&name).1.map_or(1.0, |unit| if unit == time::Unit::Milliseconds { 1e3 } else { 1.0 });
+    let scale = names::words(&name).1.map_or(1.0, |unit| if unit == TimeUnit::Milliseconds { 1e3 } else { 1.0 });
     match import.arrays.scalar(&name).map(|d| d / scale) {
         Some(duration) if duration.is_finite() && duration >= last && duration <= last.max(1.0) * 100.0 => {
             import.used.push(name.clone());

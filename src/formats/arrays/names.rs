@@ -1,7 +1,7 @@
 //! Names that arrays have in practice, and what they mean. Compared in lower case without separators and without a unit of time at
 //! the end (`spike_times_ms` is `spiketimes`, in milliseconds).
 
-use super::time::Unit;
+use crate::formats::time_unit::TimeUnit;
 
 pub(super) const TIMES: &[&str] =
     &["spiketimes", "spiketime", "spktimes", "spikets", "times", "timestamps", "timestamp", "time", "spiket", "t", "ts"];
@@ -65,11 +65,11 @@ pub(super) const DURATION: &[&str] = &["duration", "tstop", "totaltime", "record
 pub(super) const RATE: &[&str] = &["samplingrate", "samplingfrequency", "samplerate", "fs", "sf"];
 
 /// A name without separators, in lower case, and the unit of time at its end.
-pub(super) fn words(name: &str) -> (String, Option<Unit>) {
+pub(super) fn words(name: &str) -> (String, Option<TimeUnit>) {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
     let mut words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let unit = match words.as_slice() {
-        [_, .., last] => Unit::named(last),
+        [_, .., last] => TimeUnit::named(last),
         _ => None,
     };
     if unit.is_some() {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn names_lose_separators_and_their_unit() {
-        assert_eq!(words("Spike_Times_ms"), ("spiketimes".to_owned(), Some(Unit::Milliseconds)));
+        assert_eq!(words("Spike_Times_ms"), ("spiketimes".to_owned(), Some(TimeUnit::Milliseconds)));
         assert_eq!(words("spike_times"), ("spiketimes".to_owned(), None));
         assert_eq!(words("group/t"), ("t".to_owned(), None));
         assert_eq!(words("s"), ("s".to_owned(), None), "a name that is a unit is a name");

@@ -2,8 +2,8 @@
 
 use super::flat::{self, Flat};
 use super::spikes::Members;
-use super::time::{self, Evidence};
 use super::{Import, inventory};
+use crate::formats::time_unit::{self, Evidence};
 use crate::formats::{FormatError, clean};
 use crate::recording::{NoteKind, RecordingParts};
 
@@ -41,9 +41,8 @@ pub(super) fn read(import: &mut Import) -> Result<RecordingParts, FormatError> {
     let message = format!("{} are one unit each", clean::counted(names.len(), "array"));
     import.report.add(NoteKind::Assumed, "units", message);
     let counts: Vec<usize> = offsets.windows(2).map(|w| w[1].saturating_sub(w[0])).collect();
-    let (first, last) = times.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &t| (a.min(t), b.max(t)));
-    let evidence = Evidence::of(&times, &counts, last - first);
-    let per_second = time::per_second(&mut import.choices, &evidence)?;
+    let evidence = Evidence::of(times.iter().copied(), &counts);
+    let per_second = time_unit::per_second(&mut import.choices, &evidence)?;
     import.report.add(NoteKind::Assumed, "time", flat::said(import));
     times.iter_mut().for_each(|t| *t /= per_second);
     let index = offsets.windows(2).enumerate().flat_map(|(u, w)| std::iter::repeat_n(u as u32, w[1].saturating_sub(w[0]))).collect();

@@ -1,10 +1,9 @@
 //! Spike times that run from the start of their trial: trials are put one after another on one clock, with a gap between them.
 
 use super::flat::{self, Flat};
-use super::time;
 use super::{Import, columns};
 use crate::formats::choices::Question;
-use crate::formats::{FormatError, clean};
+use crate::formats::{FormatError, clean, time_unit};
 use crate::recording::{Column, IntervalTable, NamedColumn, NoteKind, RecordingParts};
 
 /// More trials than this are hardly trials; the arrays for times and trials may be swapped.
@@ -18,7 +17,7 @@ pub(super) fn place(import: &mut Import, mut flat: Flat, trials: &str) -> Result
     let n = numbering.len();
     let (from, to) = window(import, &flat)?;
     let evidence = flat.evidence((to - from) * n as f64);
-    let per_second = time::per_second(&mut import.choices, &evidence)?;
+    let per_second = time_unit::per_second(&mut import.choices, &evidence)?;
     let why = flat::said(import);
     import.report.add(NoteKind::Assumed, flat.name.clone(), format!("times run from the start of each trial; {why}"));
     let (from, to) = (from / per_second, to / per_second);

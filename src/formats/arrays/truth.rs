@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Import, inventory, names, time};
+use super::{Import, inventory, names};
 use crate::formats::choices::Question;
+use crate::formats::time_unit::TimeUnit;
 use crate::formats::{FormatError, clean};
 use crate::recording::{NoteKind, Truth, UnitEdge};
 
@@ -29,7 +30,7 @@ fn matrix(import: &mut Import, name: &str, n: usize) -> Result<Vec<UnitEdge>, Fo
     let delays = match delays {
         Some(delays) => {
             import.used.push(delays.clone());
-            per_second = if names::words(&delays).1 == Some(time::Unit::Milliseconds) { 1e3 } else { 1.0 };
+            per_second = if names::words(&delays).1 == Some(TimeUnit::Milliseconds) { 1e3 } else { 1.0 };
             Some(import.arrays.numbers(&delays)?)
         }
         None => None,

@@ -6,7 +6,8 @@ use std::path::Path;
 use hdf5_pure::FileBuilder;
 use ndarray::{Array3, ArrayView3, Axis, Slice};
 
-use crate::formats::{FormatError, save};
+use crate::export::write_whole;
+use crate::formats::FormatError;
 
 /// Rates `[trials, bins, units]`, spikes per bin, of one set of trials.
 #[derive(Clone, Copy)]
@@ -48,7 +49,7 @@ pub fn save_submission(
     }
     file.add_group(group.finish());
     let bytes = file.finish().map_err(|e| FormatError::not_writable(path, e.to_string()))?;
-    save::whole(path, |to| to.write_all(&bytes).map_err(|e| FormatError::not_writable(path, e)))
+    write_whole(path, |to| to.write_all(&bytes).map_err(|e| FormatError::not_writable(path, e)))
 }
 
 #[cfg(test)]

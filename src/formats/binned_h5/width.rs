@@ -5,7 +5,7 @@ use hdf5_pure::AttrValue;
 
 use super::parts::{Part, Sizes};
 use super::round;
-use crate::formats::ask::Ask;
+use crate::formats::choices::{Choices, Question};
 use crate::formats::guard::Hdf5;
 use crate::formats::{FormatError, OpenOptions};
 use crate::recording::ImportReport;
@@ -29,28 +29,26 @@ pub(super) fn decide(
     sizes: &Sizes,
     report: &mut ImportReport,
 ) -> Result<Width, FormatError> {
-    let ask = Ask::number("bin_width", "Bin width", "ms");
     // Mean count over mean rate is the bin width in seconds when rates are per second, and 1 when they are per bin.
     let ratio = ratio(parts);
     let per_bin = ratio.is_some_and(|r| (0.5..2.0).contains(&r));
     let stem = h5.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let (ms, why, assumed) = if let Some(ms) = ask.number_answer(h5.path, options)? {
-        (ms, "as chosen".to_owned(), false)
-    } else if let Some(seconds) = attribute(h5) {
-        (round(seconds * 1e3), format!("the file says so ({ATTRIBUTE})"), false)
+    let (own, why, assumed) = if let Some(seconds) = attribute(h5) {
+        (Some(round(seconds * 1e3)), format!("the file says so ({ATTRIBUTE})"), false)
     } else if let Some(ms) = in_name(&stem) {
-        (ms, format!("the name of the file says {ms} ms"), true)
+        (Some(ms), format!("the name of the file says {ms} ms"), true)
     } else if let Some(ratio) = ratio.filter(|r| !per_bin && (1e-4..0.5).contains(r)) {
-        (two_digits(ratio * 1e3), format!("mean count over mean true rate gives {:.2} ms", ratio * 1e3), true)
+        (Some(two_digits(ratio * 1e3)), format!("mean count over mean true rate gives {:.2} ms", ratio * 1e3), true)
     } else if sizes.benchmark {
-        (BENCHMARK_MS, format!("the file does not say; arrays of the Neural Latents Benchmark have bins of {BENCHMARK_MS} ms"), true)
+        (Some(BENCHMARK_MS), format!("the file does not say; arrays of the Neural Latents Benchmark have bins of {BENCHMARK_MS} ms"), true)
     } else {
-        return Err(ask.needed(h5.path, "", "the file holds counts per bin, but does not say the bin width"));
+        (None, "the file holds counts per bin, but does not say the bin width".to_owned(), false)
     };
-    if !(1e-3..=1e5).contains(&ms) {
-        return Err(ask.needed(h5.path, "", format!("a bin width of {ms} ms is not possible")));
-    }
-    ask.settled(report, ms.to_string(), why, assumed);
+    let mut choices = Choices::new(h5.path, &options.answers);
+    let proposed = own.map(|ms| ms.to_string());
+    let question = Question { key: "bin_width", label: "Bin width", proposed: proposed.as_deref(), why: &why, assumed };
+    let ms = choices.number(&question, "ms", "", |ms| (1e-3..=1e5).contains(&ms), "width from 0.001 to 100000 ms")?;
+    choices.hand_over(report);
     let bin_s = ms / 1e3;
     Ok(Width { bin_s, truth_scale: if per_bin { 1.0 / bin_s } else { 1.0 } })
 }

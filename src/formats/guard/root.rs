@@ -1,8 +1,10 @@
 //! A first look into an HDF5 file: what lies at its root, by which NWB, MATLAB and the others are told apart.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::{BoundedSource, is_hdf5, properties};
+use super::source::{BoundedSource, Shared};
+use super::{is_hdf5, properties};
 use crate::formats::{FormatError, Probe};
 
 /// What lies at the root of an HDF5 file, by which its formats are told apart.
@@ -21,7 +23,7 @@ pub(in crate::formats) fn root(path: &Path, head: &[u8]) -> Option<Root> {
     if !is_hdf5(head) {
         return None;
     }
-    let file = hdf5_pure::File::from_source_with_options(BoundedSource::on_disk(path).ok()?, properties()).ok()?;
+    let file = hdf5_pure::File::from_source_with_options(Shared(Arc::new(BoundedSource::on_disk(path).ok()?)), properties()).ok()?;
     let root = file.group("/").ok()?;
     let mut names = root.groups().ok()?;
     let datasets = root.datasets().ok()?;

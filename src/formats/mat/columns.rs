@@ -3,7 +3,7 @@
 use super::Mat;
 use super::candidates::{Beside, Candidate};
 use super::value::Value;
-use crate::formats::ask::Ask;
+use crate::formats::choices::Question;
 use crate::formats::nwb::AREA_COLUMNS;
 use crate::formats::{FormatError, clean};
 use crate::recording::{Column, ImportReport, NamedColumn, NoteKind, RecordingParts};
@@ -139,15 +139,16 @@ fn choose_areas(mat: &Mat, parts: &mut RecordingParts, report: &mut ImportReport
     let named = |names: &[&str]| texts().find(|c| names.iter().any(|n| c.name.eq_ignore_ascii_case(n))).map(|c| c.name.clone());
     let mut options: Vec<(String, String)> = texts().map(|c| (c.name.clone(), format!("variable {}", c.name))).collect();
     options.push(("none".to_owned(), "no areas".to_owned()));
-    let ask = Ask::one_of("area_source", "Areas from", options.clone());
-    let (source, why, assumed) = match (ask.answer(mat.path, mat.options)?, named(AREA_COLUMNS)) {
-        (Some(answer), _) => (answer, "as chosen".to_owned(), false),
-        (None, Some(name)) => {
+    let (own, why) = match named(AREA_COLUMNS) {
+        Some(name) => {
             let why = format!("the variable {name} has one text per unit and the name of an area");
-            (name, why, true)
+            (name, why)
         }
-        (None, None) => ("none".to_owned(), "the file does not say which area a unit is from".to_owned(), true),
+        None => ("none".to_owned(), "the file does not say which area a unit is from".to_owned()),
     };
+    let mut choices = mat.choices();
+    let question = Question { key: "area_source", label: "Areas from", proposed: Some(&own), why: &why, assumed: true };
+    let source = choices.pick(&question, &options)?;
     match parts.unit_columns.iter().find(|c| c.name == source) {
         Some(column) => {
             parts.unit_areas = (0..column.values.len()).map(|r| column.values.text(r)).collect();
@@ -164,7 +165,7 @@ fn choose_areas(mat: &Mat, parts: &mut RecordingParts, report: &mut ImportReport
         ),
     }
     if options.len() > 1 {
-        ask.settled(report, source, why, assumed);
+        choices.hand_over(report);
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use super::Mat;
 use super::candidates::Candidate;
 use super::columns::{self, Rows};
 use super::value::{Numbers, Value};
-use crate::formats::ask::Ask;
 use crate::formats::binned_h5::counts::{Counts, Grid, starts};
+use crate::formats::choices::Question;
 use crate::formats::clean::{clean_trains, counted};
 use crate::formats::{FormatError, binned_h5};
 use crate::recording::{ImportReport, IntervalTable, NoteKind, RecordingParts};
@@ -61,18 +61,20 @@ pub(super) fn read(
 fn order(mat: &Mat, numbers: &Numbers, report: &mut ImportReport) -> Result<String, FormatError> {
     let orders = if numbers.dims.len() == 3 { &ORDERS_3[..] } else { &ORDERS_2[..] };
     let words = |o: &&str| ((*o).to_owned(), format!("{} ({})", o.replace(',', " × "), dims(numbers)));
-    let ask = Ask::one_of("axes", "Order of dimensions", orders.iter().map(words).collect());
-    let (value, why, assumed) = match ask.answer(mat.path, mat.options)? {
-        Some(answer) => (answer, "as chosen".to_owned(), false),
-        None if numbers.dims.len() == 3 => ("time,unit,trial".to_owned(), format!("the usual order; the array is {}", dims(numbers)), true),
-        None => {
-            let first = numbers.dims.first() >= numbers.dims.get(1);
-            let order = if first { "time,unit" } else { "unit,time" };
-            (order.to_owned(), format!("the array is {}, and there are more bins than units", dims(numbers)), true)
-        }
+    let options: Vec<(String, String)> = orders.iter().map(words).collect();
+    let (own, why) = if numbers.dims.len() == 3 {
+        ("time,unit,trial", format!("the usual order; the array is {}", dims(numbers)))
+    } else {
+        let first = numbers.dims.first() >= numbers.dims.get(1);
+        let order = if first { "time,unit" } else { "unit,time" };
+        (order, format!("the array is {}, and there are more bins than units", dims(numbers)))
     };
+    let mut choices = mat.choices();
+    let question = Question { key: "axes", label: "Order of dimensions", proposed: Some(own), why: &why, assumed: true };
+    let value = choices.pick(&question, &options)?;
+    let why = choices.made.last().map_or("", |c| c.why.as_str());
     report.add(NoteKind::Assumed, "dimensions", format!("read as {}: {why}", value.replace(',', " × ")));
-    ask.settled(report, value.clone(), why, assumed);
+    choices.hand_over(report);
     Ok(value)
 }
 
@@ -82,24 +84,20 @@ fn dims(numbers: &Numbers) -> String {
 
 /// Seconds.
 fn bin_width(mat: &Mat, candidate: &Candidate, variables: &[(String, Value)], report: &mut ImportReport) -> Result<f64, FormatError> {
-    let ask = Ask::number("bin_width", "Bin width", "ms");
-    if let Some(answer) = ask.number_answer(mat.path, mat.options)? {
-        let why = "as chosen";
-        ask.settled(report, answer.to_string(), why, false);
-        return Ok(answer / 1e3);
-    }
     let named = |name: &str| name == "dt" || (name.contains("bin") && ["width", "size", "ms", "dt"].iter().any(|w| name.contains(w)));
-    let Some((name, value)) = super::scalar(mat, candidate, variables, named)? else {
-        return Err(ask.needed(mat.path, "", format!("{} holds counts per bin, but the file does not say the bin width", candidate.path)));
+    let (own, why) = match super::scalar(mat, candidate, variables, named)? {
+        None => (None, format!("{} holds counts per bin, but the file does not say the bin width", candidate.path)),
+        Some((name, value)) => {
+            // Bins are shorter than half a second and longer than half a millisecond.
+            let in_ms = name.to_lowercase().ends_with("ms") || value >= 0.5;
+            let ms = if in_ms { value } else { value * 1e3 };
+            let unit = if in_ms { "milliseconds" } else { "seconds" };
+            (Some(ms.to_string()), format!("the variable {name} is {value}, taken as {unit}"))
+        }
     };
-    // Bins are shorter than half a second and longer than half a millisecond.
-    let in_ms = name.to_lowercase().ends_with("ms") || value >= 0.5;
-    let ms = if in_ms { value } else { value * 1e3 };
-    ask.settled(
-        report,
-        ms.to_string(),
-        format!("the variable {name} is {value}, taken as {}", if in_ms { "milliseconds" } else { "seconds" }),
-        true,
-    );
+    let mut choices = mat.choices();
+    let question = Question { key: "bin_width", label: "Bin width", proposed: own.as_deref(), why: &why, assumed: true };
+    let ms = choices.positive(&question, "ms")?;
+    choices.hand_over(report);
     Ok(ms / 1e3)
 }

@@ -7,7 +7,7 @@ use super::Mat;
 use super::candidates::{Beside, Candidate, Leaf};
 use super::columns::{self, Rows};
 use super::value::{Numbers, Value};
-use crate::formats::ask::Ask;
+use crate::formats::choices::Question;
 use crate::formats::clean::{clean_trains, counted};
 use crate::formats::{FormatError, binned_h5::counts};
 use crate::recording::{Column, ImportReport, IntervalTable, NamedColumn, NoteKind, RecordingParts};
@@ -52,30 +52,28 @@ pub(super) fn of_leaves(
 fn nesting(mat: &Mat, leaves: &[&Leaf], report: &mut ImportReport) -> Result<Nesting, FormatError> {
     let options =
         [("groups", "every vector is a unit (groups of units)"), ("unit_trial", "units of trials"), ("trial_unit", "trials of units")];
-    let ask = Ask::one_of("nesting", "Cells inside cells", options.iter().map(|(v, l)| ((*v).to_owned(), (*l).to_owned())).collect());
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     for leaf in leaves {
         *sizes.entry(leaf.index.first().copied().unwrap_or(0)).or_default() += 1;
     }
     let equal = sizes.len() > 1 && sizes.values().all(|&n| n > 1 && Some(&n) == sizes.values().next());
-    let (value, why, assumed) = match ask.answer(mat.path, mat.options)? {
-        Some(answer) => (answer, "as chosen".to_owned(), false),
-        None if leaves.iter().any(|l| l.in_struct) => {
-            ("groups".to_owned(), "every place holds a struct with times of its own".to_owned(), true)
-        }
-        None if equal => {
-            let inner = sizes.values().next().copied().unwrap_or(0);
-            let why = format!("the {} outer cells have {inner} vectors each: trials and units, or groups of units", sizes.len());
-            return Err(ask.needed(mat.path, "", why));
-        }
-        None => ("groups".to_owned(), "the cells hold different numbers of vectors, so that these are not trials".to_owned(), true),
+    let (own, why) = if leaves.iter().any(|l| l.in_struct) {
+        (Some("groups"), "every place holds a struct with times of its own".to_owned())
+    } else if equal {
+        let inner = sizes.values().next().copied().unwrap_or(0);
+        (None, format!("the {} outer cells have {inner} vectors each: trials and units, or groups of units", sizes.len()))
+    } else {
+        (Some("groups"), "the cells hold different numbers of vectors, so that these are not trials".to_owned())
     };
+    let mut choices = mat.choices();
+    let question = Question { key: "nesting", label: "Cells inside cells", proposed: own, why: &why, assumed: true };
+    let value = choices.pick(&question, &options)?;
     let nesting = match value.as_str() {
         "unit_trial" => Nesting::UnitTrial,
         "trial_unit" => Nesting::TrialUnit,
         _ => Nesting::Groups,
     };
-    ask.settled(report, value, why, assumed);
+    choices.hand_over(report);
     Ok(nesting)
 }
 
@@ -203,13 +201,15 @@ pub(super) fn of_vector(
         .collect();
     let mut options: Vec<(String, String)> = same.iter().map(|(name, _)| ((*name).to_owned(), format!("variable {name}"))).collect();
     options.push(("none".to_owned(), "all spikes are of one unit".to_owned()));
-    let ask = Ask::one_of("ids", "Unit of every spike", options);
     let sounds = |name: &str| ["id", "unit", "clu", "cell", "neuron", "label", "channel"].iter().any(|w| name.to_lowercase().contains(w));
-    let (ids, why, assumed) = match (ask.answer(mat.path, mat.options)?, same.iter().find(|(name, _)| sounds(name))) {
-        (Some(answer), _) => (answer, "as chosen".to_owned(), false),
-        (None, Some((name, _))) => ((*name).to_owned(), format!("{name} has one number for every time and the name of a unit"), true),
-        (None, None) => ("none".to_owned(), "no variable of the same length is called like a unit".to_owned(), true),
+    let (own, why) = match same.iter().find(|(name, _)| sounds(name)) {
+        Some((name, _)) => (*name, format!("{name} has one number for every time and the name of a unit")),
+        None => ("none", "no variable of the same length is called like a unit".to_owned()),
     };
+    let mut choices = mat.choices();
+    let question = Question { key: "ids", label: "Unit of every spike", proposed: Some(own), why: &why, assumed: true };
+    let ids = choices.pick(&question, &options)?;
+    let why = choices.made.last().map(|c| c.why.clone()).unwrap_or_default();
     let values = mat.values(numbers, 0.5)?;
     let mut units: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
     match same.iter().find(|(name, _)| *name == ids) {
@@ -231,7 +231,7 @@ pub(super) fn of_vector(
     }
     report.add(NoteKind::Assumed, candidate.path.clone(), format!("units of the spikes: {why}"));
     if !same.is_empty() {
-        ask.settled(report, ids.clone(), why, assumed);
+        choices.hand_over(report);
     }
     let mut trains: Vec<Vec<f64>> = units.into_values().collect();
     super::times::to_seconds(mat, candidate, variables, &mut trains, report)?;

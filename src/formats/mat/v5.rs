@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use flate2::read::ZlibDecoder;
 
+use super::sparse::dense;
 use super::value::{Data, Numbers, Stored, Value};
 use crate::formats::{FormatError, OpenOptions, Progress};
 
@@ -164,6 +165,7 @@ impl Reader<'_> {
             1 => self.cell(body, dims, &inside, depth)?,
             2 => self.structure(body, dims, &inside, depth)?,
             4 => Value::Text(self.text_rows(body, &dims, &inside)?),
+            5 if flags & 0x800 == 0 => Value::Numbers(self.sparse(body, dims, flags & 0x200 != 0, &inside)?),
             6..=15 if flags & 0x800 != 0 => Value::Other { class: "complex".to_owned(), dims },
             6..=15 => self.numbers(body, dims, class, flags & 0x200 != 0, &inside)?,
             _ => Value::Other { class: other_class(class).to_owned(), dims },
@@ -241,6 +243,34 @@ impl Reader<'_> {
         Ok(Value::Numbers(numbers))
     }
 
+    /// Rows of the values, where the values of each column begin, and the values.
+    fn sparse(&mut self, mut body: Span, dims: Vec<u64>, logical: bool, place: &str) -> Result<Numbers, FormatError> {
+        let mut part = |name: &str| {
+            let (kind, data) = self.element(&mut body, place)?;
+            let stored = stored(kind).ok_or_else(|| self.damaged(place, format!("its {name} are stored as type {kind}, which is none")))?;
+            let dims = vec![(data.at.len() / stored.width()) as u64, 1];
+            let bytes = Data::Bytes { buffer: data.buffer, at: data.at, stored, big_endian: self.big_endian };
+            Numbers { dims, class: "double", data: bytes }.values(None, 0.0)
+        };
+        let (rows, begins, values) = (part("rows")?, part("columns")?, part("values")?);
+        let ends = begins.iter().skip(1).enumerate();
+        let columns = ends.flat_map(|(column, end)| {
+            let begin = begins.get(column).copied().unwrap_or(0.0);
+            (begin.max(0.0) as usize..(*end as usize).min(values.len())).map(move |k| (k, column as f64))
+        });
+        let entries = columns.filter_map(|(k, column)| Some((*rows.get(k)?, column, *values.get(k)?)));
+        let class = if logical { "logical" } else { "double" };
+        dense(dims, class, entries, self.bytes_left).map_err(|claimed| match claimed {
+            None => self.damaged(place, "a value of the sparse array lies outside of it"),
+            Some(claimed) => FormatError::TooBig {
+                path: self.path.to_owned(),
+                object: place.to_owned(),
+                claimed,
+                reason: format!("at most {} are read", self.bytes_left),
+            },
+        })
+    }
+
     fn text_rows(&mut self, mut body: Span, dims: &[u64], place: &str) -> Result<Vec<String>, FormatError> {
         let (kind, data) = self.element(&mut body, place)?;
         let bytes = data.buffer.get(data.at.clone()).unwrap_or_default();
@@ -313,7 +343,7 @@ fn number_class(class: u32) -> &'static str {
 fn other_class(class: u32) -> &'static str {
     match class {
         3 => "object",
-        5 => "sparse",
+        5 => "complex sparse",
         16 => "function_handle",
         _ => "unknown",
     }

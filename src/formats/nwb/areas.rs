@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::units::Units;
-use crate::formats::ask::Ask;
+use crate::formats::choices::{Choices, Question};
 use crate::formats::clean::counted;
 use crate::formats::guard::Hdf5;
 use crate::formats::{FormatError, OpenOptions};
@@ -88,24 +88,23 @@ pub(super) fn areas(
 }
 
 /// The way that the user chose, else `best`; a choice only where there is more than one.
-fn choose(units: &Units, ways: Vec<Way>, best: usize, options: &OpenOptions, report: &mut ImportReport) -> Result<Way, FormatError> {
+fn choose(units: &Units, ways: Vec<Way>, best: usize, options_given: &OpenOptions, report: &mut ImportReport) -> Result<Way, FormatError> {
     let label = |way: &Way| {
         let mut named: Vec<&str> = way.names.iter().map(String::as_str).filter(|n| is_named(n)).collect();
         named.sort_unstable();
         named.dedup();
         (way.key.clone(), format!("{} ({})", way.from, counted(named.len(), "named area")))
     };
-    let ask = Ask::one_of("area_source", "Areas from", ways.iter().map(label).collect());
-    let answer = ask.answer(units.h5.path, options)?;
-    let at = answer.as_ref().and_then(|a| ways.iter().position(|w| &w.key == a));
-    let several = ways.len() > 1;
-    let why = if at.is_some() { "as chosen" } else { "the first of these places that names an area" };
-    let way = ways.into_iter().nth(at.unwrap_or(best));
-    let way = way.ok_or_else(|| FormatError::corrupt(units.h5.path, "units", "its areas do not fit together"))?;
-    if several {
-        ask.settled(report, way.key.clone(), why, at.is_none());
+    let options: Vec<(String, String)> = ways.iter().map(label).collect();
+    let own = ways.get(best).map(|w| w.key.as_str());
+    let why = "the first of these places that names an area";
+    let mut choices = Choices::new(units.h5.path, &options_given.answers);
+    let key = choices.pick(&Question { key: "area_source", label: "Areas from", proposed: own, why, assumed: true }, &options)?;
+    if ways.len() > 1 {
+        choices.hand_over(report);
     }
-    Ok(way)
+    let way = ways.into_iter().find(|w| w.key == key);
+    way.ok_or_else(|| FormatError::corrupt(units.h5.path, "units", "its areas do not fit together"))
 }
 
 fn read_or_note<T>(read: Result<T, FormatError>, place: &str, report: &mut ImportReport) -> Option<T> {

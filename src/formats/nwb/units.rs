@@ -3,14 +3,34 @@
 use hdf5_pure::{Dataset, Group};
 
 use super::tables;
-use crate::formats::FormatError;
 use crate::formats::clean::counted;
-use crate::formats::guard::Hdf5;
-use crate::recording::{ImportReport, NamedColumn, NoteKind};
+use crate::formats::guard::{Hdf5, Numbers};
+use crate::formats::time_range::{self, TimeRange, Whole};
+use crate::formats::{FormatError, OpenOptions};
+use crate::recording::{Fingerprint, Fingerprinting, ImportReport, NamedColumn, NoteKind};
+
+const TIMES: &str = "units/spike_times";
+const DOING: &str = "reading spike times";
+/// Progress while spike times are read.
+const SPAN: (f32, f32) = (0.05, 0.55);
+/// Units whose first and last spikes tell how long a recording is.
+const LOOK_AT: usize = 32;
 
 /// Columns with a meaning of their own, which are not repeated among the plain ones.
 const SPECIAL: &[&str] =
     &["id", "spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms", "waveform_mean", "waveform_sd"];
+
+/// Spike times as they are read.
+pub(super) struct SpikeTimes {
+    /// End to end.
+    pub(super) times: Vec<f64>,
+    /// Where each unit's begin (`units + 1` offsets).
+    pub(super) offsets: Vec<usize>,
+    /// Made beside the reading; that of the recording when nothing is repaired.
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// What was seen of all spikes, when only a stretch was kept.
+    pub(super) whole: Option<Whole>,
+}
 
 /// An opened units table.
 pub(super) struct Units<'h, 'a> {
@@ -44,9 +64,13 @@ impl<'h, 'a> Units<'h, 'a> {
         Ok((0..count).map(|row| row.to_string()).collect())
     }
 
-    /// All spike times and where each unit's begin (`units + 1` offsets).
-    pub(super) fn spike_times(&self, units: usize) -> Result<(Vec<f64>, Vec<usize>), FormatError> {
-        let missing = |object: &str| FormatError::NoSpikeTimes { path: self.h5.path.to_owned(), object: object.to_owned(), units };
+    /// Spike times of all units, or those in the stretch that is asked for.
+    pub(super) fn spike_times(&self, ids: &[String], options: &OpenOptions) -> Result<SpikeTimes, FormatError> {
+        let units = ids.len();
+        let missing = |object: &str| {
+            let none = || FormatError::NoSpikeTimes { path: self.h5.path.to_owned(), object: object.to_owned(), units };
+            self.h5.elsewhere(object).unwrap_or_else(none)
+        };
         let times = self.dataset("spike_times")?.ok_or_else(|| missing("units/spike_times"))?;
         let index = self.dataset("spike_times_index")?.ok_or_else(|| missing("units/spike_times_index"))?;
         let ends = self.h5.index("units/spike_times_index", &index)?;
@@ -54,9 +78,68 @@ impl<'h, 'a> Units<'h, 'a> {
             let problem = format!("it has {} rows, but there are {units} units", ends.len());
             return Err(FormatError::corrupt(self.h5.path, "units/spike_times_index", problem));
         }
-        let times = self.h5.numbers("units/spike_times", &times, (0.05, 0.55), "reading spike times")?;
-        let offsets = std::iter::once(0).chain(ends.iter().map(|&e| usize::try_from(e).unwrap_or(usize::MAX))).collect();
-        Ok((times, offsets))
+        let offsets: Vec<usize> = std::iter::once(0).chain(ends.iter().map(|&e| usize::try_from(e).unwrap_or(usize::MAX))).collect();
+        let numbers = self.h5.in_pieces(TIMES, &times)?;
+        if !offsets.is_sorted() || offsets.last() != Some(&numbers.len()) {
+            let problem = "it does not ascend to the number of spike times";
+            return Err(FormatError::corrupt(self.h5.path, "units/spike_times_index", problem));
+        }
+        if let Some(range) = time_range::wanted(self.h5.path, options)? {
+            return self.in_range(&numbers, &offsets, range, options.max_bytes);
+        }
+        if numbers.bytes() > options.max_bytes {
+            return Err(self.too_long(&numbers, &offsets, options.max_bytes)?);
+        }
+        let mut work = Fingerprinting::new(ids, &offsets);
+        let times = numbers.all(SPAN, DOING, &mut |part| work.add(part))?;
+        Ok(SpikeTimes { times, offsets, fingerprint: work.finish(), whole: None })
+    }
+
+    /// Every spike is looked at, those in the range are kept: what is held in memory is what the range needs.
+    fn in_range(&self, numbers: &Numbers, offsets: &[usize], range: TimeRange, most: u64) -> Result<SpikeTimes, FormatError> {
+        let mut whole = Whole { spikes: numbers.len(), first: f64::INFINITY, last: f64::NEG_INFINITY };
+        let (mut times, mut kept, mut unit) = (Vec::new(), vec![0], 0);
+        let mut full = false;
+        let done = numbers.pieces(SPAN, DOING, |at, values| {
+            let mut from = 0;
+            while from < values.len() {
+                let end = offsets.get(unit + 1).copied().unwrap_or(usize::MAX);
+                if end <= at + from {
+                    kept.push(times.len());
+                    unit += 1;
+                    continue;
+                }
+                let to = values.len().min(end - at);
+                for &time in values.get(from..to).unwrap_or_default() {
+                    if time.is_finite() {
+                        (whole.first, whole.last) = (whole.first.min(time), whole.last.max(time));
+                    }
+                    // What is no number is kept, so that it is told.
+                    if !(time < range.from || time >= range.to) {
+                        times.push(time);
+                    }
+                }
+                from = to;
+            }
+            full = times.len() as u64 * 8 > most;
+            if full { Err(FormatError::Cancelled { path: self.h5.path.to_owned() }) } else { Ok(()) }
+        });
+        if full {
+            return Err(self.too_long(numbers, offsets, most)?);
+        }
+        done?;
+        kept.resize(offsets.len(), times.len());
+        Ok(SpikeTimes { times, offsets: kept, fingerprint: None, whole: Some(whole) })
+    }
+
+    /// Ask for a stretch, because all of it does not fit into memory.
+    fn too_long(&self, numbers: &Numbers, offsets: &[usize], most: u64) -> Result<FormatError, FormatError> {
+        let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
+        // Some units tell about when the recording begins and ends.
+        for bounds in offsets.windows(2).filter(|b| b[1] > b[0]).step_by(offsets.len() / LOOK_AT + 1) {
+            (first, last) = (first.min(numbers.one(bounds[0])?), last.max(numbers.one(bounds[1] - 1)?));
+        }
+        Ok(time_range::too_long(self.h5.path, TIMES, numbers.bytes(), most, (first, last)))
     }
 
     /// Every further column with one value per unit.

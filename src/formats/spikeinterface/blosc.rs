@@ -1,4 +1,4 @@
-//! Blosc containers (version 1), decoded only: blocks compressed with zstd, lz4 or zlib, after a shuffle of bytes or bits.
+//! Blosc containers (version 1), decoded only: blocks compressed with blosclz, zstd, lz4 or zlib, after a shuffle of bytes or bits.
 //! Format: <https://github.com/Blosc/c-blosc/blob/main/README_CHUNK_FORMAT.rst>.
 
 use std::io::Read;
@@ -79,11 +79,65 @@ fn decompress(piece: &[u8], size: usize, codec: u8) -> Result<Vec<u8>, Refused> 
             read.ok().map(|_| bytes)
         }
         4 => zstd(piece, size),
-        0 => return Err(Refused::Codec("blosclz")),
+        0 => blosclz(piece, size),
         2 => return Err(Refused::Codec("snappy")),
         _ => return Err(WRONG),
     };
     bytes.filter(|b| b.len() == size).ok_or(BROKEN)
+}
+
+/// Matches lie at most this far back, unless they say that they lie farther.
+const NEAR: usize = 8191;
+
+/// A block of blosclz (a kind of FastLZ) that holds at most `size` bytes: runs of literal bytes, and matches with what was there
+/// before. A first byte below 32 is the length of a run less one; else its upper three bits are the length of a match, its lower
+/// five and a later byte the distance.
+fn blosclz(piece: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size.min(1 << 24));
+    let (&first, mut rest) = piece.split_first()?;
+    // The upper bits of the very first byte are a mark.
+    let mut control = usize::from(first & 31);
+    let next = |rest: &mut &[u8]| {
+        let (&byte, behind) = rest.split_first()?;
+        *rest = behind;
+        Some(usize::from(byte))
+    };
+    loop {
+        if control < 32 {
+            let (run, behind) = rest.split_at_checked(control + 1)?;
+            bytes.extend_from_slice(run);
+            rest = behind;
+        } else {
+            let (mut len, mut back) = ((control >> 5) - 1, (control & 31) << 8);
+            if len == 6 {
+                loop {
+                    let more = next(&mut rest)?;
+                    len += more;
+                    if more != 255 {
+                        break;
+                    }
+                }
+            }
+            let low = next(&mut rest)?;
+            back = if low == 255 && back == 31 << 8 { (next(&mut rest)? << 8) + next(&mut rest)? + NEAR } else { back + low };
+            let from = bytes.len().checked_sub(back + 1)?;
+            // A match may reach into what it makes itself.
+            for at in from..from.checked_add(len + 3)? {
+                let byte = *bytes.get(at)?;
+                bytes.push(byte);
+                if bytes.len() > size {
+                    return None;
+                }
+            }
+        }
+        if bytes.len() > size {
+            return None;
+        }
+        match next(&mut rest) {
+            Some(byte) => control = byte,
+            None => return Some(bytes),
+        }
+    }
 }
 
 /// A block of lz4 that holds at most `size` bytes.
@@ -140,6 +194,29 @@ mod tests {
     }
 
     #[test]
+    fn blosclz_as_numcodecs_writes_it_is_decoded() {
+        let random = (0..600i64).map(|i| ((i * 7919 + i * i * 31) % 4000) as i32);
+        let values = random.chain(std::iter::repeat_n(0, 6000)).chain((0..400).flat_map(|_| 0..50));
+        let plain: Vec<u8> = values.flat_map(i32::to_le_bytes).collect();
+        let files: [&[u8]; 3] = [
+            include_bytes!("../../../tests/fixtures/formats/blosclz_shuffle_0.bin"),
+            include_bytes!("../../../tests/fixtures/formats/blosclz_shuffle_1.bin"),
+            include_bytes!("../../../tests/fixtures/formats/blosclz_shuffle_2.bin"),
+        ];
+        for (shuffle, file) in files.into_iter().enumerate() {
+            assert!(matches!(decode(file, plain.len()), Ok(b) if b == plain), "shuffle {shuffle}");
+            // Damage is refused or gives other bytes, and never more than there should be.
+            for at in (16..file.len()).step_by(97) {
+                let mut damaged = file.to_vec();
+                damaged[at] ^= 0x55;
+                assert!(decode(&damaged, plain.len()).map_or(true, |b| b.len() == plain.len()), "byte {at}");
+            }
+        }
+        assert_eq!(blosclz(&[0, b'a', 0x20, 0], 9), Some(b"aaaa".to_vec()), "a run of one byte");
+        assert_eq!((blosclz(&[0, b'a', 0x20, 9], 9), blosclz(&[5, b'a'], 9), blosclz(&[], 9)), (None, None, None));
+    }
+
+    #[test]
     fn containers_that_lie_are_refused() {
         let raw = [&[2u8, 1, 2, 1][..], &4u32.to_le_bytes(), &4u32.to_le_bytes(), &20u32.to_le_bytes(), b"abcd"].concat();
         assert!(matches!(decode(&raw, 4), Ok(b) if b == b"abcd"));
@@ -147,5 +224,15 @@ mod tests {
         let mut compressed = raw.clone();
         compressed[2] = 4 << 5;
         assert!(decode(&compressed, 4).is_err());
+        let snappy = [
+            &[2u8, 1, 2 << 5, 1][..],
+            &4u32.to_le_bytes(),
+            &4u32.to_le_bytes(),
+            &30u32.to_le_bytes(),
+            &20u32.to_le_bytes(),
+            &2u32.to_le_bytes(),
+            b"ab",
+        ];
+        assert!(matches!(decode(&snappy.concat(), 4), Err(Refused::Codec("snappy"))));
     }
 }

@@ -108,7 +108,7 @@ pub(in crate::formats) fn read(path: &Path, options: &OpenOptions, progress: &Pr
     }
     progress.at(0.8, "sorting spikes into units")?;
     let mut choices = Choices::new(path, &options.answers);
-    let finish = Finish { sort: false, has_area: false, wells: false, named, binned: None };
+    let finish = Finish { sort: false, has_area: false, wells: false, named, binned: None, evidence: None, table: None };
     let mut loaded = list.into_parts(&finish, &mut choices, report, path)?;
     loaded.parts.name = folder_name;
     Ok(loaded)

@@ -1,6 +1,6 @@
 //! What the names of columns and files say: which column is the unit, the time, the area, and in which unit of time.
 
-use super::time::TimeUnit;
+use crate::formats::time_unit::TimeUnit;
 
 const TIME: &[&str] = &[
     "spiketime",
@@ -95,7 +95,7 @@ pub(super) fn unit_of_time(name: &str) -> Option<TimeUnit> {
 fn meaning(name: &str) -> (String, Option<TimeUnit>) {
     let lower = name.to_lowercase();
     let mut words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let unit = words.last().and_then(|w| time_word(w));
+    let unit = words.last().and_then(|w| TimeUnit::named(w));
     match unit {
         // A column that is called "samples" has no other name.
         Some(TimeUnit::Samples) => (words.concat(), unit),
@@ -110,22 +110,11 @@ fn meaning(name: &str) -> (String, Option<TimeUnit>) {
     }
 }
 
-fn time_word(word: &str) -> Option<TimeUnit> {
-    match word {
-        "s" | "sec" | "secs" | "second" | "seconds" => Some(TimeUnit::Seconds),
-        "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => Some(TimeUnit::Milliseconds),
-        // µ is two characters: the micro sign and the Greek letter.
-        "us" | "µs" | "μs" | "usec" | "microsecond" | "microseconds" => Some(TimeUnit::Microseconds),
-        "sample" | "samples" => Some(TimeUnit::Samples),
-        _ => None,
-    }
-}
-
 /// Unit of time among the words of a file name (`spikes_ms.csv`).
 pub(super) fn unit_in_file_name(stem: &str) -> Option<TimeUnit> {
     let lower = stem.to_lowercase();
     // A single "s" is too often something else.
-    lower.split(|c: char| !c.is_alphanumeric()).filter(|w| *w != "s").find_map(time_word)
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|w| *w != "s").find_map(TimeUnit::named)
 }
 
 /// Milliseconds in a file name (`counts_10ms.csv`), where it names exactly one length.

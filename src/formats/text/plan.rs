@@ -5,7 +5,7 @@ use super::super::choices::{Choices, Question};
 use super::fields::Separator;
 use super::guess::{self, Dialect, Grid, Head, Layout};
 use super::names::{milliseconds_in_file_name, unit_in_file_name, unit_of_time};
-use super::time::TimeUnit;
+use crate::formats::time_unit::TimeUnit;
 
 /// Choices for single columns are offered up to this many columns; answers count for any number.
 const MOST_OFFERED: usize = 64;

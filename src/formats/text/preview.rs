@@ -64,7 +64,7 @@ pub fn preview(path: &Path, max_rows: usize) -> Result<TextPreview, FormatError>
 /// # Errors
 /// As [`preview`].
 pub fn preview_with(path: &Path, max_rows: usize, options: &OpenOptions) -> Result<TextPreview, FormatError> {
-    let head = Head::read(&mut Text::open(path, options.max_bytes)?)?;
+    let head = Head::read(&mut Text::open(path, u64::MAX)?)?;
     let mut choices = Choices::new(path, &options.answers);
     let planned = plan::make(&head, &stem(path), &mut choices, path);
     let (names, rows) = cells(&head, planned.as_ref().ok(), &choices, max_rows);
@@ -107,10 +107,10 @@ fn cells(head: &Head, plan: Option<&Plan>, choices: &Choices, max_rows: usize) -
 
 fn effect(path: &Path, plan: &Plan, choices: &mut Choices, options: &OpenOptions) -> Result<(TextEffect, Vec<Choice>), FormatError> {
     let quiet = Progress { path, report: &|_, _| true };
-    let mut text = Text::open(path, options.max_bytes)?;
-    let list = rows::read(path, &mut text, plan, Limits { text: SAMPLE, spikes: options.max_bytes.min(1 << 30) }, &quiet)?;
+    let mut text = Text::open(path, u64::MAX)?;
+    let list = rows::read(path, &mut text, plan, Limits { text: SAMPLE, ..Limits::all(options.max_bytes.min(1 << 30)) }, &quiet)?;
     let whole = !list.cut;
-    let parts = finish(list, plan, choices, ImportReport::default(), path)?.parts;
+    let parts = finish(list, plan, None, choices, ImportReport::default(), path)?.parts;
     let (units, spikes) = (parts.spikes.n_units(), parts.spikes.n_spikes());
     let (first_s, last_s) = parts.spikes.time_range().unwrap_or((0.0, 0.0));
     let mean_rate_hz = if last_s > first_s { spikes as f64 / units.max(1) as f64 / (last_s - first_s) } else { 0.0 };

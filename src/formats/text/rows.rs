@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::super::{FormatError, Progress, clean};
+use super::super::{FormatError, Progress, clean, time_range};
 use super::fields::Row;
 use super::guess::{Layout, MOST_PER_BIN, is_missing};
 use super::lines::Text;
 use super::plan::{Plan, Role};
 use super::shortened;
-use super::spikes::SpikeList;
+use super::spikes::{Keep, SpikeList};
 
 /// Rows between two reports of progress.
 const STRIDE: u64 = 1 << 14;
@@ -20,11 +20,22 @@ pub(super) struct Limits {
     pub(super) text: u64,
     /// Bytes that the spikes may take; more is an error.
     pub(super) spikes: u64,
+    /// Which spikes are kept.
+    pub(super) keep: Keep,
+    /// Progress at the beginning and at the end of the text.
+    pub(super) span: (f32, f32),
+}
+
+impl Limits {
+    /// All of a text, with spikes of at most this many bytes.
+    pub(super) fn all(spikes: u64) -> Self {
+        Self { text: u64::MAX, spikes, keep: Keep::All, span: (0.0, 0.75) }
+    }
 }
 
 /// Read all lines, or those up to the limit.
 pub(super) fn read(path: &Path, text: &mut Text, plan: &Plan, limits: Limits, progress: &Progress) -> Result<SpikeList, FormatError> {
-    let mut reading = Reading::new(path, plan, limits.spikes);
+    let mut reading = Reading::new(path, plan, limits);
     let mut row = Row::default();
     let mut above = plan.skip + usize::from(plan.header);
     let mut rows = 0u64;
@@ -35,7 +46,12 @@ pub(super) fn read(path: &Path, text: &mut Text, plan: &Plan, limits: Limits, pr
         }
         rows += 1;
         if rows.is_multiple_of(STRIDE) {
-            progress.at(0.75 * text.fraction(), "reading spikes")?;
+            progress.at(limits.span.0 + (limits.span.1 - limits.span.0) * text.fraction(), "reading spikes")?;
+            if reading.list.bytes() > limits.spikes {
+                // A part of the text that was read tells how much all of it takes.
+                let all = (reading.list.bytes() as f64 / f64::from(text.fraction().max(1e-3))) as u64;
+                return Err(time_range::too_long(path, "the list of spikes", all, limits.spikes, (0.0, 0.0)));
+            }
         }
         match plan.layout {
             Layout::Long => reading.spike(&row)?,
@@ -72,8 +88,8 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(path: &'a Path, plan: &'a Plan, max_bytes: u64) -> Self {
-        let mut list = SpikeList::default();
+    fn new(path: &'a Path, plan: &'a Plan, limits: Limits) -> Self {
+        let (mut list, max_bytes) = (SpikeList::keeping(limits.keep), limits.spikes);
         let (unit, time, area) = (plan.column(Role::Unit), plan.column(Role::Time), plan.column(Role::Area));
         let needed = unit.max(time).max(area).unwrap_or(0) + 1;
         let mut columns = Vec::new();

@@ -4,17 +4,31 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::choices::{Choices, Question};
+use super::super::time_unit::{self, Evidence, TimeUnit};
 use super::super::{FormatError, Loaded, clean};
-use super::time::{self, Evidence, TimeUnit};
+use super::units_table::UnitsTable;
 use crate::recording::{ImportReport, NoteKind, RecordingParts};
 
 const MOST_UNITS: usize = 1_000_000;
 /// Memory of one spike while a file is read.
 const SPIKE_BYTES: u64 = 24;
 
+/// Which spikes a list keeps; the others are only counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Keep {
+    #[default]
+    All,
+    None,
+    /// From a time to before another, in the unit of the file.
+    Between(f64, f64),
+}
+
 /// Spikes as they come.
 #[derive(Default)]
 pub(super) struct SpikeList {
+    keep: Keep,
+    /// First and last spike, and whether all times are whole numbers, of those that are only counted.
+    seen: Option<(f64, f64, bool)>,
     units: Vec<Unit>,
     by_id: HashMap<String, u32>,
     /// Unit and time in the unit of the file; for counts, the bin and where in it (0 to 1).
@@ -50,6 +64,10 @@ pub(super) struct Finish<'a> {
     pub(super) named: Option<(TimeUnit, &'a str)>,
     /// Counts per bin instead of times.
     pub(super) binned: Option<Bins>,
+    /// What all spikes of the file say about the unit of time, when only some of them are in the list.
+    pub(super) evidence: Option<Evidence>,
+    /// Columns of the units and their order.
+    pub(super) table: Option<UnitsTable>,
 }
 
 /// How long the bins of a table of counts are.
@@ -62,6 +80,33 @@ pub(super) struct Bins {
 }
 
 impl SpikeList {
+    pub(super) fn keeping(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
+    /// Memory of the spikes that are kept.
+    pub(super) fn bytes(&self) -> u64 {
+        self.spikes.len() as u64 * SPIKE_BYTES
+    }
+
+    /// What the spikes say about the unit of time, kept or not.
+    pub(super) fn evidence(&self) -> Evidence {
+        let counts: Vec<usize> = self.units.iter().map(|u| u.count).collect();
+        match self.seen {
+            Some((first, last, whole)) => {
+                let many = counts.iter().sum::<usize>() >= time_unit::MANY;
+                Evidence { whole: whole && many, ..Evidence::default() }.over(&counts, last - first)
+            }
+            None => Evidence::of(self.spikes.iter().map(|s| s.1), &counts),
+        }
+    }
+
+    /// Spikes, first and last of those that were only counted, in the unit of the file.
+    pub(super) fn counted(&self) -> (usize, f64, f64) {
+        let (first, last, _) = self.seen.unwrap_or((f64::INFINITY, f64::NEG_INFINITY, true));
+        (self.units.iter().map(|u| u.count).sum(), first, last)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.units.len()
     }
@@ -94,7 +139,15 @@ impl SpikeList {
     }
 
     pub(super) fn push(&mut self, unit: u32, time: f64) {
-        self.spikes.push((unit, time));
+        match self.keep {
+            Keep::All => self.spikes.push((unit, time)),
+            Keep::None => {
+                let (first, last, whole) = self.seen.unwrap_or((f64::INFINITY, f64::NEG_INFINITY, true));
+                self.seen = Some((first.min(time), last.max(time), whole && time.fract() == 0.0));
+            }
+            Keep::Between(from, to) if time < from || time >= to => return,
+            Keep::Between(..) => self.spikes.push((unit, time)),
+        }
         if let Some(unit) = self.units.get_mut(unit as usize) {
             unit.count += 1;
         }
@@ -126,11 +179,14 @@ impl SpikeList {
         }
         let clock = match finish.binned {
             Some(bins) => Clock::Bins(self.bins(bins, finish.named, choices, &mut report)?),
-            None => Clock::PerSecond(self.per_second(finish.named, choices, &mut report)?),
+            None => Clock::PerSecond(self.per_second(finish.named, finish.evidence.clone(), choices, &mut report)?),
         };
         self.tell(&mut report);
         let areas = self.areas(finish, choices, &mut report)?;
-        let order = if finish.sort { sorted(&self.units) } else { (0..self.units.len()).collect() };
+        let mut order = if finish.sort { sorted(&self.units) } else { (0..self.units.len()).collect() };
+        if let Some(places) = finish.table.as_ref().map(UnitsTable::places) {
+            order.sort_by_key(|&u| places.get(self.units[u].id.as_str()).copied().unwrap_or(usize::MAX));
+        }
         let mut place = vec![0; order.len()];
         let mut offsets = vec![0];
         for (position, &unit) in order.iter().enumerate() {
@@ -149,18 +205,23 @@ impl SpikeList {
             .ok_or_else(|| FormatError::corrupt(path, "spikes", "they do not add up to the counts of the units"))?;
         clean::note_duplicate_ids(&ids, "units", &mut report);
         let unit_areas = order.iter().map(|&u| areas[u].clone()).collect();
+        let unit_columns = finish.table.as_ref().map(|table| table.columns(&ids, &mut report)).unwrap_or_default();
         report.choices = std::mem::take(&mut choices.made);
-        Ok(RecordingParts { spikes, unit_ids: ids, unit_areas, report, ..RecordingParts::default() }.into())
+        Ok(RecordingParts { spikes, unit_ids: ids, unit_areas, unit_columns, report, ..RecordingParts::default() }.into())
     }
 
-    fn per_second(&self, named: Option<(TimeUnit, &str)>, choices: &mut Choices, report: &mut ImportReport) -> Result<f64, FormatError> {
-        let counts: Vec<usize> = self.units.iter().map(|u| u.count).collect();
-        let evidence = Evidence::of(&counts, self.spikes.iter().map(|s| s.1));
-        let decision = time::decide(named, &evidence);
-        let per_second = time::per_second(choices, &decision, None)?;
-        report.add(NoteKind::Assumed, "time", told(choices, "time_unit", &decision.why));
-        if let Some(rate) = choices.made.iter().find(|c| c.key == "sampling_rate_hz") {
-            report.add(NoteKind::Assumed, "time", format!("{} samples are one second, {}", rate.value, rate.why));
+    fn per_second(
+        &self,
+        named: Option<(TimeUnit, &str)>,
+        evidence: Option<Evidence>,
+        choices: &mut Choices,
+        report: &mut ImportReport,
+    ) -> Result<f64, FormatError> {
+        let named = named.map(|(unit, place)| (unit, place.to_owned()));
+        let evidence = Evidence { named, ..evidence.unwrap_or_else(|| self.evidence()) };
+        let per_second = time_unit::per_second(choices, &evidence)?;
+        for told in time_unit::told(choices) {
+            report.add(NoteKind::Assumed, "time", told);
         }
         Ok(per_second)
     }
@@ -186,8 +247,9 @@ impl SpikeList {
             } else {
                 (TimeUnit::Seconds, "the step of the column")
             };
-            let decision = time::decide(Some(named.unwrap_or(by_step)), &Evidence::default());
-            let per_second = time::per_second(choices, &time::Decision { assumed: named.is_none(), ..decision }, None)?;
+            let (unit, place) = named.unwrap_or(by_step);
+            let evidence = Evidence { named: Some((unit, place.to_owned())), hinted: named.is_none(), ..Evidence::default() };
+            let per_second = time_unit::per_second(choices, &evidence)?;
             starts.iter_mut().for_each(|t| *t /= per_second);
             // To the nearest nanosecond: differences of times carry rounding errors.
             own_ms = Some((step / per_second * 1e9).round() / 1e6).filter(|ms| *ms > 0.0);

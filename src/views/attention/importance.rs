@@ -7,6 +7,7 @@ use super::super::stndt_part::{area_of, unit_name};
 use super::super::{RunState, Selection, shown_area, widgets};
 use super::Map;
 use crate::app::theme;
+use crate::render::RasterStyle;
 use crate::training::{Importance, Snapshot};
 
 /// Height of the bars with their axis title.
@@ -53,7 +54,7 @@ pub fn bars(
     let one_trial = map.key.4.and_then(|_| map.values.mean_axis(ndarray::Axis(0)));
     for (unit, &mean) in importance.mean.iter().enumerate() {
         let selected = snapshot.units.get(unit).is_some_and(|u| selection.units.contains(u));
-        let color = tokens.area(run.area_index(area_of(snapshot, unit)));
+        let color = RasterStyle::of(ui).area(run.area_index(area_of(snapshot, unit)));
         let bar = Rect::from_min_max(pos2(x(unit), y(mean)), pos2(x(unit + 1) - if n < 150 { 0.6 } else { 0.0 }, rect.bottom()));
         ui.painter().rect_filled(bar, 0.0, color.gamma_multiply(if selected { 1.0 } else { 0.75 }));
         let (middle, thin) = (bar.center().x, Stroke::new(1.0, tokens.text));
@@ -111,7 +112,7 @@ pub fn list(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, importance: &Impor
         ui.horizontal(|ui| {
             ui.spacing_mut().interact_size.y = 18.0;
             let (dot, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-            ui.painter().rect_filled(dot, 2.5, tokens.area(run.area_index(area)));
+            ui.painter().rect_filled(dot, 2.5, RasterStyle::of(ui).area(run.area_index(area)));
             let text = format!("{}. {} ({})", place + 1, unit_name(run, snapshot, unit), shown_area(&run.area_name(area)));
             let response = ui.selectable_label(selected, text).on_hover_text(share(importance, unit));
             if response.clicked() {

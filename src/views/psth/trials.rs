@@ -5,6 +5,7 @@ use eframe::egui::{self, Align2, FontId, Rect, Sense, Stroke, Ui, pos2, vec2};
 use super::super::widgets;
 use super::compute::{Panel, Psth};
 use crate::app::theme;
+use crate::render::RasterStyle;
 
 /// Ticks drawn at most.
 const MOST_TICKS: usize = 30_000;
@@ -12,6 +13,7 @@ const MOST_TICKS: usize = 30_000;
 /// Draw; returns the row of the table and the event (seconds) of a trial that was clicked. `marked` is the selected trial's row.
 pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> Option<(usize, f64)> {
     let tokens = theme::of(ui);
+    let style = RasterStyle::of(ui);
     let (groups, window) = (&psth.job.groups, &psth.job.window);
     let trials: usize = panel.trials.iter().map(Vec::len).sum();
     let spikes: usize = panel.trials.iter().flatten().map(Vec::len).sum();
@@ -39,7 +41,7 @@ pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> O
         if row.is_some() && row == marked {
             painter.rect_filled(Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height.max(1.0))), 0.0, tokens.selected);
         }
-        let color = if single { tokens.area(panel.subject.area) } else { tokens.category(group) };
+        let color = if single { style.area(panel.subject.area) } else { tokens.category(group) };
         for time in panel.trials.get(group).and_then(|t| t.get(trial)).into_iter().flatten() {
             let x = rect.left() + share(*time) * rect.width();
             painter.vline(x, top..=top + (height * 0.9).max(1.0), Stroke::new(1.2, color));

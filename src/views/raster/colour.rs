@@ -55,7 +55,7 @@ impl Shade {
     /// The colour in a theme.
     pub fn color(&self, style: &RasterStyle) -> Color32 {
         match *self {
-            Self::Kind(kind) => style.area(kind),
+            Self::Kind(kind) => style.category(kind),
             // The light end of the map is left out where the paper is light.
             Self::Share(share) => style.sequential(if style.dark { 0.12 + 0.88 * share } else { 0.86 * share }),
             Self::Missing => style.weak,

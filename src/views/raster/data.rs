@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
+use eframe::egui::{self, Color32};
 
-use super::colour::{RowColour, UnitShades};
+use super::colour::{RowColour, Shade, UnitShades};
 use super::events::EventColumn;
 use super::lanes::Lanes;
 use super::marks::{MarkColumn, Marks};
 use super::navigation::{gaps, time_bounds};
 use super::similarity::similarity_order;
 use crate::recording::Recording;
-use crate::render::{Pyramid, RowGroup, RowOrder, RowPlan, Rows, SpikeField};
+use crate::render::{Pyramid, RasterStyle, RowGroup, RowOrder, RowPlan, Rows, SpikeField};
 use crate::views::work::Background;
 
 /// Everything derived from one recording.
@@ -125,6 +125,21 @@ impl RasterData {
     fn arrange(&mut self) {
         self.rows = Arc::new(Rows::of(&self.recording, &self.plan));
         self.recolour(self.colour.clone());
+    }
+
+    /// Colour of the group `group` of rows: areas have the user's colours, other groups the usual ones.
+    pub fn group_color(&self, style: &RasterStyle, group: usize) -> Color32 {
+        // Where trials are rows, the areas of this recording are units.
+        let areas = self.plan.group == RowGroup::Area && self.row_name == "unit";
+        if areas { style.area(group) } else { style.category(group) }
+    }
+
+    /// Colour of a unit.
+    pub fn unit_color(&self, style: &RasterStyle, unit: usize) -> Color32 {
+        match self.shades.shades.get(unit) {
+            Some(Shade::Kind(group)) if matches!(self.colour, RowColour::Group | RowColour::Count) => self.group_color(style, *group),
+            _ => self.shades.color(unit, style),
+        }
     }
 
     /// Give colour another meaning.

@@ -73,7 +73,7 @@ pub fn gutter(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rows: &Range, d
         }
         let room = if rect.height() > 3.0 { 1.0 } else { 0.0 };
         let bar = Rect::from_min_max(pos2(bar_right - 4.0, rect.top() + room / 2.0), pos2(bar_right, rect.bottom() - room / 2.0));
-        pen.painter.rect_filled(bar, 1.0, pen.style.area(band.group));
+        pen.painter.rect_filled(bar, 1.0, data.group_color(pen.style, band.group));
         if rect.height() >= 12.0 {
             let at = pos2(bar_right - 9.0, rect.center().y);
             pen.line(at, Align2::RIGHT_CENTER, &band_label(data, band), &pen.small, pen.style.text, at.x - gutter.left() - 12.0);
@@ -107,7 +107,14 @@ pub fn folded(pen: &Pen<'_>, layout: &Layout, data: &RasterData, drawn: &Drawn, 
         let rect = Rect::from_min_max(pos2(layout.plot.left(), rect.top()), pos2(layout.plot.right(), rect.bottom()));
         let mean = MeanRate::of_slot(&drawn.grid, slot, band.units.len(), drawn.px_per_column);
         let top = if rect.height() > 26.0 { 11.0 } else { 1.0 };
-        bars(&pen.painter.with_clip_rect(rect), layout, rect.with_min_y(rect.top() + top), time, &mean, pen.style.area(band.group));
+        bars(
+            &pen.painter.with_clip_rect(rect),
+            layout,
+            rect.with_min_y(rect.top() + top),
+            time,
+            &mean,
+            data.group_color(pen.style, band.group),
+        );
         if top > 1.0 {
             let text = format!("mean of {} {}s, up to {}", grouped(band.units.len() as u64), data.row_name, rate_text(mean.most_hz()));
             pen.line(rect.left_top() + vec2(4.0, 0.0), Align2::LEFT_TOP, &text, &pen.tiny, pen.style.weak, rect.width());

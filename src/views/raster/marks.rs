@@ -135,7 +135,7 @@ pub fn draw(pen: &Pen<'_>, layout: &Layout, rect: Rect, marks: &Marks, time: &Ra
         let left = layout.x(time, mark.start).max(rect.left());
         let right = layout.x(time, mark.stop).min(rect.right()).max(left + 1.0);
         let color = match marks.of.column {
-            Some(_) => pen.style.area(mark.kind),
+            Some(_) => pen.style.category(mark.kind),
             None => pen.style.event.gamma_multiply(if mark.kind == 0 { 1.0 } else { 0.6 }),
         };
         let band = Rect::from_min_max(pos2(left, rect.top()), pos2(right, rect.bottom()));

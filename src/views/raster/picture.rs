@@ -47,7 +47,7 @@ struct GridKey {
 struct LooksKey {
     rows: Arc<Rows>,
     shades: Arc<UnitShades>,
-    dark: bool,
+    style: RasterStyle,
     selected: BTreeSet<usize>,
 }
 
@@ -103,7 +103,7 @@ impl Wanted<'_> {
     }
 
     fn color(&self, unit: usize) -> Color32 {
-        let color = self.data.shades.color(unit, self.style);
+        let color = self.data.unit_color(self.style, unit);
         if self.selected.is_empty() || self.selected.contains(&unit) { color } else { color.gamma_multiply(NOT_SELECTED) }
     }
 }
@@ -118,7 +118,7 @@ impl Shown {
         let key = LooksKey {
             rows: Arc::clone(&wanted.data.rows),
             shades: Arc::clone(&wanted.data.shades),
-            dark: wanted.style.dark,
+            style: *wanted.style,
             selected: wanted.selected.clone(),
         };
         let cells = (grid.columns * slots.slots.max(1)) as f64;

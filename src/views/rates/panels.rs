@@ -5,6 +5,7 @@ use eframe::egui::{self, Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stro
 use super::super::widgets;
 use super::compute::References;
 use crate::app::theme;
+use crate::render::RasterStyle;
 use crate::render::axis::nice_step;
 
 /// A rate over the bins of the window.
@@ -112,7 +113,7 @@ fn name(ui: &Ui, unit: &Unit, rect: Rect) -> bool {
     if unit.selected {
         ui.painter().rect_filled(rect, 3.0, tokens.selected);
     }
-    ui.painter().vline(rect.left() + 2.0, rect.y_range().shrink(2.0), Stroke::new(3.0, tokens.area(unit.area)));
+    ui.painter().vline(rect.left() + 2.0, rect.y_range().shrink(2.0), Stroke::new(3.0, RasterStyle::of(ui).area(unit.area)));
     let line = |k: f32| Rect::from_min_size(rect.min + vec2(8.0, 2.0 + 15.0 * k), vec2((rect.width() - 8.0).max(0.0), 15.0));
     widgets::text_in(ui, line(0.0), Align2::LEFT_CENTER, &unit.name, 12.0, tokens.text);
     widgets::text_in(ui, line(1.0), Align2::LEFT_CENTER, super::super::shown_area(&unit.area_name), 11.0, tokens.weak);

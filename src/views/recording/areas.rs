@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eframe::egui::{self, RichText, Sense, Ui, Vec2};
+use eframe::egui::{self, RichText, Ui};
 
 use crate::recording::{AreaEdit, AreaRule, DepthRange, Recording, Sidecar};
 use crate::render::RasterStyle;
@@ -56,8 +56,7 @@ impl AreaForm {
         let mut moved = None;
         egui::Grid::new("areas by hand").num_columns(4).spacing([10.0, 4.0]).show(ui, |ui| {
             for (area, (name, text)) in recording.areas.iter().zip(&mut self.names).enumerate() {
-                let (rect, _) = ui.allocate_exact_size(Vec2::splat(11.0), Sense::hover());
-                ui.painter().rect_filled(rect, 2.5, style.area(area));
+                color_of(ui, name, style.area(area), sidecar);
                 let field = ui.add_sized([130.0, 22.0], egui::TextEdit::singleline(text).hint_text("no area"));
                 named(&field, &format!("Name of {}", shown_area(name)));
                 if field.lost_focus() {
@@ -66,6 +65,10 @@ impl AreaForm {
                         text.clone_from(name);
                     } else if new != name {
                         sidecar.areas.push(AreaEdit::Rename { from: name.clone(), to: new.to_owned() });
+                        // The colour goes along, unless the area that it is merged with has one.
+                        if let Some(color) = sidecar.colors.remove(name) {
+                            sidecar.colors.entry(new.to_owned()).or_insert(color);
+                        }
                     }
                 }
                 ui.label(units(recording.units_of_area(area).len()));
@@ -73,7 +76,7 @@ impl AreaForm {
                     for (sign, verb, to, can) in [("Up", "up", area.wrapping_sub(1), area > 0), ("Down", "down", area + 1, area < last)] {
                         let button = ui.add_enabled(can, egui::Button::new(sign).small());
                         named(&button, &format!("Move {} {verb}", shown_area(name)));
-                        if button.on_hover_text("The order of areas decides their colours").clicked() {
+                        if button.on_hover_text("The order of areas in every view, and their usual colours").clicked() {
                             moved = Some((area, to));
                         }
                     }
@@ -86,7 +89,7 @@ impl AreaForm {
             order.swap(from, to);
             sidecar.order = order;
         }
-        widgets::note(ui, "The name of another area merges the two. Colours follow the order.");
+        widgets::note(ui, "The name of another area merges the two. Colours follow the order unless you choose one.");
     }
 
     fn by_hand(&mut self, ui: &mut Ui, recording: &Recording, selection: &Selection, sidecar: &mut Sidecar) {
@@ -163,7 +166,7 @@ impl AreaForm {
 
 /// What was changed, and the ways back.
 fn history(ui: &mut Ui, sidecar: &mut Sidecar) {
-    if sidecar.areas.is_empty() && sidecar.order.is_empty() {
+    if sidecar.areas.is_empty() && sidecar.order.is_empty() && sidecar.colors.is_empty() {
         return;
     }
     ui.add_space(4.0);
@@ -174,11 +177,38 @@ fn history(ui: &mut Ui, sidecar: &mut Sidecar) {
         if ui.add_enabled(!sidecar.areas.is_empty(), egui::Button::new("Take back last change")).clicked() {
             sidecar.areas.pop();
         }
-        if ui.button("Areas of the file").on_hover_text("Forget all changes of areas and their order").clicked() {
+        if ui.add_enabled(!sidecar.colors.is_empty(), egui::Button::new("Usual colours")).clicked() {
+            sidecar.colors.clear();
+        }
+        if ui.button("Areas of the file").on_hover_text("Forget all changes of areas, their order and their colours").clicked() {
             (sidecar.areas, sidecar.order) = (Vec::new(), Vec::new());
+            sidecar.colors.clear();
         }
     });
     widgets::note(ui, "Kept beside the recording in this program's data folder, not in the file.");
+}
+
+/// The colour of an area as a button that opens a picker.
+fn color_of(ui: &mut Ui, name: &str, shown: egui::Color32, sidecar: &mut Sidecar) {
+    // While the picker is being dragged the colour is kept here; it is decided when the mouse is let go.
+    let place = ui.scope_id().with(("colour of area", name));
+    let mut color = ui.data(|data| data.get_temp(place)).unwrap_or([shown.r(), shown.g(), shown.b()]);
+    let button = ui.color_edit_button_srgb(&mut color);
+    named(&button, &format!("Colour of {}", shown_area(name)));
+    if button.changed() {
+        ui.data_mut(|data| data.insert_temp(place, color));
+    }
+    let waiting = ui.data(|data| data.get_temp::<[u8; 3]>(place));
+    if let Some(color) = waiting.filter(|_| !ui.input(|i| i.pointer.any_down())) {
+        ui.data_mut(|data| data.remove_temp::<[u8; 3]>(place));
+        sidecar.colors.insert(name.to_owned(), color);
+    }
+    button.on_hover_text("Choose the colour of this area in every view").context_menu(|ui| {
+        if ui.add_enabled(sidecar.colors.contains_key(name), egui::Button::new("Usual colour")).clicked() {
+            sidecar.colors.remove(name);
+            ui.close();
+        }
+    });
 }
 
 fn units(n: usize) -> String {

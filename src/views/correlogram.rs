@@ -89,7 +89,8 @@ impl View for CorrelogramView {
         let units = units(recording, context.selection);
         let job = self.job(recording, context, &units);
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "correlograms", &job, move || compute::correlate(&theirs));
+        self.work.watched(ui.ctx(), "correlograms", &job, move |watch| compute::correlate(&theirs, watch));
+        self.work.progress(ui, "Correlograms");
         let found = match self.work.latest() {
             Some(Ok(found)) if Arc::ptr_eq(&found.recording, recording) => found,
             Some(Err(problem)) => {
@@ -98,7 +99,9 @@ impl View for CorrelogramView {
                 return;
             }
             _ => {
-                ui.spinner();
+                if self.work.is_running() {
+                    ui.spinner();
+                }
                 return;
             }
         };

@@ -10,6 +10,7 @@ mod latent_colors;
 pub mod latents;
 pub mod loss;
 pub mod matrix;
+mod model_rates;
 mod pair_detail;
 mod pair_truth;
 pub mod population;

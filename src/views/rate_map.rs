@@ -9,7 +9,9 @@ use super::raster::navigation::time_bounds;
 use super::time_plot::TimePlot;
 use super::work::Background;
 use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use crate::analysis::observed::Observed;
 use crate::analysis::rates::rate_map;
+use crate::analysis::watch::Watch;
 use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
@@ -95,7 +97,10 @@ impl PartialEq for Job {
 struct Map {
     job: Job,
     version: u64,
+    /// NaN where nothing was observed.
     values: Array2<f32>,
+    /// Part of the window was not observed.
+    gaps: bool,
 }
 
 /// The Rate map view.
@@ -155,7 +160,7 @@ impl View for RateMapView {
         };
         let versions = self.versions + 1;
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "rate map", &job, move || map(theirs, versions));
+        self.work.watched(ui.ctx(), "rate map", &job, move |watch| map(theirs, versions, watch));
         let Some(shown) = self.work.latest().filter(|m| Arc::ptr_eq(&m.job.recording, recording) && m.job.units == job.units) else {
             ui.put(plot.rect, egui::Spinner::new());
             return;
@@ -175,11 +180,12 @@ impl View for RateMapView {
         legend(ui, shown, scale, block, &style);
         point(&plot, shown, context.selection);
         let name = format!(
-            "Rate map: {} units, {} to {}, smoothed over {}",
+            "Rate map: {} units, {} to {}, smoothed over {}{}",
             widgets::count(shown.job.units.len()),
             time_text(start, 0.01),
             time_text(stop, 0.01),
-            duration_text(shown.job.sd_s)
+            duration_text(shown.job.sd_s),
+            if shown.gaps { ", partly not observed" } else { "" }
         );
         widgets::describe(&plot.response, name);
     }
@@ -234,16 +240,18 @@ impl RateMapView {
     }
 }
 
-fn map(job: Job, version: u64) -> Map {
+fn map(job: Job, version: u64, watch: &Watch) -> Option<Map> {
     let trains: Vec<&[f64]> = job.units.iter().map(|&unit| job.recording.spikes.unit(unit)).collect();
-    let mut values = rate_map(&trains, job.window, job.bins, job.sd_s);
+    let observed = Observed::of(&job.recording);
+    let mut values = rate_map(&trains, &observed, job.window, job.bins, job.sd_s, watch);
     if job.share {
         for mut row in values.rows_mut() {
             let most = row.iter().copied().fold(0.0, f32::max);
             row.mapv_inplace(|r| if most > 0.0 { r / most } else { 0.0 });
         }
     }
-    Map { job, version, values }
+    let gaps = !observed.gaps(job.window.0, job.window.1).is_empty();
+    (!watch.stopped()).then_some(Map { job, version, values, gaps })
 }
 
 /// Names and colours of areas at the left, with lines between them.
@@ -282,6 +290,9 @@ fn legend(ui: &mut Ui, shown: &Map, scale: HeatScale, block: usize, style: &Rast
         let bin = (shown.job.window.1 - shown.job.window.0) / shown.job.bins as f64;
         let averaged = if block > 1 { format!("  ·  {block} × {block} cells averaged") } else { String::new() };
         widgets::note(ui, format!("bins of {}, smoothed over {} (SD){averaged}", duration_text(bin), duration_text(shown.job.sd_s)));
+        if shown.gaps {
+            widgets::swatch_label(ui, style.missing, "not observed");
+        }
     });
 }
 
@@ -302,7 +313,10 @@ fn point(plot: &TimePlot, shown: &Map, selection: &mut Selection) {
     egui::Tooltip::for_widget(&plot.response).at_pointer().show(|ui| {
         ui.strong(format!("unit {} · {}", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area)));
         let unit = if shown.job.share { "of its peak in view" } else { "Hz" };
-        ui.label(format!("{} {unit} at {}", widgets::number(f64::from(value), 3), time_text(seconds, 0.001)));
+        ui.label(match value.is_nan() {
+            true => format!("not observed at {}", time_text(seconds, 0.001)),
+            false => format!("{} {unit} at {}", widgets::number(f64::from(value), 3), time_text(seconds, 0.001)),
+        });
     });
 }
 

@@ -88,6 +88,7 @@ impl View for UnitTableView {
         let Some((recording, table)) = self.table.take() else { return };
         let sorting = self.sorting;
         let changed = self.controls(ui, &recording, &table, context.selection);
+        self.metrics.progress(ui, "Regularity and presence of units");
         self.keys(ui, context.selection);
         self.rows(ui, &recording, &table, context.selection);
         self.table = Some((recording, table));
@@ -107,7 +108,7 @@ impl UnitTableView {
     fn update(&mut self, ui: &Ui, recording: &Arc<Recording>, snapshot: Option<&Arc<Snapshot>>) {
         let theirs = Arc::clone(recording);
         let metrics =
-            self.metrics.get(ui.ctx(), "unit metrics", &recording.fingerprint, move || Arc::new(UnitMetrics::of(&theirs))).cloned();
+            self.metrics.watched(ui.ctx(), "unit metrics", &recording.fingerprint, move |watch| UnitMetrics::of(&theirs, watch).map(Arc::new)).cloned();
         let Some((_, table)) = &mut self.table else { return };
         let mut changed = false;
         if let Some(metrics) = metrics.filter(|m| !Arc::ptr_eq(m, &table.metrics)) {

@@ -1,0 +1,137 @@
+//! The matrix of the Count correlations view: colours, areas along its sides, what a cell says, mouse and arrow keys.
+
+use eframe::egui::{self, Align2, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
+use ndarray::Array2;
+
+use super::super::{shown_area, widgets};
+use super::Cells;
+use super::compute::Found;
+use crate::app::theme;
+use crate::render::RasterStyle;
+use crate::render::heatmap::{HeatScale, Heatmap, Matrix};
+
+/// Draw the matrix; returns row and column that were clicked, or chosen with the keyboard: `cell` is where the arrow keys are.
+#[expect(clippy::too_many_arguments, reason = "one matrix, its picture and what its rows and columns are")]
+pub fn matrix(
+    ui: &mut Ui,
+    picture: &mut Heatmap,
+    number: u64,
+    values: &Array2<f32>,
+    sizes: &[(usize, usize)],
+    found: &Found,
+    scale: HeatScale,
+    cells: Cells,
+    cell: &mut (usize, usize),
+) -> Option<(usize, usize)> {
+    let tokens = theme::of(ui);
+    let n = values.nrows().max(1);
+    let (gutter, head) = (76.0, 22.0);
+    let available = ui.available_size();
+    let side = (available.x - gutter - 4.0).min(available.y - head - 4.0).max(60.0);
+    let (whole, _) = ui.allocate_exact_size(vec2(gutter + side, head + side), Sense::hover());
+    let rect = Rect::from_min_size(whole.min + vec2(gutter, head), vec2(side, side));
+    let response = ui.interact(rect, ui.scope_id().with("correlations"), Sense::click());
+    let mut inside = ui.new_child(UiBuilder::new().max_rect(rect));
+    inside.set_clip_rect(rect.intersect(ui.clip_rect()));
+    let flat: Vec<f32> = values.iter().copied().collect();
+    picture.show(&inside, rect, number, Matrix { values: &flat, rows: n, columns: n }, scale, &RasterStyle::of(ui));
+    let at = |k: usize| k as f32 / n as f32 * side;
+    let mut first = 0;
+    for &(area, size) in sizes {
+        let name = shown_area(found.job.recording.areas.get(area).map_or("", String::as_str));
+        let (low, high) = (at(first), at(first + size));
+        let row = Rect::from_min_max(pos2(whole.left(), rect.top() + low), pos2(rect.left() - 8.0, rect.top() + high));
+        let column = Rect::from_min_max(pos2(rect.left() + low, whole.top()), pos2(rect.left() + high, rect.top() - 5.0));
+        if high - low > 10.0 {
+            widgets::text_in(ui, row, Align2::RIGHT_CENTER, name, 11.5, tokens.text);
+            widgets::text_in(ui, column, Align2::CENTER_CENTER, name, 11.5, tokens.text);
+        }
+        ui.painter().vline(rect.left() - 4.0, (rect.top() + low)..=(rect.top() + high - 1.0), Stroke::new(3.0, tokens.area(area)));
+        ui.painter().hline((rect.left() + low)..=(rect.left() + high - 1.0), rect.top() - 3.0, Stroke::new(3.0, tokens.area(area)));
+        if first > 0 {
+            ui.painter().hline(rect.x_range(), rect.top() + low, Stroke::new(1.0, tokens.text));
+            ui.painter().vline(rect.left() + low, rect.y_range(), Stroke::new(1.0, tokens.text));
+        }
+        first += size;
+    }
+    if cells == Cells::Areas && side / n as f32 > 34.0 {
+        for ((row, column), r) in values.indexed_iter() {
+            let cell = Rect::from_min_size(rect.min + vec2(at(column), at(row)), vec2(side / n as f32, side / n as f32));
+            let color = tokens.text_on(scale.color(*r, &RasterStyle::of(ui)));
+            widgets::text_in(ui, cell, Align2::CENTER_CENTER, &widgets::number(f64::from(*r), 2), 12.0, color);
+        }
+    }
+    ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, tokens.line), egui::StrokeKind::Outside);
+    widgets::describe(&response, summary(found));
+    let place = |value: f32, low: f32| (((value - low) / side * n as f32).max(0.0) as usize).min(n - 1);
+    let pointed = response.hover_pos().map(|at| (place(at.y, rect.top()), place(at.x, rect.left())));
+    *cell = (cell.0.min(n - 1), cell.1.min(n - 1));
+    if response.has_focus() {
+        arrows(ui, &response, cell, n);
+        let size = (side / n as f32).max(4.0);
+        let ring = Rect::from_min_size(rect.min + vec2(at(cell.1), at(cell.0)), vec2(size, size));
+        ui.painter().rect_stroke(ring, 0.0, Stroke::new(2.0, tokens.accent), egui::StrokeKind::Outside);
+    }
+    let by_key = response.clicked() && !response.clicked_by(egui::PointerButton::Primary);
+    let told = if by_key { Some(*cell) } else { pointed.or(response.has_focus().then_some(*cell)) };
+    let (row, column) = told?;
+    let r = values.get((row, column)).copied().unwrap_or(f32::NAN);
+    let tip = egui::Tooltip::for_widget(&response);
+    let tip = if pointed.is_some() { tip.at_pointer() } else { tip };
+    tip.show(|ui| {
+        ui.strong(format!("{} and {}", name_of(found, cells, row), name_of(found, cells, column)));
+        ui.label(if r.is_nan() {
+            "a count never changes: no correlation".to_owned()
+        } else {
+            format!("correlation {}", widgets::number(f64::from(r), 3))
+        });
+    });
+    response.clicked().then_some((row, column))
+}
+
+/// Arrow keys move the cell.
+fn arrows(ui: &Ui, response: &egui::Response, cell: &mut (usize, usize), n: usize) {
+    let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
+    if pressed(egui::Key::ArrowDown) {
+        cell.0 = (cell.0 + 1).min(n - 1);
+    }
+    if pressed(egui::Key::ArrowUp) {
+        cell.0 = cell.0.saturating_sub(1);
+    }
+    if pressed(egui::Key::ArrowRight) {
+        cell.1 = (cell.1 + 1).min(n - 1);
+    }
+    if pressed(egui::Key::ArrowLeft) {
+        cell.1 = cell.1.saturating_sub(1);
+    }
+}
+
+fn name_of(found: &Found, cells: Cells, place: usize) -> String {
+    let recording = &found.job.recording;
+    match cells {
+        Cells::Areas => shown_area(found.areas.get(place).and_then(|(a, _)| recording.areas.get(*a)).map_or("", String::as_str)).to_owned(),
+        Cells::Units => {
+            let unit = found.job.units.get(place).copied().unwrap_or(usize::MAX);
+            let area = recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).map_or("", String::as_str);
+            format!("unit {} ({})", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area))
+        }
+    }
+}
+
+/// Means within and between areas, in words.
+pub fn summary(found: &Found) -> String {
+    let mut parts = Vec::new();
+    for (a, _) in found.areas.iter().enumerate() {
+        for b in a..found.areas.len() {
+            let mean = found.means.get((a, b)).copied().unwrap_or(f32::NAN);
+            if !mean.is_nan() && parts.len() < 6 {
+                let (x, y) = (name_of(found, Cells::Areas, a), name_of(found, Cells::Areas, b));
+                let pair = if a == b { format!("within {x}") } else { format!("{x} with {y}") };
+                parts.push(format!("{pair} {}", widgets::number(f64::from(mean), 2)));
+            }
+        }
+    }
+    format!("Count correlations of {} units, mean {}", widgets::count(found.job.units.len()), parts.join(", "))
+}

@@ -20,7 +20,7 @@ use egui_kittest::kittest::Queryable;
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use spikescope::recording::{AreaRule, Column, Covariate, NamedColumn, NoteKind, Recording, TrueEdge, Truth};
 use spikescope::render::RasterStyle;
-use spikescope::views::Action;
+use spikescope::views::{Action, Events};
 use spikescope::views::raster::RasterView;
 use spikescope::views::recording::RecordingView;
 use spikescope::views::units::UnitTableView;
@@ -42,9 +42,7 @@ fn every_spike_of_a_small_recording_is_drawn_at_its_pixel_and_nothing_else() {
     for (theme, scale) in [(Theme::Light, 1.0), (Theme::Dark, 1.0), (Theme::Light, 2.0), (Theme::Dark, 2.0)] {
         let mut harness = desk(RasterView::default(), Some(tiny()), theme, Vec2::new(800.0, 420.0), scale);
         // Without event marks, which are drawn over the spikes.
-        harness.get_by_label("Events").click();
-        harness.run_ok();
-        harness.get_by_label("none").click();
+        harness.state_mut().selection.events = Events::Hidden;
         let image = settled(&mut harness);
         keep(&image, &format!("raster_tiny_{theme:?}_{scale}x"));
         let (plot, style) = (plot(&harness), RasterStyle::new(theme == Theme::Dark));
@@ -134,15 +132,51 @@ fn keys_step_jump_and_fit() {
     near(press(&mut harness, Modifiers::NONE, Key::Period), (6.0, 8.0));
     assert_eq!(press(&mut harness, Modifiers::NONE, Key::R), None);
     assert_eq!(harness.state().selection.cursor, Some(7.0));
-    harness.key_press(Key::G);
+    // Zoom around the cursor at 7 s, and out again.
+    near(press(&mut harness, Modifiers::NONE, Key::Z), (-0.018 + 7.018 / 2.0, -0.018 + 7.018 / 2.0 + 9.036 / 2.0));
+    assert_eq!(press(&mut harness, Modifiers::SHIFT, Key::Z), None);
+    // Row by row; Shift adds. Higher rows, and the page keys scroll them.
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(selected(&harness), [0]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    press(&mut harness, Modifiers::SHIFT, Key::ArrowDown);
+    assert_eq!(selected(&harness), [1, 2]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowUp);
+    assert_eq!(selected(&harness), [1]);
+    for _ in 0..3 {
+        press(&mut harness, Modifiers::NONE, Key::Plus);
+    }
+    harness.get_by_label_contains("rows 2 to 2.");
+    press(&mut harness, Modifiers::NONE, Key::PageDown);
+    harness.get_by_label_contains("rows 2 to 3");
+    for _ in 0..3 {
+        press(&mut harness, Modifiers::NONE, Key::Minus);
+    }
+    assert!(harness.query_by_label_contains(", rows ").is_none());
+}
+
+#[test]
+fn groups_are_chosen_collapsed_and_moved_by_keys() {
+    let mut harness = desk(RasterView::default(), Some(tiny()), Theme::Dark, Vec2::new(800.0, 420.0), 1.0);
+    settled(&mut harness);
+    harness.get_by_label_contains("Groups of the raster's rows").focus();
     harness.run_ok();
-    harness.event(egui::Event::Text("2".to_owned()));
-    harness.run_ok();
-    harness.key_press(Key::Enter);
-    harness.run_ok();
-    assert_eq!(harness.state().selection.cursor, Some(2.0));
-    let (start, stop) = harness.state().selection.window.unwrap();
-    assert!(start < 2.0 && stop > 2.0 && stop - start < 9.0);
+    let press = |harness: &mut Harness<'_, Desk<RasterView>>, modifiers: Modifiers, key: Key| {
+        harness.key_press_modifiers(modifiers, key);
+        harness.run_ok();
+    };
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(selected(&harness), [0, 1]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    harness.get_by_label("Groups of the raster's rows, B (1)");
+    keep(&harness.render().unwrap(), "raster_group_focus_Dark");
+    press(&mut harness, Modifiers::NONE, Key::ArrowLeft);
+    harness.get_by_label_contains("(A 2, B 1 as their mean rate)");
+    press(&mut harness, Modifiers::NONE, Key::ArrowRight);
+    press(&mut harness, Modifiers::ALT, Key::ArrowUp);
+    harness.get_by_label_contains("(B 1, A 2)");
+    press(&mut harness, Modifiers::NONE, Key::Space);
+    assert_eq!(selected(&harness), [2]);
 }
 
 #[test]
@@ -156,7 +190,7 @@ fn space_scrolls_until_paused() {
     harness.run_steps(6);
     let moved = harness.state().selection.window.unwrap();
     assert!(moved.0 > 1.05 && (moved.1 - moved.0 - 2.0).abs() < 1e-6, "{moved:?}");
-    harness.get_by_label_contains("Pause").click();
+    harness.key_press(Key::Space);
     harness.run_steps(2);
     let paused = harness.state().selection.window;
     harness.run_steps(4);

@@ -99,6 +99,47 @@ impl Observed {
     }
 }
 
+/// The share of some rows (trials, say) that were observed at every moment: a step function of time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Coverage {
+    /// Times at which the share changes, seconds, ascending; the share from there on; observed seconds up to there.
+    steps: Vec<(f64, f64, f64)>,
+}
+
+impl Coverage {
+    /// Of rows, each with its disjoint observed stretches (seconds).
+    pub fn of<R: IntoIterator<Item = (f64, f64)>>(rows: impl IntoIterator<Item = R>) -> Self {
+        let (mut changes, mut n) = (Vec::new(), 0.0f64);
+        for row in rows {
+            n += 1.0;
+            changes.extend(row.into_iter().filter(|(a, b)| b > a).flat_map(|(a, b)| [(a, 1.0), (b, -1.0)]));
+        }
+        changes.sort_by(|a: &(f64, f64), b| a.0.total_cmp(&b.0));
+        let mut steps: Vec<(f64, f64, f64)> = Vec::new();
+        let mut open = 0.0;
+        for (time, change) in changes {
+            open += change;
+            match steps.last_mut() {
+                Some(last) if last.0 == time => last.1 = open / n,
+                last => {
+                    let before = last.map_or(0.0, |l| l.2 + l.1 * (time - l.0));
+                    steps.push((time, open / n, before));
+                }
+            }
+        }
+        Self { steps }
+    }
+
+    /// Mean observed time of a row between two times, seconds.
+    pub fn seconds(&self, start: f64, stop: f64) -> f64 {
+        let up_to = |time: f64| match self.steps.partition_point(|s| s.0 <= time).checked_sub(1).and_then(|k| self.steps.get(k)) {
+            Some(&(from, share, before)) => before + share * (time - from),
+            None => 0.0,
+        };
+        (up_to(stop) - up_to(start)).max(0.0)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -128,6 +169,17 @@ mod tests {
         assert_eq!(observed().around(&[1.0, 1.5], &window), None);
         let seen = observed().around(&[1.0, 2.0, 5.0, f64::NAN], &window).unwrap();
         assert_eq!(seen, array![[true, true], [true, false], [false, true], [false, false]]);
+    }
+
+    #[test]
+    fn coverage_is_the_mean_over_rows() {
+        let coverage = Coverage::of([vec![(0.0, 4.0)], vec![(1.0, 2.0), (2.0, 3.0)], vec![]]);
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        near(coverage.seconds(0.0, 4.0), 2.0);
+        near(coverage.seconds(0.5, 1.5), 0.5);
+        near(coverage.seconds(-5.0, 0.5), 0.5 / 3.0);
+        near(coverage.seconds(3.0, 9.0), 1.0 / 3.0);
+        assert_eq!(Coverage::default().seconds(0.0, 1.0), 0.0);
     }
 
     #[test]

@@ -46,13 +46,15 @@ pub fn rate_map(
     let seconds = column(observed.per_bin(start - margin, stop + margin, all));
     // Both are smoothed: a constant rate stays constant beside a gap.
     let reached = smoothed(&seconds, sd_s / width);
+    // A sliver of observed time at the edge of a gap says next to nothing about the rate.
+    let least = 0.05 * seconds.iter().copied().fold(0.0, f64::max);
     let row = |spikes: &&[f64]| -> Vec<f32> {
         if watch.stopped() {
             return vec![f32::NAN; bins];
         }
         let counts = column(binned(spikes, start - margin, stop + margin, all).into_iter().map(f64::from).collect());
         let rate = |(k, count): (usize, &f64)| match (seconds.get((k, 0)), reached.get((k, 0))) {
-            (Some(&here), Some(&reached)) if here > 1e-3 * width => (count / reached) as f32,
+            (Some(&here), Some(&reached)) if here > least => (count / reached) as f32,
             _ => f32::NAN,
         };
         smoothed(&counts, sd_s / width).iter().enumerate().map(rate).skip(around).take(bins).collect()

@@ -78,6 +78,9 @@ impl View for PopulationView {
                         format!("Select area {name}"),
                     )
                 });
+                if response.has_focus() {
+                    widgets::ring(ui, response.rect.expand(3.0), theme::of(ui), true);
+                }
                 if response.clicked() {
                     context.selection.choose_area(recording, area, ui.input(|i| i.modifiers.command));
                 }

@@ -124,7 +124,7 @@ impl View for RateMapView {
     fn help(&self) -> &'static str {
         "One row per unit, grouped by area; colour is its firing rate, smoothed by a Gaussian, either in Hz or as a share of the unit's own largest rate in view. \
          The map follows the window's time: the wheel zooms at the pointer, dragging moves, a double click shows everything and a click puts the cursor. \
-         Click a row to select its unit in all views; hover for its rate."
+         Click a row to select its unit in all views (or go from row to row with the up and down keys); hover for its rate. Time that was not observed is grey."
     }
 
     fn ordering(&self) -> serde_json::Value {
@@ -178,6 +178,7 @@ impl View for RateMapView {
         selected_rows(ui, &plot, &shown.job.units, context.selection);
         plot.frame(ui, context.selection);
         legend(ui, shown, scale, block, &style);
+        row_keys(ui, &plot, &shown.job.units, context.selection);
         point(&plot, shown, context.selection);
         let name = format!(
             "Rate map: {} units, {} to {}, smoothed over {}{}",
@@ -247,7 +248,8 @@ fn map(job: Job, version: u64, watch: &Watch) -> Option<Map> {
     if job.share {
         for mut row in values.rows_mut() {
             let most = row.iter().copied().fold(0.0, f32::max);
-            row.mapv_inplace(|r| if most > 0.0 { r / most } else { 0.0 });
+            // What was not observed stays missing.
+            row.mapv_inplace(|r| if most > 0.0 { r / most } else { r });
         }
     }
     let gaps = !observed.gaps(job.window.0, job.window.1).is_empty();
@@ -296,12 +298,39 @@ fn legend(ui: &mut Ui, shown: &Map, scale: HeatScale, block: usize, style: &Rast
     });
 }
 
+/// With the focus, up and down select the row above or below (Shift adds it).
+fn row_keys(ui: &Ui, plot: &TimePlot, units: &[usize], selection: &mut Selection) {
+    if !plot.response.has_focus() || units.is_empty() {
+        return;
+    }
+    let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|m| m.set_focus_lock_filter(plot.response.id, arrows));
+    let add = ui.input(|i| i.modifiers.shift);
+    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
+    let (down, up) = (pressed(egui::Key::ArrowDown), pressed(egui::Key::ArrowUp));
+    if !(down || up) {
+        return;
+    }
+    let mut chosen = units.iter().enumerate().filter(|(_, u)| selection.units.contains(u)).map(|(row, _)| row);
+    // From the end that the key goes towards, so that Shift goes on where it was.
+    let now = if down { chosen.next_back() } else { chosen.next() };
+    let next = match now {
+        Some(row) if down => (row + 1).min(units.len() - 1),
+        Some(row) => row.saturating_sub(1),
+        None => 0,
+    };
+    if !add {
+        selection.units.clear();
+    }
+    selection.units.extend(units.get(next));
+}
+
 /// Hover tells, a click selects.
 fn point(plot: &TimePlot, shown: &Map, selection: &mut Selection) {
     let Some(at) = plot.response.hover_pos() else { return };
     let row = ((at.y - plot.rect.top()) / plot.rect.height() * shown.values.nrows() as f32) as usize;
     let Some(&unit) = shown.job.units.get(row) else { return };
-    if plot.response.clicked() {
+    if plot.response.clicked_by(egui::PointerButton::Primary) {
         selection.units = [unit].into();
     }
     let (start, stop) = shown.job.window;

@@ -32,6 +32,10 @@ pub struct UnitTableView {
     anchor: Option<usize>,
     /// Row to bring into view.
     scroll_to: Option<usize>,
+    /// A row has the keyboard.
+    row_focused: bool,
+    /// The keyboard goes to the row of the anchor.
+    focus_anchor: bool,
 }
 
 impl View for UnitTableView {
@@ -173,7 +177,8 @@ impl UnitTableView {
     }
 
     fn keys(&mut self, ui: &Ui, selection: &mut Selection) {
-        if ui.memory(|m| m.focused()).is_some() || !ui.rect_contains_pointer(ui.max_rect()) {
+        let free = ui.memory(|m| m.focused()).is_none() && ui.rect_contains_pointer(ui.max_rect());
+        if !free && !self.row_focused {
             return;
         }
         if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::A)) {
@@ -195,7 +200,7 @@ impl UnitTableView {
                     selection.units.clear();
                 }
                 selection.units.insert(unit);
-                (self.anchor, self.scroll_to) = (Some(unit), Some(next));
+                (self.anchor, self.scroll_to, self.focus_anchor) = (Some(unit), Some(next), self.row_focused);
             }
         }
     }
@@ -210,7 +215,8 @@ impl UnitTableView {
         }
         let style = RasterStyle::of(ui);
         let height = ui.text_style_height(&egui::TextStyle::Body) + 4.0;
-        let mut clicked = None;
+        let (mut clicked, mut focused) = (None, None);
+        self.row_focused = false;
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
             let mut builder =
@@ -257,9 +263,24 @@ impl UnitTableView {
                         if response.clicked() {
                             clicked = Some(unit);
                         }
+                        if self.anchor == Some(unit) && std::mem::take(&mut self.focus_anchor) {
+                            response.request_focus();
+                        }
+                        if response.has_focus() {
+                            self.row_focused = true;
+                            // Coming from the heading, the arrow keys go on from here.
+                            self.anchor = Some(unit);
+                            focused.get_or_insert(response.clone());
+                        }
                     });
                 });
         });
+        if let Some(row) = focused {
+            let arrows = egui::EventFilter { vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(row.id, arrows));
+            let stroke = ui.visuals().selection.stroke;
+            ui.painter().rect_stroke(row.rect.intersect(ui.clip_rect()), 2.0, stroke, egui::StrokeKind::Inside);
+        }
         if let Some(unit) = clicked {
             self.select(selection, unit, ui.input(|i| i.modifiers));
         }

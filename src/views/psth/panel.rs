@@ -137,12 +137,21 @@ fn observed_trials(ui: &Ui, psth: &Psth, panel: &Panel, place: &PlotTransform, p
     let x = |edge: usize| place.position_from_point(&PlotPoint::new(window.start_s + edge as f64 * window.bin_s, 0.0)).x;
     let painter = ui.painter().with_clip_rect(plot.intersect(ui.clip_rect()));
     let most = (plot.height() * 0.06).clamp(4.0, 12.0);
+    let mut unseen = (0..bins).filter(|bin| n(*bin) == 0).peekable();
+    while let Some(first) = unseen.next() {
+        let mut last = first;
+        while let Some(next) = unseen.next_if_eq(&(last + 1)) {
+            last = next;
+        }
+        let gap = Rect::from_x_y_ranges(x(first)..=x(last + 1), plot.y_range());
+        painter.rect_filled(gap, 0.0, tokens.muted);
+        if gap.width() > 84.0 {
+            let at = gap.center_top() + vec2(0.0, 4.0);
+            painter.text(at, egui::Align2::CENTER_TOP, "not observed", egui::FontId::proportional(11.0), tokens.weak);
+        }
+    }
     for bin in 0..bins {
         let columns = x(bin)..=x(bin + 1);
-        if n(bin) == 0 {
-            painter.rect_filled(Rect::from_x_y_ranges(columns, plot.y_range()), 0.0, tokens.muted);
-            continue;
-        }
         let height = most * n(bin) as f32 / all.max(1) as f32;
         painter.rect_filled(Rect::from_x_y_ranges(columns, plot.top()..=plot.top() + height), 0.0, tokens.weak.gamma_multiply(0.45));
     }

@@ -1,6 +1,7 @@
 //! What the raster keeps of one recording: its spikes with their pyramid (built in the background), rows, colours, events, marks,
 //! gaps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eframe::egui;
@@ -11,6 +12,9 @@ use super::lanes::Lanes;
 use super::marks::{MarkColumn, Marks};
 use super::navigation::{gaps, time_bounds};
 use super::similarity::similarity_order;
+use super::trials::TrialRows;
+use crate::analysis::observed::{Coverage, Observed};
+use crate::analysis::watch::Watch;
 use crate::recording::Recording;
 use crate::render::{Pyramid, RowGroup, RowOrder, RowPlan, Rows, SpikeField};
 use crate::views::work::Background;
@@ -43,6 +47,12 @@ pub struct RasterData {
     pub bounds: (f64, f64),
     /// Not observed, seconds.
     pub gaps: Vec<(f64, f64)>,
+    /// Share of the rows that was observed at every moment.
+    pub coverage: Coverage,
+    /// The same for collapsed groups, by name, where their rows differ.
+    pub group_coverage: BTreeMap<String, Coverage>,
+    /// Trials, where rows are trials.
+    pub trials: Option<Arc<TrialRows>>,
     /// Event columns offered.
     pub event_columns: Vec<EventColumn>,
     /// Column now.
@@ -80,6 +90,9 @@ impl RasterData {
             colour,
             bounds,
             gaps: gaps(&recording.observed, bounds),
+            coverage: Coverage::of([Observed::of(recording).stretches().to_vec()]),
+            group_coverage: BTreeMap::new(),
+            trials: None,
             event_columns: EventColumn::offered(recording),
             events: None,
             event_times: Vec::new(),
@@ -90,6 +103,13 @@ impl RasterData {
         };
         data.mark(EventColumn::first_choice(recording));
         data
+    }
+
+    /// Rows are these trials.
+    pub fn of_trials(&mut self, trials: &Arc<TrialRows>) {
+        self.row_name = "trial";
+        self.coverage = trials.coverage(0..self.recording.n_units());
+        self.trials = Some(Arc::clone(trials));
     }
 
     /// Take what was finished in the background since the last frame, and begin what is needed.
@@ -103,8 +123,8 @@ impl RasterData {
         }
         if self.plan.order == RowOrder::Similarity && self.plan.learned.is_none() {
             let theirs = Arc::clone(&self.recording);
-            let work = move || Arc::new(similarity_order(&theirs.spikes));
-            if let Some(order) = self.similarity.get(ctx, "similarity of units", &(), work).cloned() {
+            let work = move |watch: &Watch| similarity_order(&theirs.spikes, watch).map(Arc::new);
+            if let Some(order) = self.similarity.watched(ctx, "similarity of units", &(), work).cloned() {
                 self.plan.learned = Some(order);
                 self.arrange();
             }
@@ -116,6 +136,13 @@ impl RasterData {
         self.similarity.is_running()
     }
 
+    /// How far it is, with a button that cancels it.
+    pub fn learning(&mut self, ui: &mut egui::Ui) {
+        if self.plan.order == RowOrder::Similarity && self.plan.learned.is_none() {
+            self.similarity.progress(ui, "Comparing the activity of units");
+        }
+    }
+
     /// Sort, group, collapse or arrange rows otherwise.
     pub fn replan(&mut self, change: impl FnOnce(&mut RowPlan)) {
         change(&mut self.plan);
@@ -124,6 +151,10 @@ impl RasterData {
 
     fn arrange(&mut self) {
         self.rows = Arc::new(Rows::of(&self.recording, &self.plan));
+        if let Some(trials) = self.trials.as_ref().filter(|t| t.has_gaps()) {
+            let folded = self.rows.bands.iter().filter(|b| b.collapsed);
+            self.group_coverage = folded.map(|b| (b.name.clone(), trials.coverage(b.units.iter().copied()))).collect();
+        }
         self.recolour(self.colour.clone());
     }
 

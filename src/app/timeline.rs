@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::{self, FontId, PointerButton, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::{Command, theme};
+use crate::analysis::observed::Observed;
 use crate::analysis::rates::binned;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
@@ -255,7 +256,10 @@ impl Timeline {
                 let along = rect.left() + (bin as f32 + 0.5) / counts.len() as f32 * rect.width();
                 pos2(along, rect.bottom() - 1.0 - count / most * (rect.height() - 3.0))
             };
-            painter.add(Shape::line(counts.iter().enumerate().map(point).collect(), Stroke::new(1.0, tokens.weak)));
+            let bins: Vec<(usize, &f32)> = counts.iter().enumerate().collect();
+            for part in bins.split(|(_, rate)| rate.is_nan()) {
+                painter.add(Shape::line(part.iter().copied().map(point).collect(), Stroke::new(1.0, tokens.weak)));
+            }
         }
         if let Some((start, stop)) = selection.looped {
             let band = Rect::from_x_y_ranges(x(start)..=x(stop).max(x(start) + 2.0), rect.top()..=rect.top() + 5.0);
@@ -299,7 +303,7 @@ impl Timeline {
     }
 }
 
-/// Spikes of all units in equal bins.
+/// Spikes per second of all units in equal bins; NaN where (next to) nothing was observed.
 fn overview(recording: &Recording, (start, stop): (f64, f64)) -> Vec<f32> {
     let step = recording.spikes.n_spikes().div_ceil(MAP_SPIKES).max(1);
     let mut sum = vec![0.0; MAP_BINS];
@@ -309,7 +313,14 @@ fn overview(recording: &Recording, (start, stop): (f64, f64)) -> Vec<f32> {
             *total += count;
         }
     }
-    sum
+    let width = (stop - start) / MAP_BINS as f64;
+    // Where a file does not say what was observed, a bin at the edge would seem busier than it is.
+    let seconds = match recording.observed.is_empty() {
+        true => vec![width; MAP_BINS],
+        false => Observed::of(recording).per_bin(start, stop, MAP_BINS),
+    };
+    let least = 0.05 * seconds.iter().copied().fold(0.0, f64::max);
+    sum.iter().zip(seconds).map(|(count, seconds)| if seconds > least { (f64::from(*count) / seconds) as f32 } else { f32::NAN }).collect()
 }
 
 #[cfg(test)]
@@ -363,9 +374,13 @@ mod tests {
     }
 
     #[test]
-    fn the_small_map_counts_every_spike() {
-        let recording = recording();
+    fn the_small_map_counts_every_spike_and_knows_what_was_not_observed() {
+        let mut recording = (*recording()).clone();
         let bounds = time_bounds(&recording);
-        assert_eq!(overview(&recording, bounds).iter().sum::<f32>(), 3.0);
+        let width = (bounds.1 - bounds.0) as f32 / MAP_BINS as f32;
+        assert!((overview(&recording, bounds).iter().sum::<f32>() * width - 3.0).abs() < 1e-4);
+        recording.observed = vec![(0.0, 50.0)];
+        let rates = overview(&recording, bounds);
+        assert!(rates.get(450).unwrap().is_nan() && (rates.iter().filter(|r| !r.is_nan()).sum::<f32>() * width - 2.0).abs() < 0.1);
     }
 }

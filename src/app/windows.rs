@@ -21,6 +21,8 @@ pub struct Windows {
     pub settings: bool,
     /// A path to open.
     pub path: bool,
+    /// It was open in the last frame: opening puts the keyboard into its field.
+    path_was: bool,
     runs_text: Option<String>,
 }
 
@@ -47,11 +49,12 @@ impl Windows {
         about(ctx, &mut self.about);
         self.settings_window(ctx, settings, runs);
         let mut wish = None;
+        let opened = self.path && !std::mem::replace(&mut self.path_was, self.path);
         if self.path {
             let mut open = true;
             window("Open a path", &mut open, ctx, vec2(460.0, 90.0)).show(ctx, |ui| {
                 ui.label("Type or paste the path of a recording:");
-                wish = welcome::path_field(ui, path);
+                wish = welcome::path_field(ui, path, opened);
             });
             self.path = open && wish.is_none();
         }

@@ -69,18 +69,8 @@ impl View for PopulationView {
             self.smoothing.control(ui);
             for (area, name) in recording.areas.iter().enumerate() {
                 let name = shown_area(name);
-                let response = widgets::area_label(ui, area, name).interact(egui::Sense::click());
-                response.widget_info(|| {
-                    egui::WidgetInfo::selected(
-                        egui::Role::Button,
-                        true,
-                        context.selection.areas.contains(&area),
-                        format!("Select area {name}"),
-                    )
-                });
-                if response.has_focus() {
-                    widgets::ring(ui, response.rect.expand(3.0), theme::of(ui), true);
-                }
+                let on = context.selection.areas.contains(&area);
+                let response = widgets::area_button(ui, area, name, on, &format!("Select area {name}"));
                 if response.clicked() {
                     context.selection.choose_area(recording, area, ui.input(|i| i.modifiers.command));
                 }

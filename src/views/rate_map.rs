@@ -305,9 +305,11 @@ fn row_keys(ui: &Ui, plot: &TimePlot, units: &[usize], selection: &mut Selection
     }
     let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
     ui.memory_mut(|m| m.set_focus_lock_filter(plot.response.id, arrows));
-    let add = ui.input(|i| i.modifiers.shift);
-    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
-    let (down, up) = (pressed(egui::Key::ArrowDown), pressed(egui::Key::ArrowUp));
+    let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
+    // With Shift first: a pattern without modifiers also matches with it.
+    let shifted = [egui::Key::ArrowDown, egui::Key::ArrowUp].map(|key| pressed(egui::Modifiers::SHIFT, key));
+    let plain = [egui::Key::ArrowDown, egui::Key::ArrowUp].map(|key| pressed(egui::Modifiers::NONE, key));
+    let (add, down, up) = (shifted.contains(&true), shifted[0] || plain[0], shifted[1] || plain[1]);
     if !(down || up) {
         return;
     }

@@ -32,10 +32,8 @@ pub struct UnitTableView {
     anchor: Option<usize>,
     /// Row to bring into view.
     scroll_to: Option<usize>,
-    /// A row has the keyboard.
-    row_focused: bool,
-    /// The keyboard goes to the row of the anchor.
-    focus_anchor: bool,
+    /// The rows have the keyboard.
+    focused: bool,
 }
 
 impl View for UnitTableView {
@@ -178,15 +176,16 @@ impl UnitTableView {
 
     fn keys(&mut self, ui: &Ui, selection: &mut Selection) {
         let free = ui.memory(|m| m.focused()).is_none() && ui.rect_contains_pointer(ui.max_rect());
-        if !free && !self.row_focused {
+        if !free && !self.focused {
             return;
         }
         if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::A)) {
             selection.units = self.order.iter().copied().collect();
         }
         for (key, down) in [(Key::ArrowDown, true), (Key::ArrowUp, false)] {
-            let extend = ui.input(|i| i.modifiers.shift);
-            if !ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+            // With Shift first: a pattern without modifiers also matches with it.
+            let extend = ui.input_mut(|i| i.consume_key(Modifiers::SHIFT, key));
+            if !extend && !ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
                 continue;
             }
             let now = self.anchor.and_then(|unit| self.order.iter().position(|u| *u == unit));
@@ -200,7 +199,7 @@ impl UnitTableView {
                     selection.units.clear();
                 }
                 selection.units.insert(unit);
-                (self.anchor, self.scroll_to, self.focus_anchor) = (Some(unit), Some(next), self.row_focused);
+                (self.anchor, self.scroll_to) = (Some(unit), Some(next));
             }
         }
     }
@@ -215,12 +214,20 @@ impl UnitTableView {
         }
         let style = RasterStyle::of(ui);
         let height = ui.text_style_height(&egui::TextStyle::Body) + 4.0;
-        let (mut clicked, mut focused) = (None, None);
-        self.row_focused = false;
+        let mut clicked = None;
+        // All rows are one stop for the Tab key; the arrow keys go from row to row.
+        let list = ui.interact(ui.available_rect_before_wrap(), ui.scope_id().with("rows"), Sense::focusable_noninteractive());
+        let told = format!("Rows of {} units; arrow keys select", self.order.len());
+        list.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListBox, true, &told));
+        self.focused = list.has_focus();
+        if self.focused {
+            let arrows = egui::EventFilter { vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(list.id, arrows));
+        }
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
             let mut builder =
-                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::CLICK).resizable(true).auto_shrink(false);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
@@ -263,23 +270,12 @@ impl UnitTableView {
                         if response.clicked() {
                             clicked = Some(unit);
                         }
-                        if self.anchor == Some(unit) && std::mem::take(&mut self.focus_anchor) {
-                            response.request_focus();
-                        }
-                        if response.has_focus() {
-                            self.row_focused = true;
-                            // Coming from the heading, the arrow keys go on from here.
-                            self.anchor = Some(unit);
-                            focused.get_or_insert(response.clone());
-                        }
                     });
                 });
         });
-        if let Some(row) = focused {
-            let arrows = egui::EventFilter { vertical_arrows: true, ..Default::default() };
-            ui.memory_mut(|m| m.set_focus_lock_filter(row.id, arrows));
+        if self.focused {
             let stroke = ui.visuals().selection.stroke;
-            ui.painter().rect_stroke(row.rect.intersect(ui.clip_rect()), 2.0, stroke, egui::StrokeKind::Inside);
+            ui.painter().rect_stroke(list.rect.intersect(ui.clip_rect()), 2.0, stroke, egui::StrokeKind::Inside);
         }
         if let Some(unit) = clicked {
             self.select(selection, unit, ui.input(|i| i.modifiers));

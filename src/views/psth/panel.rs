@@ -46,16 +46,16 @@ fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, heig
     let (recording, groups) = (&psth.job.recording, &psth.job.groups);
     let tokens = theme::of(ui);
     let name = panel_name(panel, recording);
-    let heading = widgets::area_label(ui, panel.subject.area, &name).interact(egui::Sense::click());
-    heading.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Select {name}")));
-    if heading.clone().on_hover_text("Select in all views").clicked() {
+    let chosen = match panel.subject.unit {
+        Some(unit) => selection.units.len() == 1 && selection.units.contains(&unit),
+        None => selection.areas.contains(&panel.subject.area),
+    };
+    let heading = widgets::area_button(ui, panel.subject.area, &name, chosen, &format!("Select {name}"));
+    if heading.on_hover_text("Select in all views").clicked() {
         match panel.subject.unit {
             Some(unit) => selection.units = [unit].into(),
             None => selection.choose_area(recording, panel.subject.area, false),
         }
-    }
-    if heading.has_focus() {
-        widgets::ring(ui, heading.rect.expand(3.0), tokens, true);
     }
     widgets::y_title(ui, if panel.subject.unit.is_some() { "Rate (Hz)" } else { "Mean rate per unit (Hz)" });
     let centres = psth.job.window.centres();

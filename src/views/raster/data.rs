@@ -90,7 +90,7 @@ impl RasterData {
             colour,
             bounds,
             gaps: gaps(&recording.observed, bounds),
-            coverage: Coverage::of([Observed::of(recording).stretches().to_vec()]),
+            coverage: coverage(recording, bounds),
             group_coverage: BTreeMap::new(),
             trials: None,
             event_columns: EventColumn::offered(recording),
@@ -174,4 +174,14 @@ impl RasterData {
     pub fn band(&mut self, of: Option<MarkColumn>) {
         self.marks = of.and_then(|of| Marks::new(&self.recording, &of));
     }
+}
+
+/// A recording that does not say what was observed is drawn as observed all the time: cutting its first and last bin at the first
+/// and last spike would make these two bins look busier than they are.
+fn coverage(recording: &Recording, (start, stop): (f64, f64)) -> Coverage {
+    let length = stop - start;
+    Coverage::of([match recording.observed.is_empty() {
+        true => vec![(start - length, stop + length)],
+        false => Observed::of(recording).stretches().to_vec(),
+    }])
 }

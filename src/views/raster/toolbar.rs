@@ -10,6 +10,7 @@ use super::trial_marks::TrialEvents;
 use super::trials::{TrialRows, TrialWish};
 use crate::recording::Recording;
 use crate::render::RowGroup;
+use crate::views::widgets;
 
 /// What the user asked for in one frame.
 #[derive(Debug, Default, PartialEq)]
@@ -210,5 +211,6 @@ fn shown(
 /// A menu with its label before it.
 fn combo(ui: &mut Ui, label: &str, selected: &str, add: impl FnOnce(&mut Ui)) -> Response {
     let name = ui.label(label);
-    egui::ComboBox::from_id_salt(label).selected_text(selected).width(50.0).show_ui(ui, add).response.labelled_by(name.id)
+    let shown = egui::ComboBox::from_id_salt(label).selected_text(selected).width(50.0).show_ui(ui, add);
+    widgets::closed_by_key(ui, shown).labelled_by(name.id)
 }

@@ -1,6 +1,7 @@
 //! In trial mode: what was not observed in every row, and the other events of every trial, with a legend that names them.
 
 use std::collections::BTreeSet;
+use std::ops;
 
 use eframe::egui::{Align2, Color32, Mesh, Rect, Stroke, Ui, pos2, vec2};
 
@@ -47,22 +48,24 @@ impl TrialEvents {
     }
 }
 
-/// Colour of an event: of the palette's other end than the groups of rows, which begin at the first.
+/// Places in the palette, those first that groups of rows (which begin at 0) use last and that stand out from both papers.
+const COLOURS: [usize; 6] = [3, 4, 7, 5, 2, 1];
+
 fn color(style: &RasterStyle, trials: &TrialRows, event: &TrialEvent) -> Color32 {
     let place = trials.events.iter().position(|e| e.name == event.name).unwrap_or(0);
-    style.area(7 - place % 8)
+    style.area(COLOURS.get(place % COLOURS.len()).copied().unwrap_or(0))
 }
 
-/// Rows in view, no more than there are lines of pixels: row of the raster and row of the trials.
-fn rows_in_view<'a>(data: &'a RasterData, rows: &Range, lines: usize) -> impl Iterator<Item = (usize, usize)> + 'a {
+/// Rows in view, no more than there are lines of pixels: rows of the raster that share a line, and the first of the trials there.
+fn rows_in_view<'a>(data: &'a RasterData, rows: &Range, lines: usize) -> impl Iterator<Item = (ops::Range<usize>, usize)> + 'a {
     let (first, last) = (rows.start.floor().max(0.0) as usize, rows.stop.ceil().max(0.0) as usize);
     let step = (last.saturating_sub(first)).div_ceil(lines.max(1)).max(1);
-    (first..last).step_by(step).filter_map(|row| Some((row, data.rows.unit(row)?)))
+    (first..last).step_by(step).filter_map(move |row| Some((row..row + step, data.rows.unit(row)?)))
 }
 
-fn band(layout: &Layout, rows: &Range, row: usize, (left, right): (f32, f32)) -> Rect {
-    let (top, bottom) = (layout.y(rows, row as f64), layout.y(rows, row as f64 + 1.0));
-    Rect::from_min_max(pos2(left, top), pos2(right, bottom.max(top + 1.0)))
+fn band(layout: &Layout, rows: &Range, these: &ops::Range<usize>, (left, right): (f32, f32)) -> Rect {
+    let (top, bottom) = (layout.y(rows, these.start as f64), layout.y(rows, these.end as f64));
+    Rect::from_min_max(pos2(left, top), pos2(right, bottom))
 }
 
 /// Behind the spikes: a shade where a trial was not observed.
@@ -74,7 +77,7 @@ pub fn gaps(pen: &Pen<'_>, layout: &Layout, data: &RasterData, trials: &TrialRow
     for (row, trial) in rows_in_view(data, rows, layout.lines(pen)) {
         for &(start, stop) in trials.gaps(trial).iter().filter(|(a, b)| *b > time.start && *a < time.stop) {
             let ends = (layout.x(time, start).max(layout.plot.left()), layout.x(time, stop).min(layout.plot.right()));
-            mesh.add_colored_rect(band(layout, rows, row, ends), pen.style.shade);
+            mesh.add_colored_rect(band(layout, rows, &row, ends), pen.style.shade);
         }
     }
     pen.painter.with_clip_rect(layout.plot).add(mesh);
@@ -89,7 +92,7 @@ pub fn events(pen: &Pen<'_>, layout: &Layout, data: &RasterData, trials: &TrialR
         for (row, trial) in rows_in_view(data, rows, layout.lines(pen)) {
             if let Some(at) = event.at(trial).filter(|t| *t >= time.start && *t <= time.stop) {
                 let x = layout.x(time, at);
-                mesh.add_colored_rect(band(layout, rows, row, (x - 1.0, x + 1.0)), color);
+                mesh.add_colored_rect(band(layout, rows, &row, (x - 1.0, x + 1.0)), color);
             }
         }
     }

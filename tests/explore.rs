@@ -262,7 +262,7 @@ fn every_control_of_a_view_is_reached_with_tab_and_has_a_name() {
             "rate_map" => &["Sort by: ", "Smoothing SD: ", "Share of own peak", "Rate", "Selected units only", "Rate map: "],
             "population" => &["Smoothing SD: ", "Select area V1", "Select area AL", "Population rate, "],
             "correlations" => &["Bins", "Trials", "Bin", "By unit", "By area", "Colours to", "Count correlations of "],
-            _ => &["Filter", "Select shown", "Clear selection", "Copy as CSV", "rate (Hz)", "Rows of 27 units"],
+            _ => &["Filter", "Select shown", "Clear selection", "Copy as CSV", "rate (Hz)", "Unit table, 27 rows"],
         };
         for label in wanted {
             assert!(names.iter().any(|n| n.starts_with(label)), "{view}: Tab does not come to '{label}': {names:#?}");
@@ -275,7 +275,7 @@ fn every_control_of_a_view_is_reached_with_tab_and_has_a_name() {
 #[test]
 fn rows_of_the_unit_table_cells_of_the_correlations_and_maps_are_moved_through_with_arrow_keys() {
     let mut harness = show([900.0, 600.0], Theme::Light, recording(), None, Some("units"));
-    tab_to(&mut harness, "Rows of 27 units");
+    tab_to(&mut harness, "Unit table, 27 rows");
     press(&mut harness, Modifiers::NONE, Key::ArrowDown);
     press(&mut harness, Modifiers::NONE, Key::ArrowDown);
     press(&mut harness, Modifiers::SHIFT, Key::ArrowDown);
@@ -532,6 +532,93 @@ fn rates_of_a_model_are_drawn_over_the_psth_and_say_of_how_many_trials() {
     click(&mut harness, "Split by: nothing");
     click(&mut harness, "direction");
     assert!(says(&harness, "model, mean of 2 trials") && says(&harness, "up ("));
+}
+
+#[test]
+fn a_psth_is_no_dip_where_nobody_looked_and_says_how_many_trials_did() {
+    // Every unit fires at 50 Hz whenever it is observed, in trials of 0.7 s with 0.1 s between them.
+    let recording = data::gappy();
+    for theme in [Theme::Light, Theme::Dark] {
+        let mut harness = show([900.0, 620.0], theme, Arc::clone(&recording), None, Some("psth"));
+        let said = harness.get_by_label_contains("PSTH of A, 4 units").accesskit_node().label().unwrap();
+        assert!(said.contains("(0 to 40 of them observed in a bin)"), "{said}");
+        assert!(says(&harness, "each bin is the mean of the 0 to 40 trials that observed it"));
+        let peak: f64 = said.split("peak ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!((peak - 50.0).abs() < 2.0, "{said}");
+        keep(&mut harness, &format!("psth_gaps_{theme:?}"));
+        select(&mut harness, |s| s.units = [2].into());
+        keep(&mut harness, &format!("psth_gaps_unit_{theme:?}"));
+        for (view, words) in [("rate_map", "partly not observed"), ("population", "mean per unit: A 50 Hz")] {
+            let mut harness = show([900.0, 420.0], theme, Arc::clone(&recording), None, Some(view));
+            select(&mut harness, |s| s.window = Some((2.0, 6.0)));
+            assert!(says(&harness, words), "{view}");
+            keep(&mut harness, &format!("{view}_gaps_{theme:?}"));
+        }
+        let harness = show([900.0, 620.0], theme, Arc::clone(&recording), None, Some("correlations"));
+        assert!(says(&harness, "bins not wholly observed are left out"));
+    }
+}
+
+/// Keep a picture to look at, when asked to.
+fn keep(harness: &mut Window<'_>, name: &str) {
+    if let Ok(folder) = std::env::var("SPIKESCOPE_PICTURES") {
+        harness.render().unwrap().save(Path::new(&folder).join(format!("{name}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn collapsing_colouring_row_height_and_trial_mode_are_undone_one_by_one() {
+    let mut harness = show([1500.0, 950.0], Theme::Light, recording(), None, None);
+    let menu = |harness: &mut Window<'_>, menu: &str, entry: &str| {
+        harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, menu).click();
+        settle(harness);
+        let entries: Vec<_> = harness.query_all_by_label(entry).filter(|n| n.accesskit_node().role() != egui::accesskit::Role::Label).collect();
+        entries.last().unwrap().click();
+        drop(entries);
+        settle(harness);
+    };
+    click(&mut harness, "Collapse LM");
+    menu(&mut harness, "Colour", "depth");
+    harness.get_by_label_contains("Spike raster of").focus();
+    settle(&mut harness);
+    press(&mut harness, Modifiers::NONE, Key::Plus);
+    menu(&mut harness, "Rows", "trials");
+    let steps = ["120 trials by unit", ", rows ", "colour: depth from", "LM 9 as their mean rate"];
+    let seen = |h: &Window<'_>| steps.map(|text| says(h, text));
+    assert_eq!(seen(&harness), [true, false, false, false]);
+    press(&mut harness, Modifiers::NONE, Key::Escape);
+    let mut undo = |wanted: [bool; 4]| {
+        press(&mut harness, Modifiers::COMMAND, Key::Z);
+        assert_eq!(seen(&harness), wanted);
+    };
+    undo([false, true, true, true]);
+    undo([false, false, true, true]);
+    undo([false, false, false, true]);
+    undo([false; 4]);
+    for _ in 0..3 {
+        press(&mut harness, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    }
+    assert_eq!(seen(&harness), [false, true, true, true]);
+}
+
+#[test]
+fn a_long_computation_shows_how_far_it_is_and_is_cancelled() {
+    // So many copies of so many spikes would take minutes.
+    let mut harness = Harness::builder()
+        .with_size(Vec2::new(900.0, 600.0))
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .wgpu()
+        .build_eframe(|cc| SpikescopeApp::from_state(cc, Some(data::many_spikes()), None, Some("correlogram")));
+    wait(&mut harness, "showing a Cancel button", |h| h.query_by_label("Cancel").is_some());
+    assert!(harness.state().is_busy(&harness.ctx));
+    harness.get_by_label("Cancel").click();
+    settle(&mut harness);
+    assert!(says(&harness, "Correlograms: cancelled") && says(&harness, "Compute after all"));
+    assert!(harness.query_by_label("Cancel").is_none());
+    // Another question is not cancelled: without the band it is quick.
+    click(&mut harness, "Jitter band");
+    assert!(says(&harness, "Correlogram unit 0 (a) → unit 1 (a)") && !says(&harness, "cancelled"));
 }
 
 #[test]

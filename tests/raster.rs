@@ -15,8 +15,10 @@ use std::sync::Arc;
 
 use desk::{Desk, close, desk, keep, plot, recording, settled, synthetic, tiny};
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2, pos2};
+use eframe::egui_wgpu::WgpuSetup;
+use eframe::wgpu;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT as _, Queryable};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use spikescope::recording::{AreaRule, Column, Covariate, NamedColumn, NoteKind, Recording, TrueEdge, Truth};
 use spikescope::render::RasterStyle;
@@ -292,6 +294,48 @@ fn a_window_without_the_renderer_says_so_and_draws_all_the_same() {
     let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
     let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
     assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
+}
+
+/// The raster on a graphics device with these limits: what is drawn, and the note that says why.
+fn on_small_device(limits: wgpu::Limits, recording: Recording) -> (image::RgbaImage, egui::Rect, String) {
+    let WgpuSetup::CreateNew(mut setup) = default_wgpu_setup() else { panic!("the setup for tests makes a device") };
+    setup.device_descriptor = Arc::new(move |_| wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() });
+    let state = create_render_state(WgpuSetup::CreateNew(setup), eframe::egui_wgpu::RendererOptions::PREDICTABLE);
+    spikescope::render::install(&state);
+    let mut harness = Harness::builder()
+        .with_size(Vec2::new(800.0, 420.0))
+        .renderer(WgpuTestRenderer::from_render_state(state))
+        .build_ui_state(|ui, desk: &mut Desk<RasterView>| desk.ui(ui), Desk::new(RasterView::default(), Some(Arc::new(recording))));
+    settled(&mut harness);
+    // The first picture is refused; the next one is drawn otherwise.
+    let image = settled(&mut harness);
+    let plot = plot(&harness);
+    let said = harness.get_by_label_contains("Spike raster of").accesskit_node().label().unwrap();
+    // Zooming, panning and another size do not bring it down either.
+    for window in [Some((1.0, 2.0)), Some((2.0, 8.0)), None] {
+        harness.state_mut().selection.window = window;
+        settled(&mut harness);
+    }
+    harness.set_size(Vec2::new(640.0, 300.0));
+    settled(&mut harness);
+    settled(&mut harness);
+    (image, plot, said)
+}
+
+#[test]
+fn a_graphics_device_that_is_too_small_draws_the_same_spikes_and_says_so() {
+    let none = wgpu::Limits { max_storage_buffers_per_shader_stage: 0, ..wgpu::Limits::default() };
+    let (image, plot, said) = on_small_device(none, tiny());
+    keep(&image, "raster_small_device");
+    assert!(said.contains("drawn without the graphics device: "), "{said}");
+    let style = RasterStyle::new(true);
+    let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
+    let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
+    assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
+    // Room for the colours of three units, not of a hundred and twenty.
+    let little = wgpu::Limits { max_storage_buffer_binding_size: 256, ..wgpu::Limits::default() };
+    let (_, _, said) = on_small_device(little, synthetic(20_000));
+    assert!(said.contains("this graphics device binds at most 256"), "{said}");
 }
 
 fn selected<V>(harness: &Harness<'_, Desk<V>>) -> Vec<usize> {

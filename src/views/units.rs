@@ -217,7 +217,7 @@ impl UnitTableView {
         let mut clicked = None;
         // All rows are one stop for the Tab key; the arrow keys go from row to row.
         let list = ui.interact(ui.available_rect_before_wrap(), ui.scope_id().with("rows"), Sense::focusable_noninteractive());
-        let told = format!("Rows of {} units; arrow keys select", self.order.len());
+        let told = format!("Unit table, {} rows; arrow keys select", self.order.len());
         list.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListBox, true, &told));
         self.focused = list.has_focus();
         if self.focused {

@@ -256,9 +256,37 @@ fn every_control_of_a_view_is_reached_with_tab_and_has_a_name() {
         select(&mut harness, |s| s.units = [0, 1, 2].into());
         let names = tab_until(&mut harness, 120, |_| false).unwrap_err();
         let wanted: &[&str] = match view {
-            "raster" => &["Rows", "Sort by", "Group by", "Colour", "Show", "Fit", "Spike raster of", "Groups of the raster's rows", "Collapse V1"],
-            "psth" => &["By unit", "By area", "Align to: ", "Split by: ", "Before", "After", "Bin", "Smoothing SD", "None", "SEM", "Bootstrap", "Select unit 100"],
-            "correlogram" => &["Reference: ", "Target: ", "Rate", "Counts", "Whole recording", "Visible time", "Lags up to", "Bin", "Jitter band", "Jitter window", "Copies", "Correlogram unit 100 (V1) → unit 101 (V1)"],
+            "raster" => {
+                &["Rows", "Sort by", "Group by", "Colour", "Show", "Fit", "Spike raster of", "Groups of the raster's rows", "Collapse V1"]
+            }
+            "psth" => &[
+                "By unit",
+                "By area",
+                "Align to: ",
+                "Split by: ",
+                "Before",
+                "After",
+                "Bin",
+                "Smoothing SD",
+                "None",
+                "SEM",
+                "Bootstrap",
+                "Select unit 100",
+            ],
+            "correlogram" => &[
+                "Reference: ",
+                "Target: ",
+                "Rate",
+                "Counts",
+                "Whole recording",
+                "Visible time",
+                "Lags up to",
+                "Bin",
+                "Jitter band",
+                "Jitter window",
+                "Copies",
+                "Correlogram unit 100 (V1) → unit 101 (V1)",
+            ],
             "rate_map" => &["Sort by: ", "Smoothing SD: ", "Share of own peak", "Rate", "Selected units only", "Rate map: "],
             "population" => &["Smoothing SD: ", "Select area V1", "Select area AL", "Population rate, "],
             "correlations" => &["Bins", "Trials", "Bin", "By unit", "By area", "Colours to", "Count correlations of "],
@@ -572,7 +600,8 @@ fn collapsing_colouring_row_height_and_trial_mode_are_undone_one_by_one() {
     let menu = |harness: &mut Window<'_>, menu: &str, entry: &str| {
         harness.get_by_role_and_label(egui::accesskit::Role::ComboBox, menu).click();
         settle(harness);
-        let entries: Vec<_> = harness.query_all_by_label(entry).filter(|n| n.accesskit_node().role() != egui::accesskit::Role::Label).collect();
+        let entries: Vec<_> =
+            harness.query_all_by_label(entry).filter(|n| n.accesskit_node().role() != egui::accesskit::Role::Label).collect();
         entries.last().unwrap().click();
         drop(entries);
         settle(harness);

@@ -22,10 +22,10 @@ use egui_kittest::kittest::{NodeT as _, Queryable};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use spikescope::recording::{AreaRule, Column, Covariate, NamedColumn, NoteKind, Recording, TrueEdge, Truth};
 use spikescope::render::RasterStyle;
-use spikescope::views::{Action, Events};
 use spikescope::views::raster::RasterView;
 use spikescope::views::recording::RecordingView;
 use spikescope::views::units::UnitTableView;
+use spikescope::views::{Action, Events};
 
 #[test]
 fn without_a_recording_it_says_so_and_offers_to_open_one() {

@@ -30,14 +30,7 @@ pub fn binned(spikes: &[f64], start: f64, stop: f64, bins: usize) -> Vec<f32> {
 
 /// Rate of every unit over time, Hz, `[units, bins]`, from `start` to `stop` seconds, smoothed by a Gaussian of `sd_s` seconds.
 /// Spikes are divided by the time that was observed; NaN in bins in which nothing was. Empty when `watch` was stopped.
-pub fn rate_map(
-    trains: &[&[f64]],
-    observed: &Observed,
-    (start, stop): (f64, f64),
-    bins: usize,
-    sd_s: f64,
-    watch: &Watch,
-) -> Array2<f32> {
+pub fn rate_map(trains: &[&[f64]], observed: &Observed, (start, stop): (f64, f64), bins: usize, sd_s: f64, watch: &Watch) -> Array2<f32> {
     let width = (stop - start) / bins.max(1) as f64;
     // Spikes outside count as far as the kernel reaches, so a rate does not change when the window moves.
     let around = if sd_s > 0.0 { ((4.0 * sd_s / width).ceil() as usize).min(bins) } else { 0 };

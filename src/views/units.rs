@@ -109,8 +109,10 @@ impl UnitTableView {
     /// Take over what was computed in the background, and what the model has learned since.
     fn update(&mut self, ui: &Ui, recording: &Arc<Recording>, snapshot: Option<&Arc<Snapshot>>) {
         let theirs = Arc::clone(recording);
-        let metrics =
-            self.metrics.watched(ui.ctx(), "unit metrics", &recording.fingerprint, move |watch| UnitMetrics::of(&theirs, watch).map(Arc::new)).cloned();
+        let metrics = self
+            .metrics
+            .watched(ui.ctx(), "unit metrics", &recording.fingerprint, move |watch| UnitMetrics::of(&theirs, watch).map(Arc::new))
+            .cloned();
         let Some((_, table)) = &mut self.table else { return };
         let mut changed = false;
         if let Some(metrics) = metrics.filter(|m| !Arc::ptr_eq(m, &table.metrics)) {

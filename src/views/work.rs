@@ -70,13 +70,7 @@ impl<K: Clone + PartialEq, T: Send + 'static> Background<K, T> {
         self.ask(ctx, name, key, work)
     }
 
-    fn ask(
-        &mut self,
-        ctx: &egui::Context,
-        name: &str,
-        key: &K,
-        work: impl FnOnce(&Watch) -> Option<T> + Send + 'static,
-    ) -> Option<&T> {
+    fn ask(&mut self, ctx: &egui::Context, name: &str, key: &K, work: impl FnOnce(&Watch) -> Option<T> + Send + 'static) -> Option<&T> {
         self.collect();
         self.cancelled.take_if(|k| k != key);
         let known = self.done.as_ref().is_some_and(|(k, _)| k == key);

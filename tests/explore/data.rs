@@ -104,7 +104,12 @@ pub fn gappy() -> Arc<Recording> {
     let train = |unit: usize| -> Vec<f64> {
         observed.iter().flat_map(|(a, _)| (0..35).map(move |k| a + 0.02 * k as f64 + 0.004 + 0.003 * unit as f64)).collect()
     };
-    let table = IntervalTable { name: "trials".to_owned(), start: (0..40).map(start).collect(), stop: (0..40).map(|t| start(t) + 0.7).collect(), columns: vec![] };
+    let table = IntervalTable {
+        name: "trials".to_owned(),
+        start: (0..40).map(start).collect(),
+        stop: (0..40).map(|t| start(t) + 0.7).collect(),
+        columns: vec![],
+    };
     let parts = RecordingParts {
         name: "gaps".to_owned(),
         spikes: SpikeTrains::from_units((0..4).map(train)),

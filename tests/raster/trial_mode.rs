@@ -108,7 +108,8 @@ fn rates_of_a_model_lie_behind_the_rows_of_their_trials() {
         let mut snapshot = (**run.snapshot.as_ref().unwrap()).clone();
         let bins = run.data.as_ref().unwrap().1.bins;
         let log_rate: Vec<Vec<f32>> = (0..bins).map(|b| vec![if b < bins / 2 { -2.0 } else { -20.0 }; snapshot.units.len()]).collect();
-        snapshot.trials = [2, 3].map(|trial| TrialSnapshot { trial, coupling: vec![], factors: vec![], log_rate: log_rate.clone() }).to_vec();
+        snapshot.trials =
+            [2, 3].map(|trial| TrialSnapshot { trial, coupling: vec![], factors: vec![], log_rate: log_rate.clone() }).to_vec();
         run.snapshot = Some(Arc::new(snapshot));
         let mut harness = desk(RasterView::default(), Some((*recording).clone()), theme, Vec2::new(900.0, 700.0), 1.0);
         harness.state_mut().run = Some(run);
@@ -129,7 +130,10 @@ fn rates_of_a_model_lie_behind_the_rows_of_their_trials() {
         // Rows 2 and 3 of 120 are shaded in their first half, and nothing else is.
         let area = plot(&harness);
         let changed: std::collections::BTreeSet<u32> = (area.top() as u32 + 1..area.bottom() as u32 - 1)
-            .filter(|y| (area.left() as u32 + 1..area.right() as u32 - 1).filter(|x| image.get_pixel(*x, *y) != without.get_pixel(*x, *y)).count() > 60)
+            .filter(|y| {
+                (area.left() as u32 + 1..area.right() as u32 - 1).filter(|x| image.get_pixel(*x, *y) != without.get_pixel(*x, *y)).count()
+                    > 60
+            })
             .collect();
         let row = |y: u32| ((y as f32 + 0.5 - area.top()) / area.height() * 120.0) as usize;
         let rows: std::collections::BTreeSet<usize> = changed.iter().map(|y| row(*y)).collect();

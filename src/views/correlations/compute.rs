@@ -174,7 +174,8 @@ mod tests {
     #[test]
     fn what_was_not_observed_is_no_silence_that_units_share() {
         // Two units that fire independently, in one half of the time nobody looked.
-        let train = |k: usize| (0..2000).map(|i| f64::from(i) * 0.05).filter(|t| ((t * 7.3).sin() * (k + 1) as f64 * 97.0).sin() > 0.0).collect();
+        let train =
+            |k: usize| (0..2000).map(|i| f64::from(i) * 0.05).filter(|t| ((t * 7.3).sin() * (k + 1) as f64 * 97.0).sin() > 0.0).collect();
         let observed: Vec<(f64, f64)> = (0..50).map(|k| (2.0 * f64::from(k), 2.0 * f64::from(k) + 1.0)).collect();
         let seen = |t: &f64| t.rem_euclid(2.0) < 1.0;
         let trains: Vec<Vec<f64>> = (0..2).map(|k| Vec::into_iter(train(k)).filter(seen).collect()).collect();

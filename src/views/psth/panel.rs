@@ -85,7 +85,8 @@ fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, heig
             }
             for (index, curve) in panel.curves.iter().enumerate() {
                 for bins in runs(&curve.mean) {
-                    let points: PlotPoints<'_> = centres.iter().zip(&curve.mean).take(bins.end).skip(bins.start).map(|(x, y)| [*x, *y]).collect();
+                    let points: PlotPoints<'_> =
+                        centres.iter().zip(&curve.mean).take(bins.end).skip(bins.start).map(|(x, y)| [*x, *y]).collect();
                     plot.line(Line::new(group_name(groups, index, &name), points).color(color(index)).width(1.8));
                 }
             }

@@ -26,6 +26,8 @@ pub struct RasterData {
     /// Its spikes.
     pub field: SpikeField,
     pyramid: Background<(), Option<Arc<Pyramid>>>,
+    /// Frames in which this was asked for; the pyramid is begun when the first picture is up.
+    frames: u64,
     similarity: Background<(), Arc<Vec<f64>>>,
     /// What one row is called: "unit" or "trial".
     pub row_name: &'static str,
@@ -79,6 +81,7 @@ impl RasterData {
         let mut data = Self {
             field: SpikeField::new(Arc::clone(recording)),
             pyramid: Background::default(),
+            frames: 0,
             similarity: Background::default(),
             row_name: "unit",
             shades: Arc::new(UnitShades::new(recording, &colour, &rows)),
@@ -114,7 +117,11 @@ impl RasterData {
 
     /// Take what was finished in the background since the last frame, and begin what is needed.
     pub fn poll(&mut self, ctx: &egui::Context) {
-        if self.field.pyramid().is_none() && self.recording.spikes.n_spikes() > 0 {
+        self.frames += 1;
+        if self.frames == 1 {
+            // It would share the cores with the first picture, which does without.
+            ctx.request_repaint();
+        } else if self.field.pyramid().is_none() && self.recording.spikes.n_spikes() > 0 {
             let theirs = Arc::clone(&self.recording);
             let built = self.pyramid.get(ctx, "raster pyramid", &(), move || Pyramid::build(&theirs.spikes).map(Arc::new));
             if let Some(Some(pyramid)) = built {

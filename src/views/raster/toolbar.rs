@@ -154,55 +154,55 @@ fn shown(
     let (response, _) = MenuButton::new("Show").config(stays).ui(ui, |ui| {
         ui.set_min_width(210.0);
         egui::ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
-        let mut rows = rows_in_view;
-        let most = data.rows.len().max(1) as f64;
-        let label = ui.label("Rows in view (fewer are higher)");
-        if ui.add(egui::Slider::new(&mut rows, 1.0..=most).logarithmic(true).integer()).labelled_by(label.id).changed() {
-            asked.rows_in_view = Some(rows);
-        }
-        if let Some(on) = rates {
-            ui.checkbox(on, "Inferred rates behind ticks").on_hover_text("Rates of the trained model in the trials it was asked about");
-        }
-        match events {
-            Some((trials, events)) if !trials.events.is_empty() => {
+            let mut rows = rows_in_view;
+            let most = data.rows.len().max(1) as f64;
+            let label = ui.label("Rows in view (fewer are higher)");
+            if ui.add(egui::Slider::new(&mut rows, 1.0..=most).logarithmic(true).integer()).labelled_by(label.id).changed() {
+                asked.rows_in_view = Some(rows);
+            }
+            if let Some(on) = rates {
+                ui.checkbox(on, "Inferred rates behind ticks").on_hover_text("Rates of the trained model in the trials it was asked about");
+            }
+            match events {
+                Some((trials, events)) if !trials.events.is_empty() => {
+                    ui.separator();
+                    ui.label("Other events of the trials");
+                    events.choose(ui, trials);
+                }
+                None if !data.event_columns.is_empty() => {
+                    ui.separator();
+                    ui.label("Events");
+                    marked_events(ui, data);
+                }
+                _ => {}
+            }
+            if !data.mark_columns.is_empty() {
                 ui.separator();
-                ui.label("Other events of the trials");
-                events.choose(ui, trials);
-            }
-            None if !data.event_columns.is_empty() => {
-                ui.separator();
-                ui.label("Events");
-                marked_events(ui, data);
-            }
-            _ => {}
-        }
-        if !data.mark_columns.is_empty() {
-            ui.separator();
-            ui.label("Conditions and epochs");
-            let mut chosen = None;
-            let now = data.marks.as_ref().map(|m| &m.of);
-            if ui.radio(now.is_none(), "none").clicked() {
-                chosen = Some(None);
-            }
-            for column in &data.mark_columns {
-                if ui.radio(now == Some(column), column.label()).clicked() {
-                    chosen = Some(Some(column.clone()));
+                ui.label("Conditions and epochs");
+                let mut chosen = None;
+                let now = data.marks.as_ref().map(|m| &m.of);
+                if ui.radio(now.is_none(), "none").clicked() {
+                    chosen = Some(None);
+                }
+                for column in &data.mark_columns {
+                    if ui.radio(now == Some(column), column.label()).clicked() {
+                        chosen = Some(Some(column.clone()));
+                    }
+                }
+                if let Some(chosen) = chosen {
+                    data.band(chosen);
                 }
             }
-            if let Some(chosen) = chosen {
-                data.band(chosen);
-            }
-        }
-        if !data.recording.covariates.is_empty() {
-            ui.separator();
-            ui.label("Covariates");
-            for (k, covariate) in data.recording.covariates.iter().enumerate() {
-                let mut on = data.lanes.shown.contains(&k);
-                if ui.checkbox(&mut on, &covariate.name).changed() {
-                    data.lanes.toggle(k);
+            if !data.recording.covariates.is_empty() {
+                ui.separator();
+                ui.label("Covariates");
+                for (k, covariate) in data.recording.covariates.iter().enumerate() {
+                    let mut on = data.lanes.shown.contains(&k);
+                    if ui.checkbox(&mut on, &covariate.name).changed() {
+                        data.lanes.toggle(k);
+                    }
                 }
             }
-        }
         });
     });
     response.on_hover_text("Row height, events, conditions, epochs, covariates, inferred rates");

@@ -268,7 +268,7 @@ mod tests {
         let cut = TrialRows::cut(&recording, &TrialWish { align: "cue_time".into(), ..wish.clone() }).unwrap();
         assert_eq!(cut.rows, [(0, 0, 1.5), (0, 2, 9.5), (1, 0, 1.5), (1, 2, 9.5)]);
         assert_eq!(cut.recording.areas, ["unit a", "unit b"]);
-        assert_eq!(cut.notes, ["1 trials without cue_time are left out"]);
+        assert_eq!(cut.notes, ["1 trials without cue_time are left out", "1 of 2 trials were not observed all the time (shaded)"]);
         assert_eq!(cut.recording.units.columns[3].values.text(1), "l");
         assert!(TrialRows::cut(&recording, &TrialWish { table: "none".into(), ..wish.clone() }).is_err());
         assert!(TrialRows::cut(&recording, &TrialWish { align: "side".into(), ..wish }).unwrap_err().contains("side"));

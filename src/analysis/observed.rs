@@ -74,6 +74,12 @@ impl Observed {
         gaps
     }
 
+    /// True when something between two times was not observed, other than before the first and after the last stretch.
+    pub fn is_broken(&self, start: f64, stop: f64) -> bool {
+        let (Some(first), Some(last)) = (self.stretches.first(), self.stretches.last()) else { return true };
+        !self.gaps(start.max(first.0), stop.min(last.1)).is_empty()
+    }
+
     /// True when all of a bin was observed, but for rounding.
     pub fn whole(&self, start: f64, stop: f64) -> bool {
         self.seconds(start, stop) >= (1.0 - EDGE_SHARE) * (stop - start)
@@ -161,6 +167,7 @@ mod tests {
         assert_eq!(observed.per_bin(0.0, 6.0, 3), [2.0, 0.0, 1.0]);
         assert!(observed.whole(0.0, 2.0) && observed.whole(1.0, 2.0005) && !observed.whole(1.5, 2.5));
         assert!(Observed::default().gaps(0.0, 0.0).is_empty());
+        assert!(observed.is_broken(-1.0, 7.0) && !observed.is_broken(-1.0, 1.5) && !observed.is_broken(5.5, 9.0));
     }
 
     #[test]

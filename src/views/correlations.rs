@@ -231,8 +231,11 @@ fn notes(ui: &mut Ui, found: &Found, all: usize, limit: f32) {
             Stretches::Trials { .. } => format!("{} trials", widgets::count(found.samples)),
         }];
         if found.unseen > 0 {
-            let what = if matches!(found.job.stretches, Stretches::Bins { .. }) { "bins" } else { "trials" };
-            text.push(format!("{} {what} not wholly observed are left out", widgets::count(found.unseen)));
+            let what = if matches!(found.job.stretches, Stretches::Bins { .. }) { "bin" } else { "trial" };
+            text.push(match found.unseen {
+                1 => format!("1 {what} not wholly observed is left out"),
+                n => format!("{} {what}s not wholly observed are left out", widgets::count(n)),
+            });
         }
         if all > found.job.units.len() {
             text.push(format!("{} of {} units", widgets::count(found.job.units.len()), widgets::count(all)));

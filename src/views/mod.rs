@@ -122,6 +122,15 @@ pub fn shown_area(name: &str) -> &str {
     if name.is_empty() { "(no area)" } else { name }
 }
 
+/// A unit in words: its id, and its area in brackets where the file gives one.
+pub fn named_unit(recording: &Recording, unit: usize) -> String {
+    let id = recording.units.ids.get(unit).map_or("?", String::as_str);
+    match recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).filter(|area| !area.is_empty()) {
+        Some(area) => format!("unit {id} ({area})"),
+        None => format!("unit {id}"),
+    }
+}
+
 /// What a view asks the app to do.
 #[derive(Debug, Clone)]
 pub enum Action {

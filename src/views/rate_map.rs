@@ -252,7 +252,7 @@ fn map(job: Job, version: u64, watch: &Watch) -> Option<Map> {
             row.mapv_inplace(|r| if most > 0.0 { r / most } else { r });
         }
     }
-    let gaps = !observed.gaps(job.window.0, job.window.1).is_empty();
+    let gaps = observed.is_broken(job.window.0, job.window.1);
     (!watch.stopped()).then_some(Map { job, version, values, gaps })
 }
 

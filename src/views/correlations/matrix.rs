@@ -3,7 +3,7 @@
 use eframe::egui::{self, Align2, Rect, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
 use ndarray::Array2;
 
-use super::super::{shown_area, widgets};
+use super::super::{named_unit, shown_area, widgets};
 use super::Cells;
 use super::compute::Found;
 use crate::app::theme;
@@ -114,8 +114,7 @@ fn name_of(found: &Found, cells: Cells, place: usize) -> String {
         Cells::Areas => shown_area(found.areas.get(place).and_then(|(a, _)| recording.areas.get(*a)).map_or("", String::as_str)).to_owned(),
         Cells::Units => {
             let unit = found.job.units.get(place).copied().unwrap_or(usize::MAX);
-            let area = recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).map_or("", String::as_str);
-            format!("unit {} ({})", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area))
+            named_unit(recording, unit)
         }
     }
 }

@@ -2,11 +2,15 @@
 //! view, time that plays, layouts that come back, and pictures of the views.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "explore/arranged.rs"]
+mod arranged;
 #[path = "explore/data.rs"]
 mod data;
 #[path = "window/fake.rs"]
 #[allow(dead_code, reason = "the fake run has more states than these tests need")]
 mod fake;
+#[path = "explore/keyboard.rs"]
+mod keyboard;
 mod support;
 
 use std::collections::BTreeSet;

@@ -15,15 +15,17 @@ use std::sync::Arc;
 
 use desk::{Desk, close, desk, keep, plot, recording, settled, synthetic, tiny};
 use eframe::egui::{self, Key, Modifiers, Theme, Vec2, pos2};
+use eframe::egui_wgpu::WgpuSetup;
+use eframe::wgpu;
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{NodeT as _, Queryable};
 use egui_kittest::wgpu::{WgpuTestRenderer, create_render_state, default_wgpu_setup};
 use spikescope::recording::{AreaRule, Column, Covariate, NamedColumn, NoteKind, Recording, TrueEdge, Truth};
 use spikescope::render::RasterStyle;
-use spikescope::views::Action;
 use spikescope::views::raster::RasterView;
 use spikescope::views::recording::RecordingView;
 use spikescope::views::units::UnitTableView;
+use spikescope::views::{Action, Events};
 
 #[test]
 fn without_a_recording_it_says_so_and_offers_to_open_one() {
@@ -42,9 +44,7 @@ fn every_spike_of_a_small_recording_is_drawn_at_its_pixel_and_nothing_else() {
     for (theme, scale) in [(Theme::Light, 1.0), (Theme::Dark, 1.0), (Theme::Light, 2.0), (Theme::Dark, 2.0)] {
         let mut harness = desk(RasterView::default(), Some(tiny()), theme, Vec2::new(800.0, 420.0), scale);
         // Without event marks, which are drawn over the spikes.
-        harness.get_by_label("Events").click();
-        harness.run_ok();
-        harness.get_by_label("none").click();
+        harness.state_mut().selection.events = Events::Hidden;
         let image = settled(&mut harness);
         keep(&image, &format!("raster_tiny_{theme:?}_{scale}x"));
         let (plot, style) = (plot(&harness), RasterStyle::new(theme == Theme::Dark));
@@ -134,15 +134,51 @@ fn keys_step_jump_and_fit() {
     near(press(&mut harness, Modifiers::NONE, Key::Period), (6.0, 8.0));
     assert_eq!(press(&mut harness, Modifiers::NONE, Key::R), None);
     assert_eq!(harness.state().selection.cursor, Some(7.0));
-    harness.key_press(Key::G);
+    // Zoom around the cursor at 7 s, and out again.
+    near(press(&mut harness, Modifiers::NONE, Key::Z), (-0.018 + 7.018 / 2.0, -0.018 + 7.018 / 2.0 + 9.036 / 2.0));
+    assert_eq!(press(&mut harness, Modifiers::SHIFT, Key::Z), None);
+    // Row by row; Shift adds. Higher rows, and the page keys scroll them.
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(selected(&harness), [0]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    press(&mut harness, Modifiers::SHIFT, Key::ArrowDown);
+    assert_eq!(selected(&harness), [1, 2]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowUp);
+    assert_eq!(selected(&harness), [1]);
+    for _ in 0..3 {
+        press(&mut harness, Modifiers::NONE, Key::Plus);
+    }
+    harness.get_by_label_contains("rows 2 to 2.");
+    press(&mut harness, Modifiers::NONE, Key::PageDown);
+    harness.get_by_label_contains("rows 2 to 3");
+    for _ in 0..3 {
+        press(&mut harness, Modifiers::NONE, Key::Minus);
+    }
+    assert!(harness.query_by_label_contains(", rows ").is_none());
+}
+
+#[test]
+fn groups_are_chosen_collapsed_and_moved_by_keys() {
+    let mut harness = desk(RasterView::default(), Some(tiny()), Theme::Dark, Vec2::new(800.0, 420.0), 1.0);
+    settled(&mut harness);
+    harness.get_by_label_contains("Groups of the raster's rows").focus();
     harness.run_ok();
-    harness.event(egui::Event::Text("2".to_owned()));
-    harness.run_ok();
-    harness.key_press(Key::Enter);
-    harness.run_ok();
-    assert_eq!(harness.state().selection.cursor, Some(2.0));
-    let (start, stop) = harness.state().selection.window.unwrap();
-    assert!(start < 2.0 && stop > 2.0 && stop - start < 9.0);
+    let press = |harness: &mut Harness<'_, Desk<RasterView>>, modifiers: Modifiers, key: Key| {
+        harness.key_press_modifiers(modifiers, key);
+        harness.run_ok();
+    };
+    press(&mut harness, Modifiers::NONE, Key::Enter);
+    assert_eq!(selected(&harness), [0, 1]);
+    press(&mut harness, Modifiers::NONE, Key::ArrowDown);
+    harness.get_by_label("Groups of the raster's rows, B (1)");
+    keep(&harness.render().unwrap(), "raster_group_focus_Dark");
+    press(&mut harness, Modifiers::NONE, Key::ArrowLeft);
+    harness.get_by_label_contains("(A 2, B 1 as their mean rate)");
+    press(&mut harness, Modifiers::NONE, Key::ArrowRight);
+    press(&mut harness, Modifiers::ALT, Key::ArrowUp);
+    harness.get_by_label_contains("(B 1, A 2)");
+    press(&mut harness, Modifiers::NONE, Key::Space);
+    assert_eq!(selected(&harness), [2]);
 }
 
 #[test]
@@ -156,7 +192,7 @@ fn space_scrolls_until_paused() {
     harness.run_steps(6);
     let moved = harness.state().selection.window.unwrap();
     assert!(moved.0 > 1.05 && (moved.1 - moved.0 - 2.0).abs() < 1e-6, "{moved:?}");
-    harness.get_by_label_contains("Pause").click();
+    harness.key_press(Key::Space);
     harness.run_steps(2);
     let paused = harness.state().selection.window;
     harness.run_steps(4);
@@ -258,6 +294,48 @@ fn a_window_without_the_renderer_says_so_and_draws_all_the_same() {
     let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
     let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
     assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
+}
+
+/// The raster on a graphics device with these limits: what is drawn, and the note that says why.
+fn on_small_device(limits: wgpu::Limits, recording: Recording) -> (image::RgbaImage, egui::Rect, String) {
+    let WgpuSetup::CreateNew(mut setup) = default_wgpu_setup() else { panic!("the setup for tests makes a device") };
+    setup.device_descriptor = Arc::new(move |_| wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() });
+    let state = create_render_state(WgpuSetup::CreateNew(setup), eframe::egui_wgpu::RendererOptions::PREDICTABLE);
+    spikescope::render::install(&state);
+    let mut harness = Harness::builder()
+        .with_size(Vec2::new(800.0, 420.0))
+        .renderer(WgpuTestRenderer::from_render_state(state))
+        .build_ui_state(|ui, desk: &mut Desk<RasterView>| desk.ui(ui), Desk::new(RasterView::default(), Some(Arc::new(recording))));
+    settled(&mut harness);
+    // The first picture is refused; the next one is drawn otherwise.
+    let image = settled(&mut harness);
+    let plot = plot(&harness);
+    let said = harness.get_by_label_contains("Spike raster of").accesskit_node().label().unwrap();
+    // Zooming, panning and another size do not bring it down either.
+    for window in [Some((1.0, 2.0)), Some((2.0, 8.0)), None] {
+        harness.state_mut().selection.window = window;
+        settled(&mut harness);
+    }
+    harness.set_size(Vec2::new(640.0, 300.0));
+    settled(&mut harness);
+    settled(&mut harness);
+    (image, plot, said)
+}
+
+#[test]
+fn a_graphics_device_that_is_too_small_draws_the_same_spikes_and_says_so() {
+    let none = wgpu::Limits { max_storage_buffers_per_shader_stage: 0, ..wgpu::Limits::default() };
+    let (image, plot, said) = on_small_device(none, tiny());
+    keep(&image, "raster_small_device");
+    assert!(said.contains("drawn without the graphics device: "), "{said}");
+    let style = RasterStyle::new(true);
+    let x = (plot.left() + plot.width() * (5.0 + 0.018) / 9.036) as u32;
+    let y = (plot.top() + plot.height() * 0.4 / 3.0) as u32;
+    assert!((x - 1..=x + 1).any(|x| close(image.get_pixel(x, y), style.area(0))), "no spike at {x}, {y}");
+    // Room for the colours of three units, not of a hundred and twenty.
+    let little = wgpu::Limits { max_storage_buffer_binding_size: 256, ..wgpu::Limits::default() };
+    let (_, _, said) = on_small_device(little, synthetic(20_000));
+    assert!(said.contains("this graphics device binds at most 256"), "{said}");
 }
 
 fn selected<V>(harness: &Harness<'_, Desk<V>>) -> Vec<usize> {

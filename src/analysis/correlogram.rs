@@ -1,15 +1,17 @@
 //! Cross- and autocorrelograms of spike trains, of a pair or of all pairs at once, and the band that interval jitter gives.
 //!
-//! One pass over all spikes in order of time: every spike looks forward as far as the largest lag. A lag t(b) − t(a) falls into
-//! the bin centred on the nearest multiple of the bin width. Jitter: Amarasingham, Harrison, Hatsopoulos & Geman (2012), "Conditional modeling
+//! Every spike looks forward over the spikes of all units in order of time, as far as the largest lag; every pair is met once. Units
+//! are handled one after another, so that what is counted into is one unit's table, which fits into the cache. A lag t(b) − t(a) falls
+//! into the bin centred on the nearest multiple of the bin width. Jitter: Amarasingham, Harrison, Hatsopoulos & Geman (2012), "Conditional modeling
 //! and the jitter method of spike resampling", J Neurophysiol 107:517, section "Interval jitter".
 
-use ndarray::Array3;
+use ndarray::{Array3, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::aligned::quantile;
+use super::watch::Watch;
 
 /// A lag this fraction of a bin below the border of two bins is on it: whole-millisecond times fall the same way everywhere.
 const EDGE_SLACK: f64 = 1e-6;
@@ -51,8 +53,9 @@ impl Lags {
         (self.side as f64 + 0.5 - EDGE_SLACK) * self.bin_s
     }
 
-    fn bin(&self, lag: f64) -> usize {
-        ((lag / self.bin_s + 0.5 + EDGE_SLACK) as usize).min(self.side)
+    /// Bin of a lag of at least 0; `per_s` is one over the bin width.
+    fn bin(&self, lag: f64, per_s: f64) -> usize {
+        ((lag * per_s + 0.5 + EDGE_SLACK) as usize).min(self.side)
     }
 }
 
@@ -67,6 +70,9 @@ pub enum CorrelogramError {
         /// Lag bins.
         bins: usize,
     },
+    /// Nobody wants the answer any more.
+    #[error("the computation was stopped")]
+    Stopped,
 }
 
 /// Correlograms of all ordered pairs of some units.
@@ -107,8 +113,14 @@ impl Correlograms {
 /// Correlograms of all ordered pairs of `trains` (ascending times in seconds, one list per unit).
 ///
 /// # Errors
-/// When the result would not fit into memory.
-pub fn correlograms(trains: &[&[f64]], lags: Lags) -> Result<Correlograms, CorrelogramError> {
+/// When the result would not fit into memory, or `watch` was stopped.
+pub fn correlograms(trains: &[&[f64]], lags: Lags, watch: &Watch) -> Result<Correlograms, CorrelogramError> {
+    let found = all_pairs(trains, lags, &|| watch.stopped())?;
+    watch.tell(1, 1);
+    Ok(found)
+}
+
+fn all_pairs(trains: &[&[f64]], lags: Lags, stopped: &(dyn Fn() -> bool + Sync)) -> Result<Correlograms, CorrelogramError> {
     let n = trains.len();
     if n.saturating_mul(n).saturating_mul(lags.side + 1) > MOST_CELLS {
         return Err(CorrelogramError::TooLarge { units: n, bins: lags.bins() });
@@ -116,38 +128,53 @@ pub fn correlograms(trains: &[&[f64]], lags: Lags) -> Result<Correlograms, Corre
     let mut merged: Vec<(f64, u32)> =
         trains.iter().enumerate().flat_map(|(unit, times)| times.iter().map(move |&t| (t, unit as u32))).collect();
     merged.par_sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    let forward = count(&merged, n, lags);
+    let mut places: Vec<Vec<usize>> = trains.iter().map(|t| Vec::with_capacity(t.len())).collect();
+    for (place, (_, unit)) in merged.iter().enumerate() {
+        if let Some(places) = places.get_mut(*unit as usize) {
+            places.push(place);
+        }
+    }
+    let mut forward = Array3::zeros((n, n, lags.side + 1));
+    forward.axis_iter_mut(Axis(0)).into_par_iter().zip(&places).for_each(|(mut table, places)| {
+        if !stopped() {
+            let counts = from_unit(&merged, places, n, lags);
+            table.iter_mut().zip(counts).for_each(|(to, from)| *to = from);
+        }
+    });
+    if stopped() {
+        return Err(CorrelogramError::Stopped);
+    }
     Ok(Correlograms { lags, spikes: trains.iter().map(|t| t.len()).collect(), forward })
 }
 
-fn count(merged: &[(f64, u32)], n: usize, lags: Lags) -> Array3<u32> {
-    let shape = (n, n, lags.side + 1);
-    let (stride_a, stride_b, reach) = (n * (lags.side + 1), lags.side + 1, lags.reach());
-    let starts: Vec<usize> = (0..merged.len()).step_by(SPIKES_PER_TASK).collect();
-    let count_from = |mut counts: Vec<u32>, &start: &usize| {
-        for first in start..(start + SPIKES_PER_TASK).min(merged.len()) {
-            let Some(&(time, a)) = merged.get(first) else { break };
-            for &(later, b) in merged.get(first + 1..).unwrap_or_default() {
-                let lag = later - time;
+/// Spikes of all units that follow those at `places` `[unit, 0..=side]`.
+fn from_unit(merged: &[(f64, u32)], places: &[usize], n: usize, lags: Lags) -> Vec<u32> {
+    let (stride, reach, per_s) = (lags.side + 1, lags.reach(), 1.0 / lags.bin_s);
+    let count = |places: &[usize]| {
+        let mut counts = vec![0u32; n * stride];
+        for &place in places {
+            let Some((&(time, _), later)) = merged.get(place..).and_then(<[_]>::split_first) else { break };
+            for &(after, unit) in later {
+                let lag = after - time;
                 if lag >= reach {
                     break;
                 }
-                if let Some(cell) = counts.get_mut(a as usize * stride_a + b as usize * stride_b + lags.bin(lag)) {
+                if let Some(cell) = counts.get_mut(unit as usize * stride + lags.bin(lag, per_s)) {
                     *cell += 1;
                 }
             }
         }
         counts
     };
-    let empty = || vec![0u32; n * n * (lags.side + 1)];
+    if places.len() <= SPIKES_PER_TASK {
+        return count(places);
+    }
+    // A few units of very many spikes: several threads for each.
     let add = |mut a: Vec<u32>, b: Vec<u32>| {
         a.iter_mut().zip(&b).for_each(|(a, b)| *a += b);
         a
     };
-    // One table per thread, not per task: the tables may be large.
-    let per_thread = starts.len().div_ceil(rayon::current_num_threads().max(1)).max(1);
-    let all = starts.par_chunks(per_thread).map(|chunk| chunk.iter().fold(empty(), count_from)).reduce_with(add).unwrap_or_else(empty);
-    Array3::from_shape_vec(shape, all).unwrap_or_else(|_| Array3::zeros(shape))
+    places.par_chunks(SPIKES_PER_TASK).map(count).reduce(|| vec![0; n * stride], add)
 }
 
 /// Interval jitter: every spike is put uniformly at random into its own window.
@@ -177,13 +204,20 @@ pub struct JitterBand {
 ///
 /// # Errors
 /// As for [`correlograms`].
-pub fn jitter_bands(trains: &[&[f64]], pairs: &[(usize, usize)], lags: Lags, jitter: Jitter) -> Result<Vec<JitterBand>, CorrelogramError> {
+pub fn jitter_bands(
+    trains: &[&[f64]],
+    pairs: &[(usize, usize)],
+    lags: Lags,
+    jitter: Jitter,
+    watch: &Watch,
+) -> Result<Vec<JitterBand>, CorrelogramError> {
     let copies = jitter.copies.max(1) as usize;
     let mut drawn: Vec<Vec<Vec<u32>>> = pairs.iter().map(|_| Vec::with_capacity(copies)).collect();
     for copy in 0..copies {
         let moved: Vec<Vec<f64>> = jittered(trains, jitter, copy as u64);
         let moved: Vec<&[f64]> = moved.iter().map(Vec::as_slice).collect();
-        let found = correlograms(&moved, lags)?;
+        let found = all_pairs(&moved, lags, &|| watch.stopped())?;
+        watch.tell(copy + 1, copies);
         for (list, &(reference, target)) in drawn.iter_mut().zip(pairs) {
             list.push(found.counts(reference, target));
         }
@@ -250,7 +284,7 @@ mod tests {
                 }
                 let lag = b - a;
                 if lag.abs() < lags.reach() {
-                    let k = lags.bin(lag.abs());
+                    let k = lags.bin(lag.abs(), 1.0 / lags.bin_s);
                     counts[if lag >= 0.0 { lags.side + k } else { lags.side - k }] += 1;
                 }
             }
@@ -264,7 +298,7 @@ mod tests {
             let trains: Vec<Vec<f64>> = trains.into_iter().map(|mut t| { t.sort_unstable(); t.into_iter().map(|k| f64::from(k) * 1e-3).collect() }).collect();
             let views: Vec<&[f64]> = trains.iter().map(Vec::as_slice).collect();
             let lags = Lags { side, bin_s: f64::from(bin) * 1e-3 };
-            let found = correlograms(&views, lags).unwrap();
+            let found = correlograms(&views, lags, &Watch::default()).unwrap();
             for a in 0..trains.len() {
                 for b in 0..trains.len() {
                     prop_assert_eq!(found.counts(a, b), brute(&trains[a], &trains[b], a == b, lags));
@@ -282,17 +316,17 @@ mod tests {
             leader.iter().map(|t| if random.random::<f64>() < 0.3 { t + 0.004 } else { random.random::<f64>() * 300.0 }).collect();
         follower.sort_by(f64::total_cmp);
         let (trains, lags) = ([leader.as_slice(), follower.as_slice()], Lags::up_to(0.03, 0.001));
-        let found = correlograms(&trains, lags).unwrap();
+        let found = correlograms(&trains, lags, &Watch::default()).unwrap();
         let counts = found.counts(0, 1);
         let peak = (0..counts.len()).max_by_key(|&k| counts[k]).unwrap();
         assert!((lags.centres()[peak] - 0.004).abs() < 1e-9);
         assert!(found.counts(1, 0).into_iter().rev().eq(counts.iter().copied()), "the other way round is the mirror image");
         let jitter = Jitter { window_s: 0.02, copies: 100, seed: 1 };
-        let bands = jitter_bands(&trains, &[(0, 1)], lags, jitter).unwrap();
+        let bands = jitter_bands(&trains, &[(0, 1)], lags, jitter, &Watch::default()).unwrap();
         let (lag, excess) = peak_excess(&counts, &bands[0], lags).unwrap();
         assert!((lag - 0.004).abs() < 1e-9 && excess > 5.0, "{lag} {excess}");
-        assert_eq!(jitter_bands(&trains, &[(0, 1)], lags, jitter).unwrap(), bands);
-        assert_ne!(jitter_bands(&trains, &[(0, 1)], lags, Jitter { seed: 2, ..jitter }).unwrap(), bands);
+        assert_eq!(jitter_bands(&trains, &[(0, 1)], lags, jitter, &Watch::default()).unwrap(), bands);
+        assert_ne!(jitter_bands(&trains, &[(0, 1)], lags, Jitter { seed: 2, ..jitter }, &Watch::default()).unwrap(), bands);
     }
 
     #[test]
@@ -309,22 +343,36 @@ mod tests {
         assert_eq!(moved[0].len(), a.len());
         assert!(moved[0].iter().zip(&a).all(|(m, t)| (m - t).abs() < 2.0 * 0.05));
         let lags = Lags::up_to(0.05, 0.002);
-        let counts = correlograms(&[&a, &b], lags).unwrap().counts(0, 1);
-        let band = &jitter_bands(&[&a, &b], &[(0, 1)], lags, jitter).unwrap()[0];
+        let counts = correlograms(&[&a, &b], lags, &Watch::default()).unwrap().counts(0, 1);
+        let band = &jitter_bands(&[&a, &b], &[(0, 1)], lags, jitter, &Watch::default()).unwrap()[0];
         let outside =
             counts.iter().zip(band.low.iter().zip(&band.high)).filter(|(c, (l, h))| f64::from(**c) < **l || f64::from(**c) > **h).count();
         assert!(outside <= 7, "{outside} of {} lags outside a 95 % band", counts.len());
     }
 
     #[test]
+    fn very_many_spikes_of_one_unit_are_counted_by_several_threads_and_a_stop_is_obeyed() {
+        let trains: Vec<f64> = (0..3 * SPIKES_PER_TASK + 7).map(|k| k as f64 * 0.01).collect();
+        let lags = Lags::up_to(0.03, 0.01);
+        let found = correlograms(&[&trains, &[]], lags, &Watch::default()).unwrap().counts(0, 0);
+        let n = trains.len() as u32;
+        assert_eq!(found, [n - 3, n - 2, n - 1, 0, n - 1, n - 2, n - 3]);
+        let watch = Watch::default();
+        watch.stop();
+        assert_eq!(correlograms(&[&trains], lags, &watch).unwrap_err(), CorrelogramError::Stopped);
+        let jitter = Jitter { window_s: 0.02, copies: 3, seed: 1 };
+        assert_eq!(jitter_bands(&[&trains], &[(0, 0)], lags, jitter, &watch).unwrap_err(), CorrelogramError::Stopped);
+    }
+
+    #[test]
     fn rates_are_per_spike_of_the_reference_and_too_many_units_are_refused() {
         let lags = Lags::up_to(0.01, 0.001);
-        let found = correlograms(&[&[1.0, 2.0], &[1.002]], lags).unwrap();
+        let found = correlograms(&[&[1.0, 2.0], &[1.002]], lags, &Watch::default()).unwrap();
         assert!((found.per_second(0) - 500.0).abs() < 1e-9);
         assert_eq!(total(&found), 1);
         assert_eq!(found.per_second(9), 0.0);
         let many: Vec<&[f64]> = vec![&[]; 20_000];
-        assert!(matches!(correlograms(&many, lags), Err(CorrelogramError::TooLarge { units: 20_000, .. })));
-        assert_eq!(correlograms(&[], lags).unwrap().counts(0, 0), vec![0; 21]);
+        assert!(matches!(correlograms(&many, lags, &Watch::default()), Err(CorrelogramError::TooLarge { units: 20_000, .. })));
+        assert_eq!(correlograms(&[], lags, &Watch::default()).unwrap().counts(0, 0), vec![0; 21]);
     }
 }

@@ -13,12 +13,14 @@ pub mod correlogram;
 pub mod edge_score;
 pub mod loss;
 pub mod nlb;
+pub mod observed;
 pub mod pca;
 pub mod psth;
 pub mod rates;
 pub mod synchrony;
 pub mod true_rates;
 pub mod unit_metrics;
+pub mod watch;
 
 use ndarray::{ArrayView2, ArrayView3, Axis, Slice};
 

@@ -1,9 +1,16 @@
 //! Rates over time: per unit (a map), per area, and how spike counts of units go together.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::observed::Observed;
 use super::psth::smoothed;
+use super::watch::Watch;
+
+/// Units whose correlations are one product of matrices: few enough that a stop is seen soon.
+const UNITS_TOGETHER: usize = 64;
 
 /// Counts of spikes in `bins` equal bins from `start` to `stop` (seconds); a spike at `stop` is outside.
 pub fn binned(spikes: &[f64], start: f64, stop: f64, bins: usize) -> Vec<f32> {
@@ -22,19 +29,30 @@ pub fn binned(spikes: &[f64], start: f64, stop: f64, bins: usize) -> Vec<f32> {
 }
 
 /// Rate of every unit over time, Hz, `[units, bins]`, from `start` to `stop` seconds, smoothed by a Gaussian of `sd_s` seconds.
-pub fn rate_map(trains: &[&[f64]], (start, stop): (f64, f64), bins: usize, sd_s: f64) -> Array2<f32> {
+/// Spikes are divided by the time that was observed; NaN in bins in which nothing was. Empty when `watch` was stopped.
+pub fn rate_map(trains: &[&[f64]], observed: &Observed, (start, stop): (f64, f64), bins: usize, sd_s: f64, watch: &Watch) -> Array2<f32> {
     let width = (stop - start) / bins.max(1) as f64;
-    let rows: Vec<Vec<f32>> = trains
-        .par_iter()
-        .map(|spikes| {
-            // Spikes outside count as far as the kernel reaches, so a rate does not change when the window moves.
-            let around = if sd_s > 0.0 { ((4.0 * sd_s / width).ceil() as usize).min(bins) } else { 0 };
-            let margin = around as f64 * width;
-            let counts = binned(spikes, start - margin, stop + margin, bins + 2 * around);
-            let column = Array2::from_shape_fn((counts.len(), 1), |(k, _)| f64::from(counts.get(k).copied().unwrap_or(0.0)) / width);
-            smoothed(&column, sd_s / width).into_iter().skip(around).take(bins).map(|x| x as f32).collect()
-        })
-        .collect();
+    // Spikes outside count as far as the kernel reaches, so a rate does not change when the window moves.
+    let around = if sd_s > 0.0 { ((4.0 * sd_s / width).ceil() as usize).min(bins) } else { 0 };
+    let (all, margin) = (bins + 2 * around, around as f64 * width);
+    let column = |values: Vec<f64>| Array2::from_shape_fn((all, 1), |(k, _)| values.get(k).copied().unwrap_or(0.0));
+    let seconds = column(observed.per_bin(start - margin, stop + margin, all));
+    // Both are smoothed: a constant rate stays constant beside a gap.
+    let reached = smoothed(&seconds, sd_s / width);
+    // A sliver of observed time at the edge of a gap says next to nothing about the rate.
+    let least = 0.05 * seconds.iter().copied().fold(0.0, f64::max);
+    let row = |spikes: &&[f64]| -> Vec<f32> {
+        if watch.stopped() {
+            return vec![f32::NAN; bins];
+        }
+        let counts = column(binned(spikes, start - margin, stop + margin, all).into_iter().map(f64::from).collect());
+        let rate = |(k, count): (usize, &f64)| match (seconds.get((k, 0)), reached.get((k, 0))) {
+            (Some(&here), Some(&reached)) if here > least => (count / reached) as f32,
+            _ => f32::NAN,
+        };
+        smoothed(&counts, sd_s / width).iter().enumerate().map(rate).skip(around).take(bins).collect()
+    };
+    let rows: Vec<Vec<f32>> = trains.par_iter().map(row).collect();
     let mut map = Array2::zeros((trains.len(), bins));
     for (mut to, from) in map.axis_iter_mut(Axis(0)).zip(rows) {
         to.iter_mut().zip(from).for_each(|(to, from)| *to = from);
@@ -59,8 +77,8 @@ pub fn population_rates(map: &Array2<f32>, group: &[usize], groups: usize) -> Ar
 }
 
 /// Pearson correlation of the columns of `counts` `[samples, units]`, `[units, units]`. A unit whose count never changes has
-/// no correlation: NaN, also on the diagonal.
-pub fn count_correlations(counts: ArrayView2<'_, f32>) -> Array2<f32> {
+/// no correlation: NaN, also on the diagonal. `None` when `watch` was stopped.
+pub fn count_correlations(counts: ArrayView2<'_, f32>, watch: &Watch) -> Option<Array2<f32>> {
     let (samples, units) = counts.dim();
     let mut standard = counts.mapv(f64::from);
     let mut constant = vec![true; units];
@@ -75,12 +93,23 @@ pub fn count_correlations(counts: ArrayView2<'_, f32>) -> Array2<f32> {
     }
     // f32 is enough for a correlation and halves the time of the product.
     let standard = standard.mapv(|x| x as f32);
-    let mut found = standard.t().dot(&standard);
+    let mut found = Array2::zeros((units, units));
+    let (blocks, done) = (units.div_ceil(UNITS_TOGETHER), AtomicUsize::new(0));
+    let rows = found.axis_chunks_iter_mut(Axis(0), UNITS_TOGETHER).into_par_iter();
+    rows.zip(standard.axis_chunks_iter(Axis(1), UNITS_TOGETHER)).for_each(|(mut rows, theirs)| {
+        if !watch.stopped() {
+            rows.assign(&theirs.t().dot(&standard));
+            watch.tell(done.fetch_add(1, Ordering::AcqRel) + 1, blocks);
+        }
+    });
+    if watch.stopped() {
+        return None;
+    }
     for (unit, _) in constant.iter().enumerate().filter(|(_, flat)| **flat) {
         found.row_mut(unit).fill(f32::NAN);
         found.column_mut(unit).fill(f32::NAN);
     }
-    found
+    Some(found)
 }
 
 /// Take the mean of every condition away from the counts `[samples, units]` of its samples: what is left are the fluctuations
@@ -118,6 +147,7 @@ pub fn group_means(correlations: &Array2<f32>, group: &[usize], groups: usize) -
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use ndarray::array;
@@ -133,6 +163,8 @@ mod tests {
     fn a_rate_map_is_in_hertz_and_does_not_change_when_the_window_moves() {
         // No spike on an edge of a bin: there, rounding may put it into either of the two.
         let spikes: Vec<f64> = (0..2000).map(|k| f64::from(k) * 0.01 + 0.003 * f64::from(k % 3) + 0.001).collect();
+        let all = Observed::new([(-100.0, 100.0)]);
+        let rate_map = |trains: &[&[f64]], window, bins, sd| rate_map(trains, &all, window, bins, sd, &Watch::default());
         let map = rate_map(&[&spikes, &[]], (5.0, 15.0), 100, 0.2);
         assert!(map.row(0).iter().all(|r| (r - 100.0).abs() < 2.0) && map.row(1).iter().all(|r| *r == 0.0));
         let later = rate_map(&[&spikes], (6.0, 16.0), 100, 0.2);
@@ -140,6 +172,22 @@ mod tests {
             assert!((map[[0, k + 10]] - later[[0, k]]).abs() < 1e-3);
         }
         assert_eq!(rate_map(&[&spikes], (0.0, 1.0), 10, 0.0).sum() * 0.1, 100.0);
+    }
+
+    #[test]
+    fn a_constant_rate_is_constant_beside_what_was_not_observed() {
+        let observed = Observed::new([(0.0, 4.0), (6.0, 10.0)]);
+        let spikes: Vec<f64> = (0..1000).map(|k| f64::from(k) * 0.01 + 0.0049).filter(|t| !(4.0..6.0).contains(t)).collect();
+        for sd in [0.0, 0.3] {
+            let map = rate_map(&[&spikes], &observed, (-1.0, 11.0), 120, sd, &Watch::default());
+            for (bin, rate) in map.row(0).iter().enumerate() {
+                let seen = (10..50).contains(&bin) || (70..110).contains(&bin);
+                assert!(if seen { (rate - 100.0).abs() < 1.5 } else { rate.is_nan() }, "{sd} bin {bin}: {rate}");
+            }
+        }
+        // A wide bin across the gap counts only what was seen of it.
+        let wide = rate_map(&[&spikes], &observed, (0.0, 10.0), 1, 0.0, &Watch::default());
+        assert!((wide[[0, 0]] - 100.0).abs() < 0.5);
     }
 
     #[test]
@@ -151,7 +199,7 @@ mod tests {
     #[test]
     fn correlations_of_counts() {
         let counts = array![[1.0, 2.0, 5.0, -1.0], [2.0, 4.0, 5.0, -2.0], [4.0, 8.0, 5.0, -3.0]];
-        let found = count_correlations(counts.view());
+        let found = count_correlations(counts.view(), &Watch::default()).unwrap();
         assert!((found[[0, 1]] - 1.0).abs() < 1e-6 && (found[[0, 0]] - 1.0).abs() < 1e-6);
         assert!((found[[0, 3]] + 0.981_980_5).abs() < 1e-5 && found[[2, 0]].is_nan() && found[[2, 2]].is_nan());
         let means = group_means(&found, &[0, 0, 1, 1], 2);

@@ -30,6 +30,7 @@ impl SpikescopeApp {
             | Command::TimeStart
             | Command::TimeEnd
             | Command::GoToTime
+            | Command::ZoomTime { .. }
             | Command::AllTime
             | Command::Loop
             | Command::ClearSelection => self.recording.is_some(),
@@ -92,6 +93,7 @@ impl SpikescopeApp {
             | Command::TimeStart
             | Command::TimeEnd
             | Command::NextEvent { .. }
+            | Command::ZoomTime { .. }
             | Command::AllTime
             | Command::Loop => self.timeline.execute(command, &mut self.selection),
             Command::ClearSelection => {

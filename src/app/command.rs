@@ -51,6 +51,11 @@ pub enum Command {
     TimeEnd,
     /// To a time that is typed.
     GoToTime,
+    /// Show less or more time, around the cursor.
+    ZoomTime {
+        /// Less.
+        closer: bool,
+    },
     /// To the next event (or the previous one).
     NextEvent {
         /// Later.
@@ -108,6 +113,7 @@ impl Command {
         all.push(Self::Play);
         all.extend(Stride::ALL.into_iter().flat_map(|stride| [false, true].map(|forward| Self::StepTime { forward, stride })));
         all.extend([Self::TimeStart, Self::TimeEnd, Self::GoToTime, Self::AllTime, Self::Loop]);
+        all.extend([true, false].map(|closer| Self::ZoomTime { closer }));
         all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
@@ -144,6 +150,8 @@ impl Command {
             Self::TimeStart => "Go to the start".to_owned(),
             Self::TimeEnd => "Go to the end".to_owned(),
             Self::GoToTime => "Go to a time…".to_owned(),
+            Self::ZoomTime { closer: true } => "Zoom into time".to_owned(),
+            Self::ZoomTime { closer: false } => "Zoom out of time".to_owned(),
             Self::NextEvent { forward: true } => "Next event".to_owned(),
             Self::NextEvent { forward: false } => "Previous event".to_owned(),
             Self::AllTime => "Show the whole recording".to_owned(),
@@ -191,6 +199,8 @@ impl Command {
             Self::TimeStart => "Show the first part of the recording",
             Self::TimeEnd => "Show the last part of the recording",
             Self::GoToTime => "Type a time to show, such as 12.5 s or 2:30",
+            Self::ZoomTime { closer: true } => "Show half of the visible time, around the cursor",
+            Self::ZoomTime { closer: false } => "Show twice the visible time, around the cursor",
             Self::NextEvent { .. } => "Put the cursor at the next or previous marked event",
             Self::AllTime => "Show all of the recording's time",
             Self::Loop => "Playing repeats the visible time, or goes on to the end again",
@@ -248,6 +258,8 @@ impl Command {
             Self::TimeStart => plain(Key::Home),
             Self::TimeEnd => plain(Key::End),
             Self::GoToTime => plain(Key::G),
+            Self::ZoomTime { closer: true } => plain(Key::Z),
+            Self::ZoomTime { closer: false } => Some(KeyboardShortcut::new(Modifiers::SHIFT, Key::Z)),
             Self::NextEvent { forward } => plain(if forward { Key::Period } else { Key::Comma }),
             Self::AllTime => plain(Key::R),
             Self::OpenFolder

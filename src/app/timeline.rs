@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, FontId, PointerButton, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
+use eframe::egui::{self, FontId, PointerButton, Rect, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::{Command, theme};
+use crate::analysis::observed::Observed;
 use crate::analysis::rates::binned;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
 use crate::render::parse_time;
 use crate::views::raster::events::{EventColumn, neighbour};
-use crate::views::raster::navigation::{Range, gaps, time_bounds};
+use crate::views::raster::navigation::{Range, ZOOM_STEP, by_keys, gaps, time_bounds, zoom_at};
 use crate::views::work::Background;
 use crate::views::{Events, SPEEDS, Selection, widgets};
 
@@ -120,6 +121,10 @@ impl Timeline {
                 selection.window = None;
                 selection.playback.playing = false;
             }
+            Command::ZoomTime { closer } => {
+                let factor = if closer { ZOOM_STEP } else { 1.0 / ZOOM_STEP };
+                selection.window = time.zoomed(zoom_at(&time, selection.cursor), factor).shown();
+            }
             Command::NextEvent { forward } => {
                 let middle = (time.start + time.stop) / 2.0;
                 let now = selection.cursor.filter(|c| *c >= time.start && *c <= time.stop).unwrap_or(middle);
@@ -219,7 +224,21 @@ impl Timeline {
         }
         let tokens = theme::of(ui);
         let bounds = known.bounds;
-        let (whole, response) = ui.allocate_exact_size(vec2(width, 30.0), Sense::click_and_drag());
+        // A little margin before time 0 is not worth a minus.
+        let step = (bounds.1 - bounds.0) / 100.0;
+        let end = |at: f64| time_text(if at.abs() < step { 0.0 } else { at }, step);
+        let label = |text: String| ui.painter().layout_no_wrap(text, FontId::proportional(10.5), tokens.weak);
+        // Beside the map, not on it: there they would lie over the activity and under the window.
+        let ends = (width > 260.0).then(|| [label(end(bounds.0)), label(end(bounds.1))]);
+        let (room, _) = ui.allocate_exact_size(vec2(width, 30.0), Sense::hover());
+        let margin = |k: usize| ends.as_ref().and_then(|e| e.get(k)).map_or(0.0, |galley| galley.size().x + 5.0);
+        let whole = Rect::from_min_max(room.min + vec2(margin(0), 0.0), room.max - vec2(margin(1), 0.0));
+        if let Some([first, last]) = ends {
+            let top = |galley: &egui::Galley| room.center().y - galley.size().y / 2.0;
+            ui.painter().galley(pos2(room.left(), top(&first)), Arc::clone(&first), tokens.weak);
+            ui.painter().galley(pos2(room.right() - last.size().x, top(&last)), Arc::clone(&last), tokens.weak);
+        }
+        let response = ui.interact(whole, ui.scope_id().with("time map"), Sense::click_and_drag());
         let rect = whole.shrink2(vec2(2.0, 1.0));
         let share = |seconds: f64| ((seconds - bounds.0) / (bounds.1 - bounds.0).max(1e-9)) as f32;
         let x = |seconds: f64| rect.left() + share(seconds).clamp(0.0, 1.0) * rect.width();
@@ -237,7 +256,10 @@ impl Timeline {
                 let along = rect.left() + (bin as f32 + 0.5) / counts.len() as f32 * rect.width();
                 pos2(along, rect.bottom() - 1.0 - count / most * (rect.height() - 3.0))
             };
-            painter.add(Shape::line(counts.iter().enumerate().map(point).collect(), Stroke::new(1.0, tokens.weak)));
+            let bins: Vec<(usize, &f32)> = counts.iter().enumerate().collect();
+            for part in bins.split(|(_, rate)| rate.is_nan()) {
+                painter.add(Shape::line(part.iter().copied().map(point).collect(), Stroke::new(1.0, tokens.weak)));
+            }
         }
         if let Some((start, stop)) = selection.looped {
             let band = Rect::from_x_y_ranges(x(start)..=x(stop).max(x(start) + 2.0), rect.top()..=rect.top() + 5.0);
@@ -250,16 +272,17 @@ impl Timeline {
         if let Some(cursor) = selection.cursor {
             painter.vline(x(cursor), rect.y_range(), Stroke::new(1.5, tokens.text));
         }
-        // A little margin before time 0 is not worth a minus.
-        let step = (bounds.1 - bounds.0) / 100.0;
-        let end = |at: f64| time_text(if at.abs() < step { 0.0 } else { at }, step);
-        let small = FontId::proportional(10.0);
-        if width > 260.0 {
-            painter.text(rect.left_top() + vec2(3.0, 1.0), Align2::LEFT_TOP, end(bounds.0), small.clone(), tokens.weak);
-            painter.text(rect.right_top() + vec2(-3.0, 1.0), Align2::RIGHT_TOP, end(bounds.1), small, tokens.weak);
-        }
         let shown = format!("{} shown from {}", duration_text(time.width()), time_text(time.start, time.width() / 100.0));
         widgets::describe(&response, format!("Map of the whole recording, {} to {}: {shown}", end(bounds.0), end(bounds.1)));
+        if response.has_focus() {
+            painter.rect_stroke(rect, 3.0, Stroke::new(2.0, tokens.text), egui::StrokeKind::Inside);
+            let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
+            let moved = by_keys(ui, time, selection.cursor);
+            if moved != time {
+                selection.window = moved.shown();
+            }
+        }
         if let Some(at) = response.interact_pointer_pos() {
             let here = seconds(at.x);
             let shift = ui.input(|i| i.modifiers.shift);
@@ -280,7 +303,7 @@ impl Timeline {
     }
 }
 
-/// Spikes of all units in equal bins.
+/// Spikes per second of all units in equal bins; NaN where (next to) nothing was observed.
 fn overview(recording: &Recording, (start, stop): (f64, f64)) -> Vec<f32> {
     let step = recording.spikes.n_spikes().div_ceil(MAP_SPIKES).max(1);
     let mut sum = vec![0.0; MAP_BINS];
@@ -290,7 +313,14 @@ fn overview(recording: &Recording, (start, stop): (f64, f64)) -> Vec<f32> {
             *total += count;
         }
     }
-    sum
+    let width = (stop - start) / MAP_BINS as f64;
+    // Where a file does not say what was observed, a bin at the edge would seem busier than it is.
+    let seconds = match recording.observed.is_empty() {
+        true => vec![width; MAP_BINS],
+        false => Observed::of(recording).per_bin(start, stop, MAP_BINS),
+    };
+    let least = 0.05 * seconds.iter().copied().fold(0.0, f64::max);
+    sum.iter().zip(seconds).map(|(count, seconds)| if seconds > least { (f64::from(*count) / seconds) as f32 } else { f32::NAN }).collect()
 }
 
 #[cfg(test)]
@@ -329,6 +359,9 @@ mod tests {
         let next = go(Command::NextEvent { forward: true });
         assert_eq!((next.cursor, next.window), (Some(50.0), Some((48.0, 52.0))));
         assert_eq!(go(Command::NextEvent { forward: false }).cursor, Some(10.0));
+        let closer = go(Command::ZoomTime { closer: true }).window.unwrap();
+        assert!((closer.1 - closer.0 - 2.0).abs() < 1e-9 && closer.0 < 10.0 && closer.1 > 10.0, "{closer:?}");
+        assert!((go(Command::ZoomTime { closer: false }).window.unwrap().1 - 12.0).abs() < 1e-9);
         assert!((go(Command::TimeStart).window.unwrap().0 - timeline_start()).abs() < 1e-9);
         assert!(go(Command::Loop).looped.is_some() && go(Command::Loop).looped.is_none());
         assert!(go(Command::Play).playback.playing);
@@ -341,9 +374,13 @@ mod tests {
     }
 
     #[test]
-    fn the_small_map_counts_every_spike() {
-        let recording = recording();
+    fn the_small_map_counts_every_spike_and_knows_what_was_not_observed() {
+        let mut recording = (*recording()).clone();
         let bounds = time_bounds(&recording);
-        assert_eq!(overview(&recording, bounds).iter().sum::<f32>(), 3.0);
+        let width = (bounds.1 - bounds.0) as f32 / MAP_BINS as f32;
+        assert!((overview(&recording, bounds).iter().sum::<f32>() * width - 3.0).abs() < 1e-4);
+        recording.observed = vec![(0.0, 50.0)];
+        let rates = overview(&recording, bounds);
+        assert!(rates.get(450).unwrap().is_nan() && rates.iter().filter(|r| **r > 0.0).count() == 2);
     }
 }

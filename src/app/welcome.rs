@@ -94,7 +94,7 @@ fn page(ui: &mut Ui, settings: &Settings, missing: &[bool], opening: Option<&Ope
         wish = Some(Wish::Command(Command::OpenFolder));
     }
     ui.add_space(6.0);
-    if let Some(request) = path_field(ui, path) {
+    if let Some(request) = path_field(ui, path, false) {
         wish = Some(Wish::Open(request));
     }
     ui.add_space(10.0);
@@ -186,12 +186,15 @@ fn spikes(ui: &Ui, rect: egui::Rect, seed: usize, color: egui::Color32) {
 }
 
 /// A field for a path: works on machines without a file dialog.
-pub fn path_field(ui: &mut Ui, path: &mut String) -> Option<Request> {
+pub fn path_field(ui: &mut Ui, path: &mut String, focus: bool) -> Option<Request> {
     let mut wish = None;
     ui.horizontal(|ui| {
         let label = ui.label("Path");
         let width = (ui.available_width() - 64.0).max(60.0);
         let field = ui.add(egui::TextEdit::singleline(path).hint_text("/data/recording.nwb").desired_width(width)).labelled_by(label.id);
+        if focus {
+            field.request_focus();
+        }
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let ready = !path.trim().is_empty();
         if (ui.add_enabled(ready, egui::Button::new("Open")).on_disabled_hover_text("Type or paste the path of a file or folder").clicked()

@@ -21,6 +21,8 @@ pub struct Windows {
     pub settings: bool,
     /// A path to open.
     pub path: bool,
+    /// It was open in the last frame: opening puts the keyboard into its field.
+    path_was: bool,
     runs_text: Option<String>,
 }
 
@@ -47,11 +49,12 @@ impl Windows {
         about(ctx, &mut self.about);
         self.settings_window(ctx, settings, runs);
         let mut wish = None;
+        let opened = self.path && !std::mem::replace(&mut self.path_was, self.path);
         if self.path {
             let mut open = true;
             window("Open a path", &mut open, ctx, vec2(460.0, 90.0)).show(ctx, |ui| {
                 ui.label("Type or paste the path of a recording:");
-                wish = welcome::path_field(ui, path);
+                wish = welcome::path_field(ui, path, opened);
             });
             self.path = open && wish.is_none();
         }
@@ -118,6 +121,47 @@ fn window<'a>(title: &'static str, open: &'a mut bool, ctx: &egui::Context, size
         .vscroll(true)
 }
 
+/// Mouse and keys that belong to one kind of view, which no command of the whole window has.
+const KEYS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "In plots",
+        &[
+            ("Drag", "Pan"),
+            ("Wheel", "Zoom at the pointer"),
+            ("Shift or right drag", "Zoom into a box"),
+            ("Ctrl + drag", "Select the rows of a box (raster)"),
+            ("Double click", "Show everything"),
+            ("Tab, Shift+Tab", "To the next or previous control, plot or list"),
+            ("Enter, Space", "Press, open or choose what has the focus"),
+        ],
+    ),
+    (
+        "Raster with the focus",
+        &[
+            ("↑ ↓", "Select the row above or below (Shift adds it)"),
+            ("+ −", "Higher or lower rows"),
+            ("Page up, Page down", "Scroll the rows"),
+        ],
+    ),
+    (
+        "Names of groups beside the raster with the focus",
+        &[
+            ("↑ ↓", "Go to the group above or below"),
+            ("Enter", "Select its units (Shift adds)"),
+            ("← →", "Collapse or open it"),
+            ("Alt+↑ Alt+↓", "Move it up or down"),
+        ],
+    ),
+    (
+        "Other views with the focus",
+        &[
+            ("← → Home End Z", "Move and zoom time (rate map, population rate, map of the recording)"),
+            ("↑ ↓", "Go from row to row (trials below a PSTH, rate map, unit table)"),
+            ("Arrows, Enter", "Go from cell to cell and choose one (count correlations)"),
+        ],
+    ),
+];
+
 fn help(ctx: &egui::Context, open: &mut bool, titles: &[&'static str]) {
     window("Shortcuts and help", open, ctx, vec2(520.0, 460.0)).show(ctx, |ui| {
         let tokens = theme::of(ui);
@@ -137,14 +181,16 @@ fn help(ctx: &egui::Context, open: &mut bool, titles: &[&'static str]) {
                 ui.end_row();
             }
         });
-        widgets::section(ui, "In plots");
-        egui::Grid::new("mouse").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
-            for (what, does) in [("Drag", "Pan"), ("Ctrl + wheel", "Zoom at the pointer"), ("Right drag", "Zoom into a box"), ("Double click", "Show everything"), ("Tab, Enter", "Move between widgets, press")] {
-                ui.label(RichText::new(what).monospace());
-                ui.label(does);
-                ui.end_row();
-            }
-        });
+        for (title, lines) in KEYS {
+            widgets::section(ui, title);
+            egui::Grid::new(*title).num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
+                for (what, does) in *lines {
+                    ui.label(RichText::new(*what).monospace());
+                    ui.label(*does);
+                    ui.end_row();
+                }
+            });
+        }
         ui.add_space(6.0);
         ui.label(RichText::new("A coupling is an association given each area's own slow dynamics. It is not proof of a causal connection.").color(tokens.weak));
     });

@@ -1,8 +1,8 @@
 //! Filter expressions over units, for example `rate > 5 and area == "PMd"`.
 //!
 //! ```text
-//! filter     = and { "or" and }
-//! and        = not { "and" not }
+//! filter     = and { ("or" | "||") and }
+//! and        = not { ("and" | "&&") not }
 //! not        = "not" not | "(" filter ")" | comparison
 //! comparison = value [ ("==" | "=" | "!=" | "<" | "<=" | ">" | ">=" | "contains") value ]
 //! value      = number | "text" | 'text' | true | false | column | `column with spaces`
@@ -319,6 +319,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
             ')' => (Token::Close, 1),
             '=' => (Token::Relation(Relation::Equal), 1 + usize::from(follows)),
             '!' if follows => (Token::Relation(Relation::Unequal), 2),
+            '&' if chars.get(at + 1) == Some(&'&') => (Token::Word("and".to_owned()), 2),
+            '|' if chars.get(at + 1) == Some(&'|') => (Token::Word("or".to_owned()), 2),
             '<' if follows => (Token::Relation(Relation::LessOrEqual), 2),
             '<' => (Token::Relation(Relation::Less), 1),
             '>' if follows => (Token::Relation(Relation::GreaterOrEqual), 2),
@@ -409,6 +411,7 @@ mod tests {
     fn and_binds_closer_than_or_and_not_closest() {
         assert_eq!(kept("area == 'M1' or area == 'PMd' and rate > 5"), [0, 1]);
         assert_eq!(kept("(area == 'M1' or area == 'PMd') and rate > 5"), [1]);
+        assert_eq!(kept("(area == 'M1' || area == 'PMd') && rate > 5"), [1]);
         assert_eq!(kept("not heldout and rate > 10"), [3]);
         assert_eq!(kept("not (heldout and rate > 1)"), [1, 2, 3]);
     }

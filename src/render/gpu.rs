@@ -312,3 +312,45 @@ fn guarded<T>(device: &wgpu::Device, make: impl FnOnce() -> T) -> Result<T, Stri
     }
     told.map_or(Ok(made), |error| Err(format!("the graphics device refused the raster: {error}")))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
+
+    use super::super::{RowPlan, Rows, SpikeField};
+    use super::*;
+    use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
+
+    fn frame() -> RasterPaint {
+        let parts = RecordingParts {
+            spikes: SpikeTrains::from_units([vec![0.5, 1.0], vec![2.0]]),
+            unit_ids: vec!["0".into(), "1".into()],
+            unit_areas: vec!["a".into(), "a".into()],
+            ..RecordingParts::default()
+        };
+        let recording = Arc::new(Recording::new(parts, Source::File("x".into())).unwrap());
+        let rows = Rows::of(&recording, &RowPlan::default());
+        let slots = rows.slots(0.0, 2.0, 100);
+        let spikes = Arc::new(TickSet::gather(&SpikeField::new(recording), &slots, 0.0, 3.0));
+        let looks = Arc::new(UnitLooks::new(&rows, |_| eframe::egui::Color32::RED));
+        let picture = Picture::Ticks { spikes, looks, width_px: 1.0 };
+        RasterPaint { key: 1, window: (0.0, 3.0), rows: (0.0, 2.0), size_px: [300, 100], picture, trouble: Arc::default() }
+    }
+
+    #[test]
+    fn a_device_that_was_lost_is_told_and_panics_nowhere() {
+        let state = create_render_state(default_wgpu_setup(), egui_wgpu::RendererOptions::PREDICTABLE);
+        let mut gpu = RasterGpu { format: state.target_format, pipelines: None, rasters: HashMap::new() };
+        let here = frame();
+        assert_eq!(gpu.prepare(&state.device, &state.queue, &here), Ok(()));
+        state.device.destroy();
+        // Another picture, so that something has to be uploaded.
+        let later = RasterPaint { picture: frame().picture, trouble: Arc::clone(&here.trouble), ..frame() };
+        let told = gpu.prepare(&state.device, &state.queue, &later).unwrap_err();
+        assert!(told.contains("refused the raster"), "{told}");
+        // And from the start, on a device that is gone.
+        let mut gpu = RasterGpu { format: state.target_format, pipelines: None, rasters: HashMap::new() };
+        assert!(gpu.prepare(&state.device, &state.queue, &frame()).is_err());
+    }
+}

@@ -1,21 +1,23 @@
 //! The Count correlations view: how the spike counts of every two units go together, units side by side by area.
 
+mod compute;
+mod matrix;
+
 use std::sync::Arc;
 
-use eframe::egui::{self, Ui};
-use ndarray::Array2;
+use eframe::egui::Ui;
 
-use super::alignment::{Alignment, Groups};
-use super::area_matrix::{self, Block};
+use super::alignment::Alignment;
 use super::raster::navigation::time_bounds;
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, shown_area, widgets};
-use crate::analysis::aligned::{EventWindow, count_into, quantile};
-use crate::analysis::rates::{binned, count_correlations, group_means, without_condition_means};
+use super::{Action, Selection, View, ViewContext, widgets};
+use crate::analysis::aligned::EventWindow;
 use crate::recording::Recording;
 use crate::render::axis::duration_text;
 use crate::render::heatmap::{HeatScale, Heatmap, colour_bar};
 use crate::render::{RasterStyle, RowPlan, Rows};
+use compute::{Found, Job, Stretches, correlate};
+use matrix::matrix;
 
 /// Samples (bins or trials) at most.
 const MOST_SAMPLES: usize = 10_000;
@@ -38,41 +40,6 @@ enum Cells {
     Areas,
 }
 
-/// Counts of which stretches.
-#[derive(Debug, Clone, PartialEq)]
-enum Stretches {
-    /// Equal bins of this time.
-    Bins { window: (f64, f64), bins: usize },
-    /// One window per trial; condition means are taken away when trials are split.
-    Trials { groups: Groups, window: EventWindow },
-}
-
-#[derive(Clone)]
-struct Job {
-    recording: Arc<Recording>,
-    units: Vec<usize>,
-    stretches: Stretches,
-}
-
-impl PartialEq for Job {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.recording, &other.recording) && self.units == other.units && self.stretches == other.stretches
-    }
-}
-
-struct Found {
-    job: Job,
-    version: u64,
-    samples: usize,
-    units: Array2<f32>,
-    /// Areas that have units here, with how many.
-    areas: Vec<(usize, usize)>,
-    /// Means within and between those areas.
-    means: Array2<f32>,
-    /// A round number that few correlations of different units exceed.
-    limit: f64,
-}
-
 /// The Count correlations view.
 pub struct CorrelationsView {
     samples: Samples,
@@ -85,6 +52,8 @@ pub struct CorrelationsView {
     work: Background<Job, Found>,
     versions: u64,
     picture: Heatmap,
+    /// Row and column of the cell that arrow keys move.
+    cell: (usize, usize),
 }
 
 impl Default for CorrelationsView {
@@ -99,6 +68,7 @@ impl Default for CorrelationsView {
             work: Background::default(),
             versions: 0,
             picture: Heatmap::default(),
+            cell: (0, 0),
         }
     }
 }
@@ -111,7 +81,7 @@ impl View for CorrelationsView {
     fn help(&self) -> &'static str {
         "The correlation of spike counts of every two units, in equal bins of the visible time or in one window per trial, with units side by side by area; red is together, blue is opposite, white is none. \
          Split trials by a column to take the mean of every condition away: what is left are noise correlations. \
-         Click a cell to select its two units for the correlogram, or switch to areas for means within and between them."
+         Click a cell (or move to it with the arrow keys and press Enter) to select its two units for the correlogram, or switch to areas for means within and between them."
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
@@ -130,9 +100,12 @@ impl View for CorrelationsView {
         let job = Job { recording: Arc::clone(recording), units, stretches };
         let version = self.versions + 1;
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "count correlations", &job, move || correlate(theirs, version));
+        self.work.watched(ui.ctx(), "count correlations", &job, move |watch| correlate(theirs, version, watch));
+        self.work.progress(ui, "Count correlations");
         let Some(found) = self.work.latest().filter(|f| Arc::ptr_eq(&f.job.recording, recording)) else {
-            ui.spinner();
+            if self.work.is_running() {
+                ui.spinner();
+            }
             return;
         };
         self.versions = self.versions.max(found.version);
@@ -154,7 +127,7 @@ impl View for CorrelationsView {
         // The picture keeps a number of its own: units and areas are two matrices of one version.
         let number = 2 * found.version + u64::from(self.cells == Cells::Areas);
         let scale = HeatScale::Diverging { limit };
-        let chosen = matrix(ui, &mut self.picture, number, values, &sizes, found, scale, self.cells);
+        let chosen = matrix(ui, &mut self.picture, number, values, &sizes, found, scale, self.cells, &mut self.cell);
         match (chosen, self.cells) {
             (Some((row, column)), Cells::Units) => {
                 if let (Some(&a), Some(&b)) = (found.job.units.get(row), found.job.units.get(column)) {
@@ -245,181 +218,28 @@ fn units(recording: &Recording, selection: &Selection) -> (Vec<usize>, usize) {
     (all.into_iter().step_by(step).collect(), n)
 }
 
-fn correlate(job: Job, version: u64) -> Found {
-    let recording = &job.recording;
-    let (samples, columns): (usize, Vec<Vec<f32>>) = match &job.stretches {
-        Stretches::Bins { window, bins } => {
-            (*bins, job.units.iter().map(|&u| binned(recording.spikes.unit(u), window.0, window.1, *bins)).collect())
-        }
-        Stretches::Trials { groups, window } => {
-            let events: Vec<f64> = groups.groups.iter().flat_map(|g| g.events.iter().copied()).take(MOST_SAMPLES).collect();
-            let count = |&unit: &usize| {
-                let mut counts = Array2::zeros((events.len(), window.bins));
-                count_into(&mut counts, recording.spikes.unit(unit), &events, window);
-                counts.rows().into_iter().map(|row| row.sum() as f32).collect()
-            };
-            (events.len(), job.units.iter().map(count).collect())
-        }
-    };
-    let mut counts =
-        Array2::from_shape_fn((samples, columns.len()), |(s, u)| columns.get(u).and_then(|c| c.get(s)).copied().unwrap_or(0.0));
-    if let Stretches::Trials { groups, .. } = &job.stretches {
-        let condition: Vec<usize> =
-            groups.groups.iter().enumerate().flat_map(|(k, g)| std::iter::repeat_n(k, g.events.len())).take(samples).collect();
-        without_condition_means(&mut counts, &condition);
-    }
-    let mut areas: Vec<(usize, usize)> = Vec::new();
-    let mut place = Vec::with_capacity(job.units.len());
-    for area in job.units.iter().map(|&u| recording.units.area.get(u).copied().unwrap_or(0)) {
-        match areas.last_mut() {
-            Some(last) if last.0 == area => last.1 += 1,
-            _ => areas.push((area, 1)),
-        }
-        place.push(areas.len() - 1);
-    }
-    let units = count_correlations(counts.view());
-    let means = group_means(&units, &place, areas.len());
-    Found { version, samples, limit: limit(&units), means, units, areas, job }
-}
-
-/// The 98 % quantile of magnitudes off the diagonal, rounded up.
-fn limit(correlations: &Array2<f32>) -> f64 {
-    let mut sizes: Vec<f64> =
-        correlations.indexed_iter().filter(|((a, b), r)| a < b && r.is_finite()).map(|(_, r)| f64::from(r.abs())).collect();
-    sizes.sort_by(f64::total_cmp);
-    let most = quantile(&sizes, 0.98);
-    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|end| most <= *end).unwrap_or(1.0)
-}
-
 fn notes(ui: &mut Ui, found: &Found, all: usize, limit: f32) {
     ui.horizontal_wrapped(|ui| {
         colour_bar(ui, HeatScale::Diverging { limit }, "correlation", &RasterStyle::of(ui));
         let mut text = vec![match &found.job.stretches {
             Stretches::Bins { window, bins } => {
-                format!("{} bins of {}", widgets::count(*bins), duration_text((window.1 - window.0) / *bins as f64))
+                format!("{} bins of {}", widgets::count(found.samples), duration_text((window.1 - window.0) / *bins as f64))
             }
             Stretches::Trials { groups, .. } if groups.groups.len() > 1 => {
                 format!("{} trials, means of {} conditions taken away", widgets::count(found.samples), groups.groups.len())
             }
             Stretches::Trials { .. } => format!("{} trials", widgets::count(found.samples)),
         }];
+        if found.unseen > 0 {
+            let what = if matches!(found.job.stretches, Stretches::Bins { .. }) { "bin" } else { "trial" };
+            text.push(match found.unseen {
+                1 => format!("1 {what} not wholly observed is left out"),
+                n => format!("{} {what}s not wholly observed are left out", widgets::count(n)),
+            });
+        }
         if all > found.job.units.len() {
             text.push(format!("{} of {} units", widgets::count(found.job.units.len()), widgets::count(all)));
         }
         widgets::note(ui, text.join("  ·  "));
     });
-}
-
-/// Draw the matrix; returns row and column that were clicked.
-#[expect(clippy::too_many_arguments, reason = "one matrix, its picture and what its rows and columns are")]
-fn matrix(
-    ui: &mut Ui,
-    picture: &mut Heatmap,
-    number: u64,
-    values: &Array2<f32>,
-    sizes: &[(usize, usize)],
-    found: &Found,
-    scale: HeatScale,
-    cells: Cells,
-) -> Option<(usize, usize)> {
-    let block =
-        |&(area, size): &(usize, usize)| Block { area, name: found.job.recording.areas.get(area).cloned().unwrap_or_default(), size };
-    let blocks: Vec<Block> = sizes.iter().map(block).collect();
-    let words = |r: f32| widgets::number(f64::from(r), 2);
-    let side = area_matrix::side(ui.available_size());
-    let numbers: Option<&dyn Fn(f32) -> String> = if cells == Cells::Areas { Some(&words) } else { None };
-    let drawn = area_matrix::show(ui, "correlations", picture, number, values, &blocks, scale, side, numbers);
-    widgets::describe(&drawn.response, summary(found));
-    let (row, column) = drawn.at?;
-    let r = values.get((row, column)).copied().unwrap_or(f32::NAN);
-    egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {
-        ui.strong(format!("{} and {}", name_of(found, cells, row), name_of(found, cells, column)));
-        ui.label(if r.is_nan() {
-            "a count never changes: no correlation".to_owned()
-        } else {
-            format!("correlation {}", widgets::number(f64::from(r), 3))
-        });
-    });
-    drawn.response.clicked().then_some((row, column))
-}
-
-fn name_of(found: &Found, cells: Cells, place: usize) -> String {
-    let recording = &found.job.recording;
-    match cells {
-        Cells::Areas => shown_area(found.areas.get(place).and_then(|(a, _)| recording.areas.get(*a)).map_or("", String::as_str)).to_owned(),
-        Cells::Units => {
-            let unit = found.job.units.get(place).copied().unwrap_or(usize::MAX);
-            let area = recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).map_or("", String::as_str);
-            format!("unit {} ({})", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area))
-        }
-    }
-}
-
-/// Means within and between areas, in words.
-fn summary(found: &Found) -> String {
-    let mut parts = Vec::new();
-    for (a, _) in found.areas.iter().enumerate() {
-        for b in a..found.areas.len() {
-            let mean = found.means.get((a, b)).copied().unwrap_or(f32::NAN);
-            if !mean.is_nan() && parts.len() < 6 {
-                let (x, y) = (name_of(found, Cells::Areas, a), name_of(found, Cells::Areas, b));
-                let pair = if a == b { format!("within {x}") } else { format!("{x} with {y}") };
-                parts.push(format!("{pair} {}", widgets::number(f64::from(mean), 2)));
-            }
-        }
-    }
-    format!("Count correlations of {} units, mean {}", widgets::count(found.job.units.len()), parts.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::alignment::{AlignTo, Group};
-    use super::super::raster::events::EventColumn;
-    use super::*;
-    use crate::recording::{RecordingParts, Source, SpikeTrains};
-
-    /// Units 0 and 2 fire together in every other second, unit 1 in the others.
-    fn recording() -> Arc<Recording> {
-        let train =
-            |odd: bool| (0..100).filter(|k| (k % 2 == 1) == odd).flat_map(|k| [f64::from(k) + 0.2, f64::from(k) + 0.4]).collect::<Vec<_>>();
-        let parts = RecordingParts {
-            spikes: SpikeTrains::from_units([train(false), train(true), train(false)]),
-            unit_ids: ["0", "1", "2"].map(String::from).to_vec(),
-            unit_areas: ["a", "b", "a"].map(String::from).to_vec(),
-            ..RecordingParts::default()
-        };
-        Arc::new(Recording::new(parts, Source::File("x".into())).unwrap())
-    }
-
-    #[test]
-    fn counts_in_bins_tell_who_fires_together() {
-        let recording = recording();
-        let (units, all) = units(&recording, &Selection::default());
-        assert_eq!((all, units.len()), (3, 3));
-        let found = correlate(Job { recording, units: vec![0, 2, 1], stretches: Stretches::Bins { window: (0.0, 100.0), bins: 100 } }, 1);
-        assert!((found.units[[0, 1]] - 1.0).abs() < 1e-5 && (found.units[[0, 2]] + 1.0).abs() < 1e-5);
-        assert_eq!((found.areas.clone(), found.limit), (vec![(0, 2), (1, 1)], 1.0));
-        assert_eq!(summary(&found), "Count correlations of 3 units, mean within a 1, a with b −1");
-    }
-
-    #[test]
-    fn condition_means_explain_all_of_it() {
-        let recording = recording();
-        let group = |odd: usize| Group {
-            name: odd.to_string(),
-            events: (0..50).map(|k| (2 * k + odd) as f64).collect(),
-            rows: (0..50).map(|k| 2 * k + odd).collect(),
-        };
-        let to = AlignTo::Column(EventColumn { table: "t".into(), column: "start_time".into() });
-        let groups = Groups { to, table: Some("t".into()), groups: vec![group(0), group(1)], all: 100, restricted: false, length_s: 1.0 };
-        let stretches = Stretches::Trials { groups: groups.clone(), window: EventWindow::around(0.0, 0.9, 0.9) };
-        let found = correlate(Job { recording: Arc::clone(&recording), units: vec![0, 1, 2], stretches }, 1);
-        assert!(found.units.iter().all(|r| r.is_nan()), "within a condition no count changes");
-        let together = Group { name: String::new(), events: (0..100).map(f64::from).collect(), rows: (0..100).collect() };
-        let stretches =
-            Stretches::Trials { groups: Groups { groups: vec![together], ..groups }, window: EventWindow::around(0.0, 0.9, 0.9) };
-        let found = correlate(Job { recording, units: vec![0, 1, 2], stretches }, 2);
-        assert!((found.units[[0, 2]] - 1.0).abs() < 1e-5);
-    }
 }

@@ -10,7 +10,7 @@ use egui_plot::{Bar, BarChart, FilledArea, HoverPosition, Line, PlotPoints};
 
 use super::raster::navigation::time_bounds;
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use super::{Action, Selection, View, ViewContext, named_unit, widgets};
 use crate::analysis::correlogram::{Jitter, Lags};
 use crate::app::theme;
 use crate::recording::Recording;
@@ -90,7 +90,8 @@ impl View for CorrelogramView {
         let units = units(recording, context.selection);
         let job = self.job(recording, context, &units);
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "correlograms", &job, move || compute::correlate(&theirs));
+        self.work.watched(ui.ctx(), "correlograms", &job, move |watch| compute::correlate(&theirs, watch));
+        self.work.progress(ui, "Correlograms");
         let found = match self.work.latest() {
             Some(Ok(found)) if Arc::ptr_eq(&found.recording, recording) => found,
             Some(Err(problem)) => {
@@ -99,7 +100,9 @@ impl View for CorrelogramView {
                 return;
             }
             _ => {
-                ui.spinner();
+                if self.work.is_running() {
+                    ui.spinner();
+                }
                 return;
             }
         };
@@ -207,7 +210,7 @@ impl CorrelogramView {
     fn plot(&self, ui: &mut Ui, found: &Found, pair: &PairResult, height: f32) {
         let tokens = theme::of(ui);
         let style = RasterStyle::of(ui);
-        let (reference, target) = (unit_name(&found.recording, pair.reference), unit_name(&found.recording, pair.target));
+        let (reference, target) = (named_unit(&found.recording, pair.reference), named_unit(&found.recording, pair.target));
         let title =
             if pair.reference == pair.target { format!("Autocorrelogram of {reference}") } else { format!("{reference} → {target}") };
         ui.strong(&title);
@@ -304,7 +307,7 @@ impl CorrelogramView {
         let tokens = theme::of(ui);
         let style = RasterStyle::of(ui);
         let response = ui.interact(rect, ui.scope_id().with(("pair", pair.reference, pair.target)), Sense::click());
-        let (reference, target) = (unit_name(&found.recording, pair.reference), unit_name(&found.recording, pair.target));
+        let (reference, target) = (named_unit(&found.recording, pair.reference), named_unit(&found.recording, pair.target));
         let title = format!("{reference} → {target}");
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, self.summary(&title, pair)));
         ui.painter().rect_filled(rect, 2.0, tokens.card);
@@ -355,11 +358,6 @@ fn tips(found: &Found, pair: &PairResult, scale: Scale, factor: f64) -> Vec<Stri
     found.lags.centres().into_iter().zip(&pair.counts).enumerate().map(tip).collect()
 }
 
-fn unit_name(recording: &Recording, unit: usize) -> String {
-    let area = recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).map_or("", String::as_str);
-    format!("unit {} ({})", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area))
-}
-
 fn unit_menu(ui: &mut Ui, recording: &Recording, name: &str, now: Option<usize>, mut choose: impl FnMut(usize)) {
     widgets::caption(ui, name, 90.0);
     let value = now.and_then(|u| recording.units.ids.get(u)).map_or("several", String::as_str);
@@ -368,7 +366,7 @@ fn unit_menu(ui: &mut Ui, recording: &Recording, name: &str, now: Option<usize>,
         // Only the rows in view are made: there may be thousands of units.
         egui::ScrollArea::vertical().max_height(300.0).show_rows(ui, height, recording.n_units(), |ui, rows| {
             for unit in rows {
-                if ui.selectable_label(now == Some(unit), unit_name(recording, unit)).clicked() {
+                if ui.selectable_label(now == Some(unit), named_unit(recording, unit)).clicked() {
                     choose(unit);
                     ui.close();
                 }

@@ -15,6 +15,7 @@ pub mod latents;
 pub mod lesion;
 pub mod loss;
 pub mod matrix;
+mod model_rates;
 mod pair_detail;
 mod pair_truth;
 pub mod population;
@@ -134,6 +135,15 @@ impl RunState {
 /// Area name as shown: files may leave it empty.
 pub fn shown_area(name: &str) -> &str {
     if name.is_empty() { "(no area)" } else { name }
+}
+
+/// A unit in words: its id, and its area in brackets where the file gives one.
+pub fn named_unit(recording: &Recording, unit: usize) -> String {
+    let id = recording.units.ids.get(unit).map_or("?", String::as_str);
+    match recording.units.area.get(unit).and_then(|&a| recording.areas.get(a)).filter(|area| !area.is_empty()) {
+        Some(area) => format!("unit {id} ({area})"),
+        None => format!("unit {id}"),
+    }
 }
 
 /// What a view asks the app to do.

@@ -10,7 +10,9 @@ use super::rate_map::Smoothing;
 use super::time_plot::TimePlot;
 use super::work::Background;
 use super::{Action, View, ViewContext, shown_area, widgets};
+use crate::analysis::observed::Observed;
 use crate::analysis::rates::{population_rates, rate_map};
+use crate::analysis::watch::Watch;
 use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::RasterStyle;
@@ -33,8 +35,10 @@ impl PartialEq for Job {
 
 struct Curves {
     job: Job,
-    /// Hz per unit, `[areas, bins]`.
+    /// Hz per unit, `[areas, bins]`; NaN where nothing was observed.
     rates: Array2<f32>,
+    /// Not observed, seconds.
+    gaps: Vec<(f64, f64)>,
 }
 
 /// The Population rate view.
@@ -66,15 +70,8 @@ impl View for PopulationView {
             self.smoothing.control(ui);
             for (area, name) in recording.areas.iter().enumerate() {
                 let name = shown_area(name);
-                let response = widgets::area_label(ui, area, name).interact(egui::Sense::click());
-                response.widget_info(|| {
-                    egui::WidgetInfo::selected(
-                        egui::Role::Button,
-                        true,
-                        context.selection.areas.contains(&area),
-                        format!("Select area {name}"),
-                    )
-                });
+                let on = context.selection.areas.contains(&area);
+                let response = widgets::area_button(ui, area, name, on, &format!("Select area {name}"));
                 if response.clicked() {
                     context.selection.choose_area(recording, area, ui.input(|i| i.modifiers.command));
                 }
@@ -90,7 +87,7 @@ impl View for PopulationView {
             sd_s: self.smoothing.sd_s(width),
         };
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "population rate", &job, move || curves(theirs));
+        self.work.watched(ui.ctx(), "population rate", &job, move |watch| curves(theirs, watch));
         let Some(shown) = self.work.latest().filter(|c| Arc::ptr_eq(&c.job.recording, recording)) else {
             ui.put(plot.rect, egui::Spinner::new());
             return;
@@ -107,11 +104,14 @@ impl View for PopulationView {
     }
 }
 
-fn curves(job: Job) -> Curves {
+fn curves(job: Job, watch: &Watch) -> Option<Curves> {
     let recording = &job.recording;
     let trains: Vec<&[f64]> = (0..recording.n_units()).map(|unit| recording.spikes.unit(unit)).collect();
-    let map = rate_map(&trains, job.window, job.bins, job.sd_s);
-    Curves { rates: population_rates(&map, &recording.units.area, recording.areas.len()), job }
+    let observed = Observed::of(recording);
+    let map = rate_map(&trains, &observed, job.window, job.bins, job.sd_s, watch);
+    let gaps = observed.gaps(job.window.0, job.window.1);
+    let rates = population_rates(&map, &recording.units.area, recording.areas.len());
+    (!watch.stopped()).then_some(Curves { rates, gaps, job })
 }
 
 fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
@@ -127,10 +127,22 @@ fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
     }
     let painter = ui.painter().with_clip_rect(plot.rect.intersect(ui.clip_rect()));
     let (start, stop) = shown.job.window;
+    for &(from, to) in &shown.gaps {
+        let gap = plot.span(from, to);
+        painter.rect_filled(gap, 0.0, tokens.muted);
+        if gap.intersect(plot.rect).width() > 84.0 {
+            let at = pos2(gap.intersect(plot.rect).center().x, plot.rect.top() + 3.0);
+            painter.text(at, Align2::CENTER_TOP, "not observed", FontId::proportional(11.0), tokens.weak);
+        }
+    }
     for &area in areas {
         let point =
             |(bin, rate): (usize, &f32)| pos2(plot.x(start + (stop - start) * (bin as f64 + 0.5) / shown.job.bins as f64), y(*rate));
-        painter.add(Shape::line(shown.rates.row(area).iter().enumerate().map(point).collect(), Stroke::new(1.7, style.area(area))));
+        // A line from gap to gap, none across.
+        let rates: Vec<(usize, &f32)> = shown.rates.row(area).into_iter().enumerate().collect();
+        for part in rates.split(|(_, rate)| rate.is_nan()).filter(|part| !part.is_empty()) {
+            painter.add(Shape::line(part.iter().copied().map(point).collect(), Stroke::new(1.7, style.area(area))));
+        }
     }
 }
 
@@ -153,7 +165,10 @@ fn tip(plot: &TimePlot, shown: &Curves, areas: &[usize]) {
         for &area in areas {
             let rate = shown.rates.get((area, bin)).copied().unwrap_or(f32::NAN);
             let name = shown_area(shown.job.recording.areas.get(area).map_or("", String::as_str));
-            ui.label(format!("{name}: {} Hz", widgets::number(f64::from(rate), 3)));
+            ui.label(match rate.is_nan() {
+                true => format!("{name}: not observed"),
+                false => format!("{name}: {} Hz", widgets::number(f64::from(rate), 3)),
+            });
         }
     });
 }
@@ -161,7 +176,9 @@ fn tip(plot: &TimePlot, shown: &Curves, areas: &[usize]) {
 fn summary(shown: &Curves, areas: &[usize]) -> String {
     let one = |&area: &usize| {
         let name = shown_area(shown.job.recording.areas.get(area).map_or("", String::as_str));
-        format!("{name} {} Hz", widgets::number(f64::from(shown.rates.row(area).mean().unwrap_or(0.0)), 3))
+        let seen: Vec<f64> = shown.rates.row(area).iter().filter(|r| !r.is_nan()).map(|r| f64::from(*r)).collect();
+        let mean = if seen.is_empty() { f64::NAN } else { seen.iter().sum::<f64>() / seen.len() as f64 };
+        format!("{name} {} Hz", widgets::number(mean, 3))
     };
     let (start, stop) = shown.job.window;
     let means: Vec<String> = areas.iter().map(one).collect();
@@ -184,7 +201,7 @@ mod tests {
             ..RecordingParts::default()
         };
         let recording = Arc::new(Recording::new(parts, Source::File("x".into())).unwrap());
-        let shown = curves(Job { recording, window: (5.0, 15.0), bins: 50, sd_s: 0.5 });
+        let shown = curves(Job { recording, window: (5.0, 15.0), bins: 50, sd_s: 0.5 }, &Watch::default()).unwrap();
         assert!(shown.rates.row(0).iter().all(|r| (r - 20.0).abs() < 0.5), "{:?}", shown.rates.row(0));
         assert_eq!(summary(&shown, &[0, 1]), "Population rate, 5.00 s to 15.00 s, mean per unit: a 20 Hz, (no area) 5 Hz");
     }

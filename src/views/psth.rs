@@ -1,22 +1,21 @@
 //! The PSTH view: rates around an event, per unit or per area, split by any condition, with bands and what a model predicts.
 
 mod compute;
+mod panel;
 mod trials;
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Ui, vec2};
-use egui_plot::{FilledArea, HoverPosition, Line, LineStyle, PlotPoints, VLine};
+use eframe::egui::Ui;
 
 use super::alignment::{Alignment, Groups};
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use super::{Action, Selection, View, ViewContext, widgets};
 use crate::analysis::aligned::{Band, EventWindow};
 use crate::app::theme;
 use crate::recording::Recording;
-use crate::render::RasterStyle;
 use crate::render::axis::duration_text;
-use compute::{Job, Panel, Psth, Subject};
+use compute::{Job, Psth, Subject};
 
 /// Panels drawn at most; a view with more says so.
 const MOST_PANELS: usize = 16;
@@ -113,13 +112,16 @@ impl View for PsthView {
         let (subjects, all) = self.subjects(recording, context.selection);
         let job = self.job(recording, context, groups, subjects);
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "psth", &job, move || compute::psth(&theirs));
+        self.work.watched(ui.ctx(), "psth", &job, move |watch| compute::psth(&theirs, watch));
+        self.work.progress(ui, "PSTH");
         let Some(psth) = self.work.latest().filter(|p| Arc::ptr_eq(&p.job.recording, recording)) else {
-            ui.spinner();
+            if self.work.is_running() {
+                ui.spinner();
+            }
             return;
         };
         notes(ui, psth, self.band, all);
-        panels(ui, psth, context);
+        panel::panels(ui, psth, context);
     }
 }
 
@@ -238,6 +240,10 @@ fn notes(ui: &mut Ui, psth: &Psth, band: BandKind, all: usize) {
             BandKind::StandardError => vec!["band: ±1 SEM".to_owned()],
             BandKind::Bootstrap => vec![format!("band: 95 % of {BOOTSTRAP} bootstrap means")],
         };
+        if psth.is_partly_observed() {
+            let (fewest, most) = psth.observed_range();
+            text.push(format!("each bin is the mean of the {fewest} to {most} trials that observed it (bars at the top)"));
+        }
         text.push(match groups.restricted {
             true => format!("{} selected of {} trials", widgets::count(groups.shown()), widgets::count(groups.all)),
             false => format!("{} trials", widgets::count(groups.shown())),
@@ -248,111 +254,4 @@ fn notes(ui: &mut Ui, psth: &Psth, band: BandKind, all: usize) {
         }
         widgets::note(ui, text.join("  ·  "));
     });
-}
-
-fn panels(ui: &mut Ui, psth: &Psth, context: &mut ViewContext<'_>) {
-    let groups = &psth.job.groups;
-    let selection = &mut *context.selection;
-    if let [panel] = psth.panels.as_slice()
-        && !panel.trials.is_empty()
-        && ui.available_height() > 230.0
-    {
-        let height = ui.available_height() * 0.55;
-        ui.allocate_ui(vec2(ui.available_width(), height), |ui| ui.vertical(|ui| draw(ui, psth, panel, selection, height)));
-        let of_run = context.run.and_then(|run| run.data.as_deref()).filter(|data| data.1.table == groups.table);
-        let marked = of_run.and_then(|data| data.1.rows.get(selection.trial)).copied();
-        if let Some((row, event)) = trials::rows(ui, psth, panel, marked) {
-            selection.cursor = Some(event);
-            if let Some(trial) = of_run.and_then(|data| data.1.rows.iter().position(|r| *r == row)) {
-                selection.trial = trial;
-            }
-        }
-        return;
-    }
-    widgets::grid(ui, "psth", psth.panels.len(), 150.0, |ui, index, size| {
-        if let Some(panel) = psth.panels.get(index) {
-            draw(ui, psth, panel, selection, size.y);
-        }
-    });
-}
-
-/// One panel: name, axes, curves.
-fn draw(ui: &mut Ui, psth: &Psth, panel: &Panel, selection: &mut Selection, height: f32) {
-    let (recording, groups) = (&psth.job.recording, &psth.job.groups);
-    let tokens = theme::of(ui);
-    let style = RasterStyle::of(ui);
-    let name = panel_name(panel, recording);
-    let heading = widgets::area_label(ui, panel.subject.area, &name).interact(egui::Sense::click());
-    heading.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Select {name}")));
-    if heading.on_hover_text("Select in all views").clicked() {
-        match panel.subject.unit {
-            Some(unit) => selection.units = [unit].into(),
-            None => selection.choose_area(recording, panel.subject.area, false),
-        }
-    }
-    widgets::y_title(ui, if panel.subject.unit.is_some() { "Rate (Hz)" } else { "Mean rate per unit (Hz)" });
-    let centres = psth.job.window.centres();
-    let single = groups.groups.len() < 2;
-    let color = |index: usize| if single { style.area(panel.subject.area) } else { tokens.category(index) };
-    let id = format!("psth {name}");
-    let drawn = widgets::plot(ui, &id, &format!("Time from {} (s)", groups.to.event()))
-        .height((height - 54.0).max(70.0))
-        .include_y(0.0)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .label_formatter(|at| match at {
-            HoverPosition::NearDataPoint { plot_name, position, .. } if !plot_name.is_empty() => {
-                Some(format!("{plot_name}\n{} Hz at {} s", widgets::number(position.y, 3), widgets::number(position.x, 3)))
-            }
-            _ => None,
-        })
-        .show(ui, |plot| {
-            plot.vline(VLine::new("", 0.0).color(tokens.reference).width(1.0).style(LineStyle::dashed_dense()).allow_hover(false));
-            for (index, curve) in panel.curves.iter().enumerate() {
-                if !curve.low.is_empty() {
-                    let area = FilledArea::new("", &centres, &curve.low, &curve.high);
-                    plot.add(area.fill_color(color(index).gamma_multiply(0.22)).allow_hover(false));
-                }
-            }
-            for (index, curve) in panel.curves.iter().enumerate() {
-                let points: PlotPoints<'_> = centres.iter().zip(&curve.mean).map(|(x, y)| [*x, *y]).collect();
-                let label = groups.groups.get(index).map(|g| g.name.clone()).filter(|n| !n.is_empty()).unwrap_or_else(|| name.clone());
-                plot.line(Line::new(label, points).color(color(index)).width(1.8));
-            }
-            for (index, model) in panel.model.iter().enumerate() {
-                let points: PlotPoints<'_> = centres.iter().zip(model).filter(|(_, y)| y.is_finite()).map(|(x, y)| [*x, *y]).collect();
-                let color = if single { tokens.text } else { color(index) };
-                plot.line(Line::new("model", points).color(color).width(1.5).style(LineStyle::dashed_loose()));
-            }
-        });
-    widgets::describe(&drawn.response, summary(psth, panel, &name));
-}
-
-/// Name of a panel: unit with its area, or the area with its number of units.
-fn panel_name(panel: &Panel, recording: &Recording) -> String {
-    let area = shown_area(recording.areas.get(panel.subject.area).map_or("", String::as_str));
-    match panel.subject.unit {
-        Some(unit) => format!("unit {} · {area}", recording.units.ids.get(unit).map_or("?", String::as_str)),
-        None => format!("{area}, {} units", panel.subject.units.len()),
-    }
-}
-
-/// The panel in words: where every group peaks.
-fn summary(psth: &Psth, panel: &Panel, name: &str) -> String {
-    let groups = &psth.job.groups;
-    let centres = psth.job.window.centres();
-    let peak = |(index, curve): (usize, &crate::analysis::aligned::RateCurve)| {
-        let (bin, rate) = curve.mean.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1))?;
-        let group = groups.groups.get(index).map(|g| g.name.as_str()).filter(|n| !n.is_empty());
-        let group = group.map(|n| format!("{n}: ")).unwrap_or_default();
-        Some(format!(
-            "{group}peak {} Hz at {} s, {} trials",
-            widgets::number(*rate, 3),
-            widgets::number(*centres.get(bin)?, 3),
-            curve.trials
-        ))
-    };
-    let peaks: Vec<String> = panel.curves.iter().enumerate().filter_map(peak).collect();
-    let (before, after) = (duration_text(-psth.job.window.start_s.min(0.0)), duration_text(psth.job.window.stop_s().max(0.0)));
-    format!("PSTH of {name} around {}, {before} before to {after} after: {}", groups.to.event(), peaks.join("; "))
 }

@@ -12,11 +12,13 @@ mod lanes;
 mod layout;
 mod marks;
 pub mod navigation;
+mod ordering;
 mod panel;
 mod picture;
 mod rates;
 mod similarity;
 mod toolbar;
+mod trial_marks;
 mod trials;
 mod words;
 
@@ -31,13 +33,14 @@ use crate::render::axis::time_text;
 use crate::render::{RasterStyle, RowOrder, Trouble};
 use colour::RowColour;
 use drawing::MeanRate;
-use input::{fit, go_to, to_event};
+use input::fit;
 use layout::{Layout, Pen};
 use navigation::Range;
 use panel::Panel;
 use picture::Wanted;
 use rates::InferredRates;
-use toolbar::{Asked, Choices, Toolbar};
+use toolbar::{Asked, Choices, toolbar};
+use trial_marks::TrialEvents;
 use trials::{TrialRows, TrialWish};
 use words::{mark_note, summary};
 
@@ -55,8 +58,11 @@ pub struct RasterView {
     trial_panel: Option<(Arc<TrialRows>, Panel)>,
     order: RowOrder,
     colour: RowColour,
-    toolbar: Toolbar,
+    /// The other events of trials that are marked.
+    trial_events: TrialEvents,
     rates: InferredRates,
+    /// Group (from the top) that keys act on while the names beside the plot have the focus.
+    group_at: usize,
     dragged: Option<Dragged>,
     trouble: Trouble,
     /// Size of the plot when the graphics device refused: another size may do.
@@ -84,27 +90,18 @@ impl View for RasterView {
          colour shows how many spikes share a mark, and the line below says how many that is at most and how much time a pixel is. \
          Wheel zooms at the pointer (beside the plot: row height), drag pans, Shift-drag or right-drag zooms into a box, Ctrl-drag \
          selects the rows of a box, double-click or R shows all, arrows step a quarter window (Shift a whole one, Alt a little), Home \
-         and End go to the ends, G goes to a time, comma and full stop to the previous and next event, Space scrolls. \
+         and End go to the ends, comma and full stop to the previous and next event, Space scrolls, up and down go from row to row, \
+         plus and minus change the height of rows, Page up and Page down scroll them. \
          Click a row to select its unit in all views (Shift adds, Ctrl adds or removes); beside the plot, click a group's name to \
-         select it, its triangle to see only its mean rate, and drag it to another place."
+         select it, its triangle to see only its mean rate, and drag it to another place (with the keyboard: up, down, Enter, left, right, Alt+up, Alt+down)."
     }
 
     fn ordering(&self) -> serde_json::Value {
-        let group = self.units.as_ref().map(|panel| panel.data.plan.group.label());
-        serde_json::json!({ "order": self.order.label(), "group": group })
+        self.arranged()
     }
 
     fn restore_ordering(&mut self, ordering: &serde_json::Value) {
-        let Some(data) = self.units.as_mut().map(|panel| &mut panel.data) else { return };
-        let order = data.orders.iter().find(|o| Some(o.label().as_str()) == ordering["order"].as_str()).cloned();
-        let group = data.groups.iter().find(|g| Some(g.label().as_str()) == ordering["group"].as_str()).cloned();
-        if let Some(order) = &order {
-            self.order = order.clone();
-        }
-        data.replan(|plan| {
-            plan.order = order.unwrap_or_else(|| plan.order.clone());
-            plan.group = group.unwrap_or_else(|| plan.group.clone());
-        });
+        self.rearrange(ordering);
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
@@ -181,7 +178,7 @@ impl RasterView {
             }
             None => {
                 // Only the controls: another event may do.
-                self.controls(ui, context, units, &recording);
+                self.controls(ui, context, units, &recording, None);
                 match known {
                     Some(Err(message)) => drop(ui.colored_label(ui.visuals().error_fg_color, message)),
                     _ => drop(ui.horizontal(|ui| (ui.spinner(), ui.label("Cutting trials…")))),
@@ -190,25 +187,31 @@ impl RasterView {
         }
     }
 
-    fn controls(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, panel: &mut Panel, recording: &Arc<Recording>) -> Asked {
+    fn controls(
+        &mut self,
+        ui: &mut Ui,
+        context: &mut ViewContext<'_>,
+        panel: &mut Panel,
+        recording: &Arc<Recording>,
+        trials: Option<&TrialRows>,
+    ) -> Asked {
         let first = match &self.trials {
             Some(wish) => Some(wish.clone()),
             None => TrialWish::first(recording, &context.selection.units),
         };
-        let knows_rates = self.trials.is_none() && rates::offered(context.run, recording).is_some();
-        let playback = self.trials.is_none().then_some(&mut context.selection.playback);
+        let knows_rates = rates::offered(context.run, recording).is_some();
         let choices = Choices {
-            playback,
             trials: &mut self.trials,
             first_trials: first,
+            events: trials.map(|trials| (trials, &mut self.trial_events)),
             rates: knows_rates.then_some(&mut self.rates.on),
             recording,
             rows_in_view: Range::rows(panel.rows, panel.data.rows.len()).width(),
         };
-        self.toolbar.ui(ui, &mut panel.data, choices, plot_id(ui))
+        toolbar(ui, &mut panel.data, choices)
     }
 
-    fn draw(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, panel: &mut Panel, trials: Option<&TrialRows>) {
+    fn draw(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, panel: &mut Panel, trials: Option<&Arc<TrialRows>>) {
         let id = plot_id(ui);
         panel.data.poll(ui.ctx());
         let mut time = Range::time(panel.window, panel.data.bounds);
@@ -216,9 +219,15 @@ impl RasterView {
         // Keys first: a focused widget would otherwise take Space and arrows.
         self.keys(ui, panel, &mut context.selection.playback, &mut time, &mut rows);
         let recording = context.recording.map_or_else(|| Arc::clone(&panel.data.recording), Arc::clone);
-        let asked = self.controls(ui, context, panel, &recording);
+        let asked = self.controls(ui, context, panel, &recording, trials.map(Arc::as_ref));
         rows = Range::rows(rows.shown(), panel.data.rows.len());
-        obey(asked, panel, &mut time, &mut rows);
+        obey(&asked, &mut time, &mut rows);
+        if let Some(unit) = Self::row_keys(ui, panel, &mut rows)
+            && let Some(&(_, row, event)) = trials.and_then(|t| t.rows.get(unit))
+        {
+            hover::choose_trial(context, panel, row, event);
+        }
+        panel.data.learning(ui);
         if trials.is_none() {
             (self.order, self.colour) = (panel.data.plan.order.clone(), panel.data.colour.clone());
         }
@@ -239,7 +248,7 @@ impl RasterView {
         id: egui::Id,
         context: &mut ViewContext<'_>,
         panel: &mut Panel,
-        trials: Option<&TrialRows>,
+        trials: Option<&Arc<TrialRows>>,
         time: &mut Range,
         rows: &mut Range,
     ) {
@@ -253,7 +262,8 @@ impl RasterView {
         };
         let response = ui.interact(layout.plot, id, Sense::click_and_drag());
         let gutter = ui.interact(layout.gutter, id.with("areas"), Sense::click_and_drag());
-        ui.memory_mut(|m| m.set_focus_lock_filter(id, egui::EventFilter { horizontal_arrows: true, ..Default::default() }));
+        let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
         self.mouse(ui, &response, &gutter, &layout, panel, time, rows);
         self.groups(ui, id, &gutter, &layout, panel, rows);
 
@@ -272,25 +282,39 @@ impl RasterView {
         let mut note = mark_note(&drawn, data);
         let spans = if trials.is_none() { context.selection.trial_spans(&data.recording, context.run) } else { Vec::new() };
         drawing::backdrop(&pen, &layout, data, time, rows, panel.selected.iter().copied(), &spans);
-        if let Some((run, snapshot)) = rates::offered(context.run, &data.recording).filter(|_| self.rates.on && trials.is_none()) {
+        if let Some(trials) = trials {
+            trial_marks::gaps(&pen, &layout, data, trials, time, rows);
+        }
+        let recording = context.recording.unwrap_or(&data.recording);
+        if let Some(rates) = rates::offered(context.run, recording).filter(|_| self.rates.on) {
             *context.looks_at_run = true;
-            note.push(self.rates.draw(ui, &layout, run, snapshot, &data.rows, (time, rows), &style));
+            let view = (&*time, &*rows);
+            note.push(match trials {
+                None => self.rates.draw(ui, &layout, &rates, &data.rows, view, &style),
+                Some(trials) => self.rates.draw_trials(ui, &layout, &rates, trials, &data.rows, view, &style),
+            });
         }
         painter.add(drawn.shape.clone());
         let dragged = if let Some(Dragged::Group(place)) = self.dragged { Some(place) } else { None };
-        drawing::gutter(&pen, &layout, data, rows, dragged);
+        drawing::gutter(&pen, &layout, data, rows, dragged.or(self.focused_group(&gutter, data.rows.bands.len())));
         drawing::folded(&pen, &layout, data, &drawn, time, rows);
+        if let Some(trials) = trials {
+            trial_marks::events(&pen, &layout, data, trials, &self.trial_events, (time, rows));
+        }
         note.extend(drawing::overlay(&pen, &layout, data, time, rows, panel.cursor));
         let event = trials.and(data.events.as_ref()).map(|e| e.column.as_str());
         drawing::time_axis(&pen, &layout, time, event);
         if let Some(strip) = layout.strip {
-            let rate = MeanRate::of_all(&drawn.grid, drawn.px_per_column);
+            let rate = MeanRate::of_all(&drawn, data);
             drawing::population(&pen, &layout, data, strip, time, &rate);
             hover::population(ui, id, &layout, strip, time, &rate);
         }
         if let (Some(rect), Some(marks)) = (layout.marks, &data.marks) {
             note.extend(marks::draw(&pen, &layout, rect, marks, time));
             hover::marks(ui, id, &layout, rect, marks, time);
+        }
+        if let (Some(rect), Some(trials)) = (layout.marks, trials) {
+            note.extend(trial_marks::legend(&pen, rect, trials, &self.trial_events, time));
         }
         panel.data.lanes.draw(ui, &pen, &layout, &panel.data.recording, time);
         let data = &panel.data;
@@ -305,8 +329,13 @@ impl RasterView {
         }
         let summary = summary(data, time, rows, &note);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &summary));
-        gutter.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, "Groups of the raster's rows"));
-        self.point(ui, context, &response, &layout, panel, trials, &drawn, time, rows);
+        if gutter.has_focus() {
+            painter.rect_stroke(layout.gutter.shrink(1.0), 0.0, Stroke::new(1.5, style.accent), StrokeKind::Inside);
+        }
+        let group = self.focused_group(&gutter, data.rows.bands.len()).and_then(|k| data.rows.bands.get(k));
+        let named = group.map_or(String::new(), |band| format!(", {}", drawing::band_label(data, band)));
+        gutter.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListBox, true, format!("Groups of the raster's rows{named}")));
+        self.point(ui, context, &response, &layout, panel, trials.map(Arc::as_ref), &drawn, time, rows);
     }
 
     fn drag_box(&self, painter: &egui::Painter, response: &egui::Response, layout: &Layout, color: Color32) {
@@ -348,13 +377,7 @@ fn plot_id(ui: &Ui) -> egui::Id {
 }
 
 /// Requests of the toolbar.
-fn obey(asked: Asked, panel: &mut Panel, time: &mut Range, rows: &mut Range) {
-    if let Some(seconds) = asked.go_to {
-        go_to(&mut panel.cursor, time, seconds);
-    }
-    if let Some(forward) = asked.event {
-        to_event(&panel.data, &mut panel.cursor, time, forward);
-    }
+fn obey(asked: &Asked, time: &mut Range, rows: &mut Range) {
     if asked.fit {
         fit(time, rows);
     }

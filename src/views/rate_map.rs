@@ -9,7 +9,9 @@ use super::raster::navigation::time_bounds;
 use super::time_plot::TimePlot;
 use super::work::Background;
 use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use crate::analysis::observed::Observed;
 use crate::analysis::rates::rate_map;
+use crate::analysis::watch::Watch;
 use crate::app::theme;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
@@ -95,7 +97,10 @@ impl PartialEq for Job {
 struct Map {
     job: Job,
     version: u64,
+    /// NaN where nothing was observed.
     values: Array2<f32>,
+    /// Part of the window was not observed.
+    gaps: bool,
 }
 
 /// The Rate map view.
@@ -119,7 +124,7 @@ impl View for RateMapView {
     fn help(&self) -> &'static str {
         "One row per unit, grouped by area; colour is its firing rate, smoothed by a Gaussian, either in Hz or as a share of the unit's own largest rate in view. \
          The map follows the window's time: the wheel zooms at the pointer, dragging moves, a double click shows everything and a click puts the cursor. \
-         Click a row to select its unit in all views; hover for its rate."
+         Click a row to select its unit in all views (or go from row to row with the up and down keys); hover for its rate. Time that was not observed is grey."
     }
 
     fn ordering(&self) -> serde_json::Value {
@@ -155,7 +160,7 @@ impl View for RateMapView {
         };
         let versions = self.versions + 1;
         let theirs = job.clone();
-        self.work.get(ui.ctx(), "rate map", &job, move || map(theirs, versions));
+        self.work.watched(ui.ctx(), "rate map", &job, move |watch| map(theirs, versions, watch));
         let Some(shown) = self.work.latest().filter(|m| Arc::ptr_eq(&m.job.recording, recording) && m.job.units == job.units) else {
             ui.put(plot.rect, egui::Spinner::new());
             return;
@@ -173,13 +178,15 @@ impl View for RateMapView {
         selected_rows(ui, &plot, &shown.job.units, context.selection);
         plot.frame(ui, context.selection);
         legend(ui, shown, scale, block, &style);
+        row_keys(ui, &plot, &shown.job.units, context.selection);
         point(&plot, shown, context.selection);
         let name = format!(
-            "Rate map: {} units, {} to {}, smoothed over {}",
+            "Rate map: {} units, {} to {}, smoothed over {}{}",
             widgets::count(shown.job.units.len()),
             time_text(start, 0.01),
             time_text(stop, 0.01),
-            duration_text(shown.job.sd_s)
+            duration_text(shown.job.sd_s),
+            if shown.gaps { ", partly not observed" } else { "" }
         );
         widgets::describe(&plot.response, name);
     }
@@ -234,16 +241,19 @@ impl RateMapView {
     }
 }
 
-fn map(job: Job, version: u64) -> Map {
+fn map(job: Job, version: u64, watch: &Watch) -> Option<Map> {
     let trains: Vec<&[f64]> = job.units.iter().map(|&unit| job.recording.spikes.unit(unit)).collect();
-    let mut values = rate_map(&trains, job.window, job.bins, job.sd_s);
+    let observed = Observed::of(&job.recording);
+    let mut values = rate_map(&trains, &observed, job.window, job.bins, job.sd_s, watch);
     if job.share {
         for mut row in values.rows_mut() {
             let most = row.iter().copied().fold(0.0, f32::max);
-            row.mapv_inplace(|r| if most > 0.0 { r / most } else { 0.0 });
+            // What was not observed stays missing.
+            row.mapv_inplace(|r| if most > 0.0 { r / most } else { r });
         }
     }
-    Map { job, version, values }
+    let gaps = observed.is_broken(job.window.0, job.window.1);
+    (!watch.stopped()).then_some(Map { job, version, values, gaps })
 }
 
 /// Names and colours of areas at the left, with lines between them.
@@ -283,7 +293,39 @@ fn legend(ui: &mut Ui, shown: &Map, scale: HeatScale, block: usize, style: &Rast
         let bin = (shown.job.window.1 - shown.job.window.0) / shown.job.bins as f64;
         let averaged = if block > 1 { format!("  ·  {block} × {block} cells averaged") } else { String::new() };
         widgets::note(ui, format!("bins of {}, smoothed over {} (SD){averaged}", duration_text(bin), duration_text(shown.job.sd_s)));
+        if shown.gaps {
+            widgets::swatch_label(ui, style.missing, "not observed");
+        }
     });
+}
+
+/// With the focus, up and down select the row above or below (Shift adds it).
+fn row_keys(ui: &Ui, plot: &TimePlot, units: &[usize], selection: &mut Selection) {
+    if !plot.response.has_focus() || units.is_empty() {
+        return;
+    }
+    let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+    ui.memory_mut(|m| m.set_focus_lock_filter(plot.response.id, arrows));
+    let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
+    // With Shift first: a pattern without modifiers also matches with it.
+    let shifted = [egui::Key::ArrowDown, egui::Key::ArrowUp].map(|key| pressed(egui::Modifiers::SHIFT, key));
+    let plain = [egui::Key::ArrowDown, egui::Key::ArrowUp].map(|key| pressed(egui::Modifiers::NONE, key));
+    let (add, down, up) = (shifted.contains(&true), shifted[0] || plain[0], shifted[1] || plain[1]);
+    if !(down || up) {
+        return;
+    }
+    let mut chosen = units.iter().enumerate().filter(|(_, u)| selection.units.contains(u)).map(|(row, _)| row);
+    // From the end that the key goes towards, so that Shift goes on where it was.
+    let now = if down { chosen.next_back() } else { chosen.next() };
+    let next = match now {
+        Some(row) if down => (row + 1).min(units.len() - 1),
+        Some(row) => row.saturating_sub(1),
+        None => 0,
+    };
+    if !add {
+        selection.units.clear();
+    }
+    selection.units.extend(units.get(next));
 }
 
 /// Hover tells, a click selects.
@@ -291,7 +333,7 @@ fn point(plot: &TimePlot, shown: &Map, selection: &mut Selection) {
     let Some(at) = plot.response.hover_pos() else { return };
     let row = ((at.y - plot.rect.top()) / plot.rect.height() * shown.values.nrows() as f32) as usize;
     let Some(&unit) = shown.job.units.get(row) else { return };
-    if plot.response.clicked() {
+    if plot.response.clicked_by(egui::PointerButton::Primary) {
         selection.units = [unit].into();
     }
     let (start, stop) = shown.job.window;
@@ -303,7 +345,10 @@ fn point(plot: &TimePlot, shown: &Map, selection: &mut Selection) {
     egui::Tooltip::for_widget(&plot.response).at_pointer().show(|ui| {
         ui.strong(format!("unit {} · {}", recording.units.ids.get(unit).map_or("?", String::as_str), shown_area(area)));
         let unit = if shown.job.share { "of its peak in view" } else { "Hz" };
-        ui.label(format!("{} {unit} at {}", widgets::number(f64::from(value), 3), time_text(seconds, 0.001)));
+        ui.label(match value.is_nan() {
+            true => format!("not observed at {}", time_text(seconds, 0.001)),
+            false => format!("{} {unit} at {}", widgets::number(f64::from(value), 3), time_text(seconds, 0.001)),
+        });
     });
 }
 

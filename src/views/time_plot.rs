@@ -1,10 +1,10 @@
 //! A plot along the time of the recording that follows and drives the window's time window and cursor: wheel zooms at the
-//! pointer, drag pans, a click puts the cursor, a double click shows everything. The caller paints what is in it.
+//! pointer, drag pans, a click puts the cursor, a double click shows everything, and with the focus the keys of time move it. The caller paints what is in it.
 
 use eframe::egui::{self, Align2, FontId, PointerButton, Rect, Response, Sense, Stroke, Ui, pos2, vec2};
 
 use super::Selection;
-use super::raster::navigation::Range;
+use super::raster::navigation::{Range, by_keys};
 use crate::app::theme;
 use crate::render::axis;
 
@@ -59,6 +59,11 @@ impl TimePlot {
             && let Some(at) = self.response.interact_pointer_pos()
         {
             selection.cursor = Some(self.seconds(at.x));
+        }
+        if self.response.has_focus() {
+            let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(self.response.id, arrows));
+            self.time = by_keys(ui, self.time, selection.cursor);
         }
         if self.time != before {
             selection.window = self.time.shown();

@@ -32,6 +32,8 @@ pub struct UnitTableView {
     anchor: Option<usize>,
     /// Row to bring into view.
     scroll_to: Option<usize>,
+    /// The rows have the keyboard.
+    focused: bool,
 }
 
 impl View for UnitTableView {
@@ -88,6 +90,7 @@ impl View for UnitTableView {
         let Some((recording, table)) = self.table.take() else { return };
         let sorting = self.sorting;
         let changed = self.controls(ui, &recording, &table, context.selection);
+        self.metrics.progress(ui, "Regularity and presence of units");
         self.keys(ui, context.selection);
         self.rows(ui, &recording, &table, context.selection);
         self.table = Some((recording, table));
@@ -106,8 +109,10 @@ impl UnitTableView {
     /// Take over what was computed in the background, and what the model has learned since.
     fn update(&mut self, ui: &Ui, recording: &Arc<Recording>, snapshot: Option<&Arc<Snapshot>>) {
         let theirs = Arc::clone(recording);
-        let metrics =
-            self.metrics.get(ui.ctx(), "unit metrics", &recording.fingerprint, move || Arc::new(UnitMetrics::of(&theirs))).cloned();
+        let metrics = self
+            .metrics
+            .watched(ui.ctx(), "unit metrics", &recording.fingerprint, move |watch| UnitMetrics::of(&theirs, watch).map(Arc::new))
+            .cloned();
         let Some((_, table)) = &mut self.table else { return };
         let mut changed = false;
         if let Some(metrics) = metrics.filter(|m| !Arc::ptr_eq(m, &table.metrics)) {
@@ -172,15 +177,17 @@ impl UnitTableView {
     }
 
     fn keys(&mut self, ui: &Ui, selection: &mut Selection) {
-        if ui.memory(|m| m.focused()).is_some() || !ui.rect_contains_pointer(ui.max_rect()) {
+        let free = ui.memory(|m| m.focused()).is_none() && ui.rect_contains_pointer(ui.max_rect());
+        if !free && !self.focused {
             return;
         }
         if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::A)) {
             selection.units = self.order.iter().copied().collect();
         }
         for (key, down) in [(Key::ArrowDown, true), (Key::ArrowUp, false)] {
-            let extend = ui.input(|i| i.modifiers.shift);
-            if !ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
+            // With Shift first: a pattern without modifiers also matches with it.
+            let extend = ui.input_mut(|i| i.consume_key(Modifiers::SHIFT, key));
+            if !extend && !ui.input_mut(|i| i.consume_key(Modifiers::NONE, key)) {
                 continue;
             }
             let now = self.anchor.and_then(|unit| self.order.iter().position(|u| *u == unit));
@@ -210,10 +217,19 @@ impl UnitTableView {
         let style = RasterStyle::of(ui);
         let height = ui.text_style_height(&egui::TextStyle::Body) + 4.0;
         let mut clicked = None;
+        // All rows are one stop for the Tab key; the arrow keys go from row to row.
+        let list = ui.interact(ui.available_rect_before_wrap(), ui.scope_id().with("rows"), Sense::focusable_noninteractive());
+        let told = format!("Unit table, {} rows; arrow keys select", self.order.len());
+        list.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ListBox, true, &told));
+        self.focused = list.has_focus();
+        if self.focused {
+            let arrows = egui::EventFilter { vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(list.id, arrows));
+        }
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
             let mut builder =
-                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::click()).resizable(true).auto_shrink(false);
+                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::CLICK).resizable(true).auto_shrink(false);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
@@ -259,6 +275,10 @@ impl UnitTableView {
                     });
                 });
         });
+        if self.focused {
+            let stroke = ui.visuals().selection.stroke;
+            ui.painter().rect_stroke(list.rect.intersect(ui.clip_rect()), 2.0, stroke, egui::StrokeKind::Inside);
+        }
         if let Some(unit) = clicked {
             self.select(selection, unit, ui.input(|i| i.modifiers));
         }

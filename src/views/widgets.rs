@@ -65,14 +65,30 @@ pub fn area_label(ui: &mut Ui, index: usize, name: &str) -> Response {
 
 /// A coloured square and a name.
 pub fn swatch_label(ui: &mut Ui, color: Color32, name: &str) -> Response {
-    marked(ui, name, TextStyle::Body, 10.0, |ui, rect| {
+    swatch(ui, color, name, Sense::hover())
+}
+
+/// The same to be pressed, by mouse or keyboard; `told` says to screen readers what pressing does.
+pub fn area_button(ui: &mut Ui, index: usize, name: &str, on: bool, told: &str) -> Response {
+    let tokens = theme::of(ui);
+    // Sensed from the start: a label that is made to sense clicks afterwards loses the keyboard in every frame.
+    let response = swatch(ui, RasterStyle::of(ui).area(index), name, Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, told));
+    if response.has_focus() {
+        ring(ui, response.rect.expand(3.0), tokens, true);
+    }
+    response
+}
+
+fn swatch(ui: &mut Ui, color: Color32, name: &str, sense: Sense) -> Response {
+    marked(ui, name, TextStyle::Body, 10.0, sense, |ui, rect| {
         ui.painter().rect_filled(Rect::from_center_size(rect.center(), Vec2::splat(10.0)), 2.5, color);
     })
 }
 
 /// A short line and a name, as legends of line plots have it.
 pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Response {
-    marked(ui, name, TextStyle::Small, 20.0, |ui, rect| {
+    marked(ui, name, TextStyle::Small, 20.0, Sense::hover(), |ui, rect| {
         let ends = [rect.left_center(), rect.right_center()];
         let stroke = Stroke::new(2.0, color);
         if dashed {
@@ -84,7 +100,7 @@ pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Resp
 }
 
 /// A mark and a text in one piece, so that a wrapping row breaks between pieces and not inside them.
-fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, paint: impl FnOnce(&Ui, Rect)) -> Response {
+fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, sense: Sense, paint: impl FnOnce(&Ui, Rect)) -> Response {
     let tokens = theme::of(ui);
     let font = style.resolve(ui.style());
     let room = (ui.max_rect().width() - mark - 5.0).max(20.0);
@@ -92,7 +108,7 @@ fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, paint: impl FnOn
     job.wrap = egui::text::TextWrapping::truncate_at_width(room);
     let galley = ui.painter().layout_job(job);
     let size = vec2(mark + 5.0 + galley.size().x, galley.size().y.max(12.0));
-    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(size, sense);
     paint(ui, Rect::from_min_size(rect.min, vec2(mark, rect.height())));
     ui.painter().galley(pos2(rect.left() + mark + 5.0, rect.center().y - galley.size().y / 2.0), galley, tokens.text);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
@@ -146,13 +162,23 @@ pub fn caption(ui: &mut Ui, text: &str, field: f32) -> Response {
 
 /// A drop-down that takes the available width (at most `width`), named for screen readers and tests as `name: value`.
 pub fn combo(ui: &mut Ui, id: &str, name: &str, value: &str, width: f32, choices: impl FnOnce(&mut Ui)) {
-    let response = egui::ComboBox::from_id_salt(id)
+    let shown = egui::ComboBox::from_id_salt(id)
         .selected_text(value.to_owned())
         .truncate()
         .width(ui.available_width().min(width))
-        .show_ui(ui, choices)
-        .response;
+        .show_ui(ui, choices);
+    let response = closed_by_key(ui, shown);
     response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("{name}: {value}")));
+}
+
+/// A choice made with Enter or Space closes its drop-down, as a click does, and gives the keyboard back to it.
+pub fn closed_by_key<R>(ui: &Ui, shown: egui::InnerResponse<Option<R>>) -> Response {
+    let pressed = ui.input(|i| i.key_pressed(egui::Key::Enter) || i.key_pressed(egui::Key::Space));
+    if shown.inner.is_some() && pressed && !shown.response.has_focus() {
+        egui::Popup::close_all(ui.ctx());
+        shown.response.request_focus();
+    }
+    shown.response
 }
 
 /// Give a custom-drawn figure a name for screen readers and tests: a sentence with its main numbers.

@@ -1,32 +1,81 @@
 //! Work too long for a frame, done on a thread of its own: a view asks with a key in every frame, the newest finished result is
-//! kept, and a new key starts new work as soon as the old has ended.
+//! kept, and a new key starts new work. Work that looks at its `Watch` is stopped when its answer is not wanted any more: because
+//! the question changed, the user pressed Cancel, or the view is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
-use eframe::egui;
+use eframe::egui::{self, Ui};
+
+use super::widgets;
+use crate::analysis::watch::Watch;
+
+/// A job that has run this long is stopped when the question changes. A shorter one is waited for: while something is dragged the
+/// question changes in every frame, and stopping at once would never give an answer.
+const WAITED_FOR: Duration = Duration::from_millis(120);
+/// A job that has run this long shows how far it is, with a button that cancels it.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 /// At most one job at a time; the last result stays until a newer one is there.
 pub struct Background<K, T> {
     done: Option<(K, T)>,
-    running: Option<(K, Receiver<T>)>,
+    running: Option<Running<K, T>>,
     failed: Option<K>,
+    /// The user does not want the answer to this question.
+    cancelled: Option<K>,
+}
+
+struct Running<K, T> {
+    key: K,
+    inbox: Receiver<Option<T>>,
+    watch: Arc<Watch>,
+    since: Instant,
 }
 
 impl<K, T> Default for Background<K, T> {
     fn default() -> Self {
-        Self { done: None, running: None, failed: None }
+        Self { done: None, running: None, failed: None, cancelled: None }
+    }
+}
+
+impl<K, T> Drop for Background<K, T> {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.watch.stop();
+        }
     }
 }
 
 impl<K: Clone + PartialEq, T: Send + 'static> Background<K, T> {
     /// The result for `key` when it is finished. Otherwise starts `work` (unless a job is still running) and returns `None`;
-    /// the window is woken when the job ends.
+    /// the window is woken when the job ends. For work of well under a second, which is never stopped midway.
     pub fn get(&mut self, ctx: &egui::Context, name: &str, key: &K, work: impl FnOnce() -> T + Send + 'static) -> Option<&T> {
+        self.ask(ctx, name, key, |_| Some(work()))
+    }
+
+    /// As [`Self::get`] for work that may take long: it looks at the watch now and then, tells how far it is, and gives `None` when
+    /// it was stopped. A changed question stops what is running.
+    pub fn watched(
+        &mut self,
+        ctx: &egui::Context,
+        name: &str,
+        key: &K,
+        work: impl FnOnce(&Watch) -> Option<T> + Send + 'static,
+    ) -> Option<&T> {
+        if let Some(running) = self.running.take_if(|r| r.key != *key && r.since.elapsed() > WAITED_FOR) {
+            running.watch.stop();
+        }
+        self.ask(ctx, name, key, work)
+    }
+
+    fn ask(&mut self, ctx: &egui::Context, name: &str, key: &K, work: impl FnOnce(&Watch) -> Option<T> + Send + 'static) -> Option<&T> {
         self.collect();
+        self.cancelled.take_if(|k| k != key);
         let known = self.done.as_ref().is_some_and(|(k, _)| k == key);
-        if !known && self.running.is_none() && self.failed.as_ref() != Some(key) {
+        let refused = self.failed.as_ref() == Some(key) || self.cancelled.is_some();
+        if !known && self.running.is_none() && !refused {
             self.start(ctx, name, key, work);
         }
         self.done.as_ref().filter(|(k, _)| k == key).map(|(_, result)| result)
@@ -42,32 +91,89 @@ impl<K: Clone + PartialEq, T: Send + 'static> Background<K, T> {
         self.running.is_some()
     }
 
+    /// End the running job; the same question is not worked on again until [`Self::again`].
+    pub fn cancel(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.watch.stop();
+            self.cancelled = Some(running.key);
+        }
+    }
+
+    /// True when the user cancelled the answer to the question asked last.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_some()
+    }
+
+    /// Work on a cancelled question after all.
+    pub fn again(&mut self) {
+        self.cancelled = None;
+    }
+
+    /// One line while a job takes long: `what` is being done, how far it is, and a button that cancels it; afterwards that it was
+    /// cancelled, and a button that begins again.
+    pub fn progress(&mut self, ui: &mut Ui, what: &str) {
+        if self.is_cancelled() {
+            ui.horizontal(|ui| {
+                widgets::note(ui, format!("{what}: cancelled"));
+                if ui.button("Compute after all").clicked() {
+                    self.again();
+                }
+            });
+            return;
+        }
+        if self.failed.is_some() && self.running.is_none() {
+            ui.colored_label(ui.visuals().error_fg_color, format!("{what}: the computation broke off; change a setting to try again"));
+        }
+        let Some(running) = &self.running else { return };
+        let Some(missing) = SHOWN_AFTER.checked_sub(running.since.elapsed()).filter(|d| !d.is_zero()) else {
+            let share = running.watch.share();
+            let mut cancel = false;
+            ui.horizontal(|ui| {
+                let bar = egui::ProgressBar::new(share.unwrap_or(0.0)).desired_width(140.0).desired_height(12.0).animate(share.is_none());
+                let response = ui.add(bar);
+                let percent = share.map_or(String::new(), |s| format!(", {:.0} %", 100.0 * s));
+                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, format!("{what}{percent}")));
+                widgets::note(ui, format!("{what}{percent}"));
+                cancel = ui.button("Cancel").on_hover_text("End this computation; nothing else changes").clicked();
+            });
+            if cancel {
+                self.cancel();
+            }
+            ui.request_repaint_after(Duration::from_millis(100));
+            return;
+        };
+        ui.request_repaint_after(missing);
+    }
+
     fn collect(&mut self) {
-        let Some((key, inbox)) = &self.running else { return };
-        match inbox.try_recv() {
-            Ok(result) => {
-                self.done = Some((key.clone(), result));
+        let Some(running) = &self.running else { return };
+        match running.inbox.try_recv() {
+            Ok(Some(result)) => {
+                self.done = Some((running.key.clone(), result));
                 self.running = None;
             }
+            // It was stopped; whoever asks next begins again.
+            Ok(None) => self.running = None,
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => {
                 // The job panicked; asking again with the same key would only panic again.
-                self.failed = Some(key.clone());
+                self.failed = Some(running.key.clone());
                 self.running = None;
             }
         }
     }
 
-    fn start(&mut self, ctx: &egui::Context, name: &str, key: &K, work: impl FnOnce() -> T + Send + 'static) {
+    fn start(&mut self, ctx: &egui::Context, name: &str, key: &K, work: impl FnOnce(&Watch) -> Option<T> + Send + 'static) {
         let (outbox, inbox) = crossbeam_channel::bounded(1);
-        let ticket = Ticket::new(ctx);
+        let (ticket, watch) = (Ticket::new(ctx), Arc::new(Watch::default()));
+        let theirs = Arc::clone(&watch);
         let job = move || {
             let _wakes_the_window = ticket;
-            // The receiver is gone when the view was dropped: then nobody wants the result.
-            let _ = outbox.send(work());
+            // The receiver is gone when the view was dropped or asks something else: then nobody wants the result.
+            let _ = outbox.send(work(&theirs));
         };
         match std::thread::Builder::new().name(name.to_owned()).spawn(job) {
-            Ok(_) => self.running = Some((key.clone(), inbox)),
+            Ok(_) => self.running = Some(Running { key: key.clone(), inbox, watch, since: Instant::now() }),
             Err(e) => {
                 tracing::error!("no thread for '{name}': {e}");
                 self.failed = Some(key.clone());
@@ -128,6 +234,50 @@ mod tests {
         assert_eq!(work.latest(), Some(&4));
         settle(&ctx);
         assert_eq!(work.get(&ctx, "double", &3, || 0), Some(&6));
+    }
+
+    /// Work that goes on until it is stopped.
+    fn endless(watch: &Watch) -> Option<u8> {
+        watch.tell(1, 4);
+        while !watch.stopped() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        None
+    }
+
+    #[test]
+    fn a_changed_question_stops_the_old_one() {
+        let ctx = egui::Context::default();
+        let mut work = Background::default();
+        assert_eq!(work.watched(&ctx, "endless", &1, endless), None);
+        // The old job is stopped as soon as it has run long enough; the new one gives the answer.
+        while work.watched(&ctx, "quick", &2, |_| Some(7)).is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        settle(&ctx);
+        assert_eq!(work.latest(), Some(&7));
+    }
+
+    #[test]
+    fn a_cancelled_question_waits_until_it_is_asked_again_and_a_dropped_view_stops_its_work() {
+        let ctx = egui::Context::default();
+        let mut work = Background::default();
+        work.watched(&ctx, "endless", &1, endless);
+        work.cancel();
+        settle(&ctx);
+        assert_eq!(work.watched(&ctx, "quick", &1, |_| Some(7)), None);
+        assert!(work.is_cancelled() && !work.is_running());
+        work.again();
+        work.watched(&ctx, "quick", &1, |_| Some(7));
+        settle(&ctx);
+        assert_eq!(work.watched(&ctx, "quick", &1, |_| None), Some(&7));
+        work.watched(&ctx, "endless", &2, endless);
+        work.cancel();
+        assert_eq!(work.watched(&ctx, "quick", &1, |_| None), Some(&7), "another question is not cancelled");
+        assert!(!work.is_cancelled());
+        work.watched(&ctx, "endless", &3, endless);
+        drop(work);
+        settle(&ctx);
     }
 
     #[test]

@@ -96,3 +96,41 @@ pub fn many_units() -> Arc<Recording> {
     };
     Arc::new(Recording::new(parts, Source::File("many.nwb".into())).unwrap())
 }
+
+/// Four units that fire at 50 Hz in 40 trials of 0.7 s, with 0.1 s between them in which nobody looked.
+pub fn gappy() -> Arc<Recording> {
+    let start = |trial: usize| 0.8 * trial as f64;
+    let observed: Vec<(f64, f64)> = (0..40).map(|t| (start(t), start(t) + 0.7)).collect();
+    let train = |unit: usize| -> Vec<f64> {
+        observed.iter().flat_map(|(a, _)| (0..35).map(move |k| a + 0.02 * k as f64 + 0.004 + 0.003 * unit as f64)).collect()
+    };
+    let table = IntervalTable {
+        name: "trials".to_owned(),
+        start: (0..40).map(start).collect(),
+        stop: (0..40).map(|t| start(t) + 0.7).collect(),
+        columns: vec![],
+    };
+    let parts = RecordingParts {
+        name: "gaps".to_owned(),
+        spikes: SpikeTrains::from_units((0..4).map(train)),
+        unit_ids: (0..4).map(|u| u.to_string()).collect(),
+        unit_areas: vec!["A".to_owned(); 4],
+        tables: vec![table],
+        observed: observed.clone(),
+        ..RecordingParts::default()
+    };
+    Arc::new(Recording::new(parts, Source::File("gaps.nwb".into())).unwrap())
+}
+
+/// Two units of 300 000 spikes each in 300 seconds: jittering them a hundred times takes long.
+pub fn many_spikes() -> Arc<Recording> {
+    let train = |unit: usize| (0..300_000).map(|k| 0.001 * k as f64 + 0.0003 * unit as f64).collect::<Vec<f64>>();
+    let parts = RecordingParts {
+        name: "many".to_owned(),
+        spikes: SpikeTrains::from_units((0..2).map(train)),
+        unit_ids: vec!["0".into(), "1".into()],
+        unit_areas: vec!["a".to_owned(); 2],
+        ..RecordingParts::default()
+    };
+    Arc::new(Recording::new(parts, Source::File("many.nwb".into())).unwrap())
+}

@@ -14,7 +14,7 @@ use super::desk::{Desk, close, desk, keep, plot, recording, settled, synthetic, 
 
 #[path = "../window/fake.rs"]
 #[allow(dead_code)]
-mod fake;
+pub mod fake;
 
 type Raster<'a> = Harness<'a, Desk<RasterView>>;
 

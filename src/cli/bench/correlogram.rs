@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::super::output::peak_rss_mb;
 use super::quantile;
 use crate::analysis::correlogram::{Jitter, Lags, correlograms, jitter_bands, total};
+use crate::analysis::watch::Watch;
 
 /// Options of `bench correlogram`.
 #[derive(Debug, Args)]
@@ -49,12 +50,13 @@ impl Correlogram {
         let (mut all_pairs, mut band, mut pairs_of_spikes) = (Vec::new(), Vec::new(), 0);
         for _ in 0..self.repeats {
             let begun = Instant::now();
-            let found = correlograms(&trains, lags)?;
+            let found = correlograms(&trains, lags, &Watch::default())?;
             all_pairs.push(ms(begun));
             pairs_of_spikes = total(&found);
             let begun = Instant::now();
             let pair = trains.get(..2.min(trains.len())).unwrap_or_default();
-            jitter_bands(pair, &[(0, pair.len().saturating_sub(1))], lags, Jitter { window_s: 0.02, copies: 100, seed: 0 })?;
+            let jitter = Jitter { window_s: 0.02, copies: 100, seed: 0 };
+            jitter_bands(pair, &[(0, pair.len().saturating_sub(1))], lags, jitter, &Watch::default())?;
             band.push(ms(begun));
         }
         all_pairs.sort_by(f64::total_cmp);

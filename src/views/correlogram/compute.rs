@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::analysis::correlogram::{Jitter, JitterBand, Lags, correlograms, jitter_bands, peak_excess};
+use crate::analysis::correlogram::{CorrelogramError, Jitter, JitterBand, Lags, correlograms, jitter_bands, peak_excess};
+use crate::analysis::watch::Watch;
 use crate::recording::Recording;
 
 /// Spikes of all jittered copies together, at most: some seconds of work.
@@ -57,8 +58,15 @@ pub struct Found {
     pub pairs: Vec<PairResult>,
 }
 
-/// Compute.
-pub fn correlate(job: &Job) -> Result<Found, String> {
+/// Compute; `None` when it was stopped.
+pub fn correlate(job: &Job, watch: &Watch) -> Option<Result<Found, String>> {
+    match found(job, watch) {
+        Err(CorrelogramError::Stopped) => None,
+        other => Some(other.map_err(|e| e.to_string())),
+    }
+}
+
+fn found(job: &Job, watch: &Watch) -> Result<Found, CorrelogramError> {
     let spikes = &job.recording.spikes;
     // A unit with itself is one train: its spikes must not be paired with themselves.
     let mut units = job.units.clone();
@@ -73,14 +81,15 @@ pub fn correlate(job: &Job) -> Result<Found, String> {
         true => vec![(0, last)],
         false => (0..units.len()).flat_map(|a| (0..units.len()).map(move |b| (a, b))).collect(),
     };
-    let told = |e: crate::analysis::correlogram::CorrelogramError| e.to_string();
-    let found = correlograms(&trains, job.lags).map_err(told)?;
+    // What jitter leaves takes far longer than the correlograms themselves: progress is that of its copies.
+    let own = Watch::default();
+    let found = correlograms(&trains, job.lags, if job.jitter.is_some() { &own } else { watch })?;
     // Fewer copies of very many spikes: the band says how many it has.
     let spikes = trains.iter().map(|t| t.len()).sum::<usize>().max(1);
     let affordable = u32::try_from(MOST_JITTERED / spikes).unwrap_or(u32::MAX).max(LEAST_COPIES);
     let jitter = job.jitter.map(|jitter| Jitter { copies: jitter.copies.min(affordable), ..jitter });
     let mut bands = match jitter {
-        Some(jitter) => jitter_bands(&trains, &places, job.lags, jitter).map_err(told)?.into_iter().map(Some).collect(),
+        Some(jitter) => jitter_bands(&trains, &places, job.lags, jitter, watch)?.into_iter().map(Some).collect(),
         None => vec![None; places.len()],
     };
     let pair = |(&(a, b), band): (&(usize, usize), Option<JitterBand>)| {

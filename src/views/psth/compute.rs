@@ -1,15 +1,18 @@
 //! What the PSTH view draws, computed off the window thread.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::super::RunState;
 use super::super::alignment::{AlignTo, Groups, event_of_trials};
+use super::super::model_rates::ModelRates;
 use crate::analysis::aligned::{Band, EventWindow, ModelStretch, RateCurve, count_into, model_curve, rate_curve};
+use crate::analysis::observed::Observed;
+use crate::analysis::watch::Watch;
 use crate::recording::Recording;
-use crate::training::Snapshot;
 
 /// One panel's units.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,53 +28,45 @@ pub struct Subject {
 /// Rates that a model gives for single trials.
 #[derive(Debug, Clone)]
 pub struct Model {
-    snapshot: Arc<Snapshot>,
+    rates: ModelRates,
     trials: Vec<Published>,
 }
 
 /// A trial whose rates were published.
 #[derive(Debug, Clone)]
 struct Published {
-    /// Place in `Snapshot::trials`.
+    /// Place in `ModelRates::trials`.
     place: usize,
     /// Row of the table.
     row: usize,
     /// Event, seconds.
     event: f64,
-    /// Start of the analysed window, seconds.
-    start: f64,
 }
 
 impl Model {
     /// What the run has published for trials of this alignment; `None` without any.
     pub fn of(run: &RunState, recording: &Arc<Recording>, to: &AlignTo) -> Option<Self> {
-        let (snapshot, data) = (run.snapshot.clone()?, run.data.as_ref()?);
+        let rates = ModelRates::of(run, recording)?;
         let events = event_of_trials(recording, run, to);
-        let published = |(place, t): (usize, &crate::training::TrialSnapshot)| {
-            let event = events.get(t.trial).copied().filter(|e| e.is_finite() && !t.log_rate.is_empty())?;
-            Some(Published { place, row: *data.1.rows.get(t.trial)?, event, start: *data.1.starts.get(t.trial)? })
+        let published = |(place, t): (usize, &super::super::model_rates::TrialRates)| {
+            let event = events.get(t.trial).copied().filter(|e| e.is_finite())?;
+            Some(Published { place, row: t.row, event })
         };
-        let trials: Vec<Published> = snapshot.trials.iter().enumerate().filter_map(published).collect();
-        (!trials.is_empty()).then_some(Self { snapshot, trials })
+        let trials: Vec<Published> = rates.trials().iter().enumerate().filter_map(published).collect();
+        (!trials.is_empty()).then_some(Self { rates, trials })
     }
 
     /// Mean rate per unit of these units in published trials among `rows`.
     fn curve(&self, units: &[usize], rows: &[usize], window: &EventWindow) -> Vec<f64> {
-        let columns: Vec<usize> =
-            (0..self.snapshot.units.len()).filter(|&c| self.snapshot.units.get(c).is_some_and(|u| units.contains(u))).collect();
+        let columns = self.rates.columns(units);
         if columns.is_empty() {
             return Vec::new();
         }
-        let bin_s = self.snapshot.bin_s;
-        let rate = |bin: &Vec<f32>| {
-            let sum: f64 = columns.iter().filter_map(|&c| bin.get(c)).map(|&l| f64::from(l).exp()).sum();
-            sum / (columns.len() as f64 * bin_s)
-        };
         let chosen = self.trials.iter().filter(|t| rows.contains(&t.row));
         let stretches: Vec<(f64, ModelStretch)> = chosen
             .filter_map(|t| {
-                let rates = self.snapshot.trials.get(t.place)?.log_rate.iter().map(rate).collect();
-                Some((t.event, ModelStretch { start: t.start, bin_s, rates }))
+                let start = self.rates.trials().get(t.place)?.start;
+                Some((t.event, ModelStretch { start, bin_s: self.rates.bin_s(), rates: self.rates.mean_hz(t.place, &columns) }))
             })
             .collect();
         if stretches.is_empty() { Vec::new() } else { model_curve(&stretches, window) }
@@ -92,7 +87,7 @@ pub struct Job {
 
 impl PartialEq for Job {
     fn eq(&self, other: &Self) -> bool {
-        let version = |job: &Self| job.model.as_ref().map(|m| (m.snapshot.version, m.trials.len()));
+        let version = |job: &Self| job.model.as_ref().map(|m| (m.rates.version(), m.trials.len()));
         Arc::ptr_eq(&self.recording, &other.recording)
             && self.subjects == other.subjects
             && (self.window, self.sd_s, self.band) == (other.window, other.sd_s, other.band)
@@ -109,8 +104,17 @@ pub struct Panel {
     pub curves: Vec<RateCurve>,
     /// Predicted rate per group; empty where nothing is predicted.
     pub model: Vec<Vec<f64>>,
-    /// Single units: spikes of every trial relative to its event, seconds, per group.
-    pub trials: Vec<Vec<Vec<f64>>>,
+    /// Single units: every trial, per group.
+    pub trials: Vec<Vec<TrialSpikes>>,
+}
+
+/// One trial of one unit, seconds relative to the event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrialSpikes {
+    /// Spikes.
+    pub spikes: Vec<f64>,
+    /// What was not observed.
+    pub gaps: Vec<(f64, f64)>,
 }
 
 /// All panels.
@@ -123,32 +127,59 @@ pub struct Psth {
     pub predicted: usize,
 }
 
-/// Compute.
-pub fn psth(job: &Job) -> Psth {
-    let panels: Vec<Panel> = job.subjects.par_iter().map(|subject| panel(job, subject)).collect();
+impl Psth {
+    /// Fewest and most trials that observed a bin, over all groups.
+    pub fn observed_range(&self) -> (usize, usize) {
+        let ranges = self.panels.first().map(|p| p.curves.as_slice()).unwrap_or_default().iter().map(RateCurve::observed_range);
+        ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0, 0))
+    }
+
+    /// Bins are the mean over different numbers of trials.
+    pub fn is_partly_observed(&self) -> bool {
+        self.panels.iter().flat_map(|p| &p.curves).any(|c| c.observed.iter().any(|n| *n < c.trials))
+    }
+}
+
+/// Compute; `None` when it was stopped.
+pub fn psth(job: &Job, watch: &Watch) -> Option<Psth> {
+    let observed = Observed::of(&job.recording);
+    let seen: Vec<Option<Array2<bool>>> = job.groups.groups.iter().map(|g| observed.around(&g.events, &job.window)).collect();
+    let done = AtomicUsize::new(0);
+    let one = |subject: &Subject| {
+        let panel = panel(job, subject, &seen, &observed, watch);
+        watch.tell(done.fetch_add(1, Ordering::AcqRel) + 1, job.subjects.len());
+        panel
+    };
+    let panels: Vec<Panel> = job.subjects.par_iter().map(one).collect();
+    if watch.stopped() {
+        return None;
+    }
     let shown = |row: &usize| job.groups.groups.iter().any(|g| g.rows.contains(row));
     let drawn = panels.iter().any(|p| p.model.iter().any(|m| !m.is_empty()));
     let predicted = if drawn { job.model.as_ref().map_or(0, |m| m.trials.iter().filter(|t| shown(&t.row)).count()) } else { 0 };
-    Psth { job: job.clone(), panels, predicted }
+    Some(Psth { job: job.clone(), panels, predicted })
 }
 
-fn panel(job: &Job, subject: &Subject) -> Panel {
+fn panel(job: &Job, subject: &Subject, seen: &[Option<Array2<bool>>], observed: &Observed, watch: &Watch) -> Panel {
     let spikes = &job.recording.spikes;
-    let curve = |events: &[f64]| {
+    let curve = |events: &[f64], seen: Option<&Array2<bool>>| {
         let mut counts = Array2::zeros((events.len(), job.window.bins));
-        for &unit in &subject.units {
+        for &unit in subject.units.iter().take_while(|_| !watch.stopped()) {
             count_into(&mut counts, spikes.unit(unit), events, &job.window);
         }
-        rate_curve(counts.view(), &job.window, subject.units.len(), job.sd_s, job.band)
+        rate_curve(counts.view(), seen, &job.window, subject.units.len(), job.sd_s, job.band, watch)
     };
     let around = |unit: usize, event: f64| {
-        let found = spikes.unit_between(unit, event + job.window.start_s, event + job.window.stop_s());
-        found.iter().map(|t| t - event).collect::<Vec<f64>>()
+        let (start, stop) = (event + job.window.start_s, event + job.window.stop_s());
+        TrialSpikes {
+            spikes: spikes.unit_between(unit, start, stop).iter().map(|t| t - event).collect(),
+            gaps: observed.gaps(start, stop).into_iter().map(|(a, b)| (a - event, b - event)).collect(),
+        }
     };
     let groups = &job.groups.groups;
     Panel {
         subject: subject.clone(),
-        curves: groups.iter().map(|g| curve(&g.events)).collect(),
+        curves: groups.iter().zip(seen).map(|(g, seen)| curve(&g.events, seen.as_ref())).collect(),
         model: match &job.model {
             Some(model) => groups.iter().map(|g| model.curve(&subject.units, &g.rows, &job.window)).collect(),
             None => Vec::new(),

@@ -10,13 +10,14 @@ use crate::render::RasterStyle;
 /// Ticks drawn at most.
 const MOST_TICKS: usize = 30_000;
 
-/// Draw; returns the row of the table and the event (seconds) of a trial that was clicked. `marked` is the selected trial's row.
-pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> Option<(usize, f64)> {
+/// Draw; returns the row of the table and the event (seconds) of a trial that was clicked, or gone to with the arrow keys. `marked` is
+/// the selected trial's row, `cursor` the window's cursor.
+pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>, cursor: Option<f64>) -> Option<(usize, f64)> {
     let tokens = theme::of(ui);
     let style = RasterStyle::of(ui);
     let (groups, window) = (&psth.job.groups, &psth.job.window);
     let trials: usize = panel.trials.iter().map(Vec::len).sum();
-    let spikes: usize = panel.trials.iter().flatten().map(Vec::len).sum();
+    let spikes: usize = panel.trials.iter().flatten().map(|t| t.spikes.len()).sum();
     // Whole trials are left out evenly, so that what is shown stays exact.
     let step = spikes.div_ceil(MOST_TICKS).max(1);
     let note = if step > 1 { format!(", every {step}th trial is drawn") } else { String::new() };
@@ -35,14 +36,29 @@ pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> O
     let height = rect.height() / drawn.len().max(1) as f32;
     let share = |t: f64| ((t - window.start_s) / (window.stop_s() - window.start_s)) as f32;
     let single = groups.groups.len() < 2;
+    let place = |&(group, trial): &(usize, usize)| {
+        let found = groups.groups.get(group)?;
+        Some((*found.rows.get(trial)?, *found.events.get(trial)?))
+    };
+    // The run's selected trial; without a run the one whose event the cursor is at.
+    let is_marked = |at: &(usize, usize)| match (marked, place(at)) {
+        (Some(marked), Some((row, _))) => row == marked,
+        (None, Some((_, event))) => cursor.is_some_and(|c| (c - event).abs() < 1e-9),
+        _ => false,
+    };
     for (line, &(group, trial)) in drawn.iter().enumerate() {
         let top = rect.top() + line as f32 * height;
-        let row = groups.groups.get(group).and_then(|g| g.rows.get(trial)).copied();
-        if row.is_some() && row == marked {
-            painter.rect_filled(Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height.max(1.0))), 0.0, tokens.selected);
+        let line_rect = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), height.max(1.0)));
+        if is_marked(&(group, trial)) {
+            painter.rect_filled(line_rect, 0.0, tokens.selected);
+        }
+        let Some(shown) = panel.trials.get(group).and_then(|t| t.get(trial)) else { continue };
+        for &(start, stop) in &shown.gaps {
+            let ends = [start, stop].map(|t| (rect.left() + share(t) * rect.width()).clamp(rect.left(), rect.right()));
+            painter.rect_filled(line_rect.with_min_x(ends[0]).with_max_x(ends[1]), 0.0, tokens.muted);
         }
         let color = if single { style.area(panel.subject.area) } else { tokens.category(group) };
-        for time in panel.trials.get(group).and_then(|t| t.get(trial)).into_iter().flatten() {
+        for time in &shown.spikes {
             let x = rect.left() + share(*time) * rect.width();
             painter.vline(x, top..=top + (height * 0.9).max(1.0), Stroke::new(1.2, color));
         }
@@ -52,16 +68,33 @@ pub fn rows(ui: &mut Ui, psth: &Psth, panel: &Panel, marked: Option<usize>) -> O
     painter.text(pos2(whole.left(), rect.top()), Align2::LEFT_TOP, "1", FontId::proportional(11.0), tokens.weak);
     painter.text(pos2(whole.left(), rect.bottom()), Align2::LEFT_BOTTOM, widgets::count(trials), FontId::proportional(11.0), tokens.weak);
     widgets::describe(&response, format!("Spikes of {trials} trials around {}: {spikes} spikes", groups.to.event()));
+    if response.has_focus() {
+        widgets::ring(ui, rect, tokens, true);
+        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, egui::EventFilter { vertical_arrows: true, ..Default::default() }));
+        let now = drawn.iter().position(&is_marked);
+        let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
+        let last = drawn.len().saturating_sub(1);
+        let next = match (pressed(egui::Key::ArrowDown), pressed(egui::Key::ArrowUp)) {
+            (true, _) => Some(now.map_or(0, |at| (at + 1).min(last))),
+            (_, true) => Some(now.map_or(last, |at| at.saturating_sub(1))),
+            _ => None,
+        };
+        if let Some(found) = next.and_then(|at| drawn.get(at)).and_then(&place) {
+            return Some(found);
+        }
+    }
     let at = response.hover_pos()?;
     let &(group, trial) = drawn.get(((at.y - rect.top()) / height).max(0.0) as usize)?;
     let found = groups.groups.get(group)?;
     let row = *found.rows.get(trial)?;
     let name = if found.name.is_empty() { String::new() } else { format!(" · {}", found.name) };
     let event = *found.events.get(trial)?;
-    let count = panel.trials.get(group)?.get(trial)?.len();
+    let shown = panel.trials.get(group)?.get(trial)?;
+    let count = shown.spikes.len();
+    let partly = if shown.gaps.is_empty() { "" } else { ", partly not observed" };
     egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
         ui.strong(format!("trial {}{name}", row + 1));
-        ui.label(format!("{count} spikes, event at {} s", widgets::number(event, 6)));
+        ui.label(format!("{count} spikes{partly}, event at {} s", widgets::number(event, 6)));
     });
     response.clicked().then_some((row, event))
 }

@@ -1,6 +1,7 @@
 //! What the raster keeps of one recording: its spikes with their pyramid (built in the background), rows, colours, events, marks,
 //! gaps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eframe::egui::{self, Color32};
@@ -11,6 +12,9 @@ use super::lanes::Lanes;
 use super::marks::{MarkColumn, Marks};
 use super::navigation::{gaps, time_bounds};
 use super::similarity::similarity_order;
+use super::trials::TrialRows;
+use crate::analysis::observed::{Coverage, Observed};
+use crate::analysis::watch::Watch;
 use crate::recording::Recording;
 use crate::render::{Pyramid, RasterStyle, RowGroup, RowOrder, RowPlan, Rows, SpikeField};
 use crate::views::work::Background;
@@ -22,6 +26,8 @@ pub struct RasterData {
     /// Its spikes.
     pub field: SpikeField,
     pyramid: Background<(), Option<Arc<Pyramid>>>,
+    /// Frames in which this was asked for; the pyramid is begun when the first picture is up.
+    frames: u64,
     similarity: Background<(), Arc<Vec<f64>>>,
     /// What one row is called: "unit" or "trial".
     pub row_name: &'static str,
@@ -43,6 +49,12 @@ pub struct RasterData {
     pub bounds: (f64, f64),
     /// Not observed, seconds.
     pub gaps: Vec<(f64, f64)>,
+    /// Share of the rows that was observed at every moment.
+    pub coverage: Coverage,
+    /// The same for collapsed groups, by name, where their rows differ.
+    pub group_coverage: BTreeMap<String, Coverage>,
+    /// Trials, where rows are trials.
+    pub trials: Option<Arc<TrialRows>>,
     /// Event columns offered.
     pub event_columns: Vec<EventColumn>,
     /// Column now.
@@ -69,6 +81,7 @@ impl RasterData {
         let mut data = Self {
             field: SpikeField::new(Arc::clone(recording)),
             pyramid: Background::default(),
+            frames: 0,
             similarity: Background::default(),
             row_name: "unit",
             shades: Arc::new(UnitShades::new(recording, &colour, &rows)),
@@ -80,6 +93,9 @@ impl RasterData {
             colour,
             bounds,
             gaps: gaps(&recording.observed, bounds),
+            coverage: coverage(recording, bounds),
+            group_coverage: BTreeMap::new(),
+            trials: None,
             event_columns: EventColumn::offered(recording),
             events: None,
             event_times: Vec::new(),
@@ -92,9 +108,20 @@ impl RasterData {
         data
     }
 
+    /// Rows are these trials.
+    pub fn of_trials(&mut self, trials: &Arc<TrialRows>) {
+        self.row_name = "trial";
+        self.coverage = trials.coverage(0..self.recording.n_units());
+        self.trials = Some(Arc::clone(trials));
+    }
+
     /// Take what was finished in the background since the last frame, and begin what is needed.
     pub fn poll(&mut self, ctx: &egui::Context) {
-        if self.field.pyramid().is_none() && self.recording.spikes.n_spikes() > 0 {
+        self.frames += 1;
+        if self.frames == 1 {
+            // It would share the cores with the first picture, which does without.
+            ctx.request_repaint();
+        } else if self.field.pyramid().is_none() && self.recording.spikes.n_spikes() > 0 {
             let theirs = Arc::clone(&self.recording);
             let built = self.pyramid.get(ctx, "raster pyramid", &(), move || Pyramid::build(&theirs.spikes).map(Arc::new));
             if let Some(Some(pyramid)) = built {
@@ -103,8 +130,8 @@ impl RasterData {
         }
         if self.plan.order == RowOrder::Similarity && self.plan.learned.is_none() {
             let theirs = Arc::clone(&self.recording);
-            let work = move || Arc::new(similarity_order(&theirs.spikes));
-            if let Some(order) = self.similarity.get(ctx, "similarity of units", &(), work).cloned() {
+            let work = move |watch: &Watch| similarity_order(&theirs.spikes, watch).map(Arc::new);
+            if let Some(order) = self.similarity.watched(ctx, "similarity of units", &(), work).cloned() {
                 self.plan.learned = Some(order);
                 self.arrange();
             }
@@ -116,6 +143,13 @@ impl RasterData {
         self.similarity.is_running()
     }
 
+    /// How far it is, with a button that cancels it.
+    pub fn learning(&mut self, ui: &mut egui::Ui) {
+        if self.plan.order == RowOrder::Similarity && self.plan.learned.is_none() {
+            self.similarity.progress(ui, "Comparing the activity of units");
+        }
+    }
+
     /// Sort, group, collapse or arrange rows otherwise.
     pub fn replan(&mut self, change: impl FnOnce(&mut RowPlan)) {
         change(&mut self.plan);
@@ -124,6 +158,10 @@ impl RasterData {
 
     fn arrange(&mut self) {
         self.rows = Arc::new(Rows::of(&self.recording, &self.plan));
+        if let Some(trials) = self.trials.as_ref().filter(|t| t.has_gaps()) {
+            let folded = self.rows.bands.iter().filter(|b| b.collapsed);
+            self.group_coverage = folded.map(|b| (b.name.clone(), trials.coverage(b.units.iter().copied()))).collect();
+        }
         self.recolour(self.colour.clone());
     }
 
@@ -158,4 +196,14 @@ impl RasterData {
     pub fn band(&mut self, of: Option<MarkColumn>) {
         self.marks = of.and_then(|of| Marks::new(&self.recording, &of));
     }
+}
+
+/// A recording that does not say what was observed is drawn as observed all the time: cutting its first and last bin at the first
+/// and last spike would make these two bins look busier than they are.
+fn coverage(recording: &Recording, (start, stop): (f64, f64)) -> Coverage {
+    let length = stop - start;
+    Coverage::of([match recording.observed.is_empty() {
+        true => vec![(start - length, stop + length)],
+        false => Observed::of(recording).stretches().to_vec(),
+    }])
 }

@@ -6,6 +6,7 @@ use super::data::RasterData;
 use super::layout::{Layout, Pen, visible_rows};
 use super::navigation::Range;
 use super::picture::Drawn;
+use crate::analysis::observed::Coverage;
 use crate::render::axis::{self, duration_text, grouped};
 use crate::render::{Band, DensityGrid};
 use crate::views::shown_area;
@@ -105,7 +106,7 @@ pub fn folded(pen: &Pen<'_>, layout: &Layout, data: &RasterData, drawn: &Drawn, 
     for (slot, band) in data.rows.folded(&drawn.slots, rows.stop) {
         let Some(rect) = band_rect(layout, rows, band) else { continue };
         let rect = Rect::from_min_max(pos2(layout.plot.left(), rect.top()), pos2(layout.plot.right(), rect.bottom()));
-        let mean = MeanRate::of_slot(&drawn.grid, slot, band.units.len(), drawn.px_per_column);
+        let mean = MeanRate::of_slot(drawn, slot, band, data);
         let top = if rect.height() > 26.0 { 11.0 } else { 1.0 };
         bars(
             &pen.painter.with_clip_rect(rect),
@@ -198,28 +199,29 @@ pub fn notes(pen: &Pen<'_>, layout: &Layout, text: &str, most: Option<u32>) {
     pen.line(pos2(layout.notes.left() + 2.0, middle), Align2::LEFT_CENTER, text, &pen.small, pen.style.weak, right - layout.notes.left());
 }
 
-/// Spikes per second in bins of at least two pixels: of all units together, or the mean of a group.
+/// Spikes per second of observed time in bins of at least two pixels: of all units together, or the mean of a group.
 pub struct MeanRate {
     /// Start of the first bin, seconds.
     pub start: f64,
     /// Bin width, seconds.
     pub bin_s: f64,
-    /// Rate per bin in Hz.
+    /// Rate per bin in Hz; NaN where (next to) nothing was observed.
     pub rates: Vec<f64>,
 }
 
 impl MeanRate {
     /// Of all units together.
-    pub fn of_all(grid: &DensityGrid, px_per_column: f64) -> Self {
-        Self::new(grid, px_per_column, 1.0, |column| grid.all.get(column).copied().unwrap_or(0))
+    pub fn of_all(drawn: &Drawn, data: &RasterData) -> Self {
+        Self::new(&drawn.grid, drawn.px_per_column, 1.0, &data.coverage, |column| drawn.grid.all.get(column).copied().unwrap_or(0))
     }
 
-    /// Mean over the `units` units that share a slot.
-    pub fn of_slot(grid: &DensityGrid, slot: usize, units: usize, px_per_column: f64) -> Self {
-        Self::new(grid, px_per_column, units.max(1) as f64, |column| grid.at(column, slot))
+    /// Mean over the units of a collapsed group, which share a slot.
+    pub fn of_slot(drawn: &Drawn, slot: usize, band: &Band, data: &RasterData) -> Self {
+        let coverage = data.group_coverage.get(&band.name).unwrap_or(&data.coverage);
+        Self::new(&drawn.grid, drawn.px_per_column, band.units.len().max(1) as f64, coverage, |column| drawn.grid.at(column, slot))
     }
 
-    fn new(grid: &DensityGrid, px_per_column: f64, units: f64, count: impl Fn(usize) -> u32) -> Self {
+    fn new(grid: &DensityGrid, px_per_column: f64, units: f64, coverage: &Coverage, count: impl Fn(usize) -> u32) -> Self {
         let together = (2.0 / px_per_column.max(1e-3)).ceil().clamp(1.0, 4096.0) as usize;
         let bin_s = together as f64 * grid.column_s;
         // Bins lie at multiples of their width, so that they stay what they are while panning.
@@ -231,11 +233,13 @@ impl MeanRate {
                 *sum += u64::from(count(column));
             }
         }
-        Self {
-            start: grid.start - skipped as f64 * grid.column_s,
-            bin_s,
-            rates: sums.iter().map(|s| *s as f64 / (units * bin_s)).collect(),
-        }
+        let start = grid.start - skipped as f64 * grid.column_s;
+        let edge = |bin: usize| start + bin as f64 * bin_s;
+        let seen: Vec<f64> = (0..sums.len()).map(|bin| coverage.seconds(edge(bin), edge(bin + 1))).collect();
+        // A sliver of observed time at the edge of a gap says next to nothing about the rate.
+        let least = 0.05 * seen.iter().copied().fold(0.0, f64::max);
+        let rate = |(sum, seen): (&u64, &f64)| if *seen > least { *sum as f64 / (units * seen) } else { f64::NAN };
+        Self { start, bin_s, rates: sums.iter().zip(&seen).map(rate).collect() }
     }
 
     /// The highest rate.
@@ -266,6 +270,9 @@ fn bars(painter: &egui::Painter, layout: &Layout, rect: Rect, time: &Range, rate
 /// Draw the rate of all units together.
 pub fn population(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rect: Rect, time: &Range, rate: &MeanRate) {
     let (painter, style) = (pen.painter.with_clip_rect(rect), pen.style);
+    for &(start, stop) in data.gaps.iter().filter(|(a, b)| *b > time.start && *a < time.stop) {
+        painter.rect_filled(rect.with_min_x(layout.x(time, start)).with_max_x(layout.x(time, stop)), 0.0, style.shade);
+    }
     bars(&painter, layout, rect.with_min_y(rect.top() + 12.0), time, rate, style.event);
     pen.painter.hline(rect.x_range(), pen.painter.round_to_pixel_center(rect.bottom()), Stroke::new(1.0, style.line));
     let label = |y: f32, text: &str, color| {
@@ -287,6 +294,7 @@ pub fn population(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rect: Rect,
 /// A rate as text.
 pub fn rate_text(hz: f64) -> String {
     match hz {
+        r if r.is_nan() => "not observed".to_owned(),
         r if r >= 1e4 => format!("{:.0} kHz", r / 1e3),
         r if r >= 1e3 => format!("{:.1} kHz", r / 1e3),
         r if r >= 10.0 || r == 0.0 => format!("{r:.0} Hz"),
@@ -320,11 +328,15 @@ mod tests {
             total: 15,
             coarse: false,
         };
-        let all = MeanRate::of_all(&grid, 1.0);
+        let everything = Coverage::of([vec![(0.0, 100.0)]]);
+        let all = MeanRate::new(&grid, 1.0, 1.0, &everything, |column| grid.all[column]);
         assert_eq!((all.start, all.bin_s, all.rates.clone()), (10.0, 1.0, vec![6.0, 14.0, 10.0]));
-        let mean = MeanRate::of_slot(&grid, 0, 4, 2.0);
+        let mean = MeanRate::new(&grid, 2.0, 4.0, &everything, |column| grid.at(column, 0));
         assert_eq!((mean.bin_s, mean.rates.clone()), (0.5, vec![0.5, 1.0, 1.5, 2.0, 2.5]));
         assert_eq!((all.at(11.5), all.at(9.0), mean.most_hz()), (Some((11.0, 14.0)), None, 2.5));
+        // Half of the second bin and all of the third were not observed.
+        let partly = MeanRate::new(&grid, 1.0, 1.0, &Coverage::of([vec![(0.0, 11.5)]]), |column| grid.all[column]);
+        assert!(partly.rates[..2] == [6.0, 28.0] && partly.rates[2].is_nan(), "{:?}", partly.rates);
         assert_eq!([0.0, 2.34, 44.6, 1500.0, 25_000.0].map(rate_text), ["0 Hz", "2.3 Hz", "45 Hz", "1.5 kHz", "25 kHz"]);
     }
 }

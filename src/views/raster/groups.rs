@@ -1,6 +1,6 @@
 //! Groups beside the plot: collapse, select, drag to another place, row height by wheel.
 
-use eframe::egui::{self, PointerButton, Rect, Response, Sense, Ui, vec2};
+use eframe::egui::{self, Key, Modifiers, PointerButton, Rect, Response, Sense, Ui, vec2};
 
 use super::drawing::{band_name, band_rect};
 use super::layout::Layout;
@@ -20,11 +20,14 @@ impl RasterView {
     /// Clicks, drags and menus beside the plot.
     pub(super) fn groups(&mut self, ui: &Ui, id: egui::Id, gutter: &Response, layout: &Layout, panel: &mut Panel, rows: &Range) {
         let mut wish = self.drag_group(ui, gutter, layout, panel, rows);
+        if gutter.has_focus() {
+            wish = self.group_keys(ui, gutter, panel).or(wish);
+        }
         wish = triangles(ui, id, layout, panel, rows).or(wish);
         if let Some(at) = gutter.hover_pos().filter(|_| self.dragged.is_none()) {
             let row = layout.row(rows, at.y).max(0.0) as usize;
             if let Some(band) = panel.data.rows.band(row) {
-                if gutter.clicked() {
+                if gutter.clicked_by(PointerButton::Primary) {
                     if !ui.input(|i| i.modifiers.command || i.modifiers.shift) {
                         panel.selected.clear();
                     }
@@ -63,6 +66,43 @@ impl RasterView {
             }
             None => {}
         }
+    }
+
+    /// With the focus beside the plot: up and down go from group to group, Enter or Space selects its units (Shift adds), left and right
+    /// collapse and open it, Alt with up and down moves it.
+    fn group_keys(&mut self, ui: &Ui, gutter: &Response, panel: &mut Panel) -> Option<Wish> {
+        let filter = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(gutter.id, filter));
+        let bands = &panel.data.rows.bands;
+        let last = bands.len().checked_sub(1)?;
+        let here = self.group_at.min(last);
+        let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
+        let band = bands.get(here)?;
+        for (key, to) in [(Key::ArrowUp, here.saturating_sub(1)), (Key::ArrowDown, (here + 1).min(last))] {
+            if pressed(Modifiers::ALT, key) {
+                self.group_at = to;
+                return (to != here).then_some(Wish::Move(here, to));
+            }
+            if pressed(Modifiers::NONE, key) {
+                self.group_at = to;
+            }
+        }
+        let (fold, open) = (pressed(Modifiers::NONE, Key::ArrowLeft), pressed(Modifiers::NONE, Key::ArrowRight));
+        if (fold && !band.collapsed) || (open && band.collapsed) {
+            return Some(Wish::Fold(band.name.clone()));
+        }
+        if gutter.clicked() && !gutter.clicked_by(PointerButton::Primary) {
+            if !ui.input(|i| i.modifiers.shift || i.modifiers.command) {
+                panel.selected.clear();
+            }
+            panel.selected.extend(&band.units);
+        }
+        None
+    }
+
+    /// The group that keys act on, while they do.
+    pub(super) fn focused_group(&self, gutter: &Response, groups: usize) -> Option<usize> {
+        gutter.has_focus().then(|| self.group_at.min(groups.saturating_sub(1)))
     }
 
     fn drag_group(&mut self, ui: &Ui, gutter: &Response, layout: &Layout, panel: &Panel, rows: &Range) -> Option<Wish> {

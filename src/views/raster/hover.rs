@@ -67,8 +67,16 @@ impl RasterView {
                 }
                 None => drop(ui.label(format!("no spike here, {}", time_text(seconds, within / 10.0)))),
             };
-            if data.gaps.iter().any(|(a, b)| seconds >= *a && seconds < *b) {
-                ui.label(if trials.is_some() { "outside the trial's window" } else { "not observed" });
+            let inside = |gaps: &[(f64, f64)]| gaps.iter().any(|(a, b)| seconds >= *a && seconds < *b);
+            if trials.is_some_and(|t| inside(t.gaps(unit))) || (trials.is_none() && inside(&data.gaps)) {
+                ui.label("not observed");
+            } else if trials.is_some() && inside(&data.gaps) {
+                ui.label("outside the trial's window");
+            }
+            for event in trials.iter().flat_map(|t| self.trial_events.shown(t)) {
+                if let Some(time) = event.at(unit).filter(|t| (t - seconds).abs() <= within) {
+                    ui.label(format!("{} at {}", event.name, time_text(time, 1e-3)));
+                }
             }
             if here > 1 {
                 let whose = match drawn.slots.units_per_slot {
@@ -93,7 +101,7 @@ fn intervals(hit: &Hit) -> Option<String> {
 }
 
 /// A click on a trial's row: the window's cursor goes there, and the run's trial, when it is one of them, is chosen in all views.
-fn choose_trial(context: &mut ViewContext<'_>, panel: &Panel, row: usize, seconds: f64) {
+pub(super) fn choose_trial(context: &mut ViewContext<'_>, panel: &Panel, row: usize, seconds: f64) {
     context.selection.cursor = Some(seconds);
     let table = panel.data.events.as_ref().map(|e| e.table.as_str());
     let Some(trials) = context.run.and_then(|run| run.data.as_ref()).map(|data| &data.1) else { return };
@@ -108,7 +116,7 @@ fn folded_tip(response: &Response, panel: &Panel, drawn: &Drawn, row: f64, secon
     let rows = &panel.data.rows;
     let Some(band) = (row >= 0.0).then(|| rows.band(row as usize)).flatten().filter(|b| b.collapsed) else { return };
     let slot = rows.folded(&drawn.slots, rows.len() as f64).find(|(_, b)| b.rows == band.rows).map(|(slot, _)| slot);
-    let mean = slot.and_then(|slot| MeanRate::of_slot(&drawn.grid, slot, band.units.len(), drawn.px_per_column).at(seconds));
+    let mean = slot.and_then(|slot| MeanRate::of_slot(drawn, slot, band, &panel.data).at(seconds));
     if let Some((start, hz)) = mean {
         egui::Tooltip::for_widget(response).at_pointer().show(|ui| {
             ui.strong(super::drawing::band_name(band));

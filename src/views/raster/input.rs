@@ -6,7 +6,7 @@ use eframe::egui::{self, Key, Modifiers, PointerButton, Pos2, Rect, Response, Ui
 
 use super::data::RasterData;
 use super::layout::Layout;
-use super::navigation::Range;
+use super::navigation::{Range, by_keys};
 use super::panel::Panel;
 use super::{Dragged, RasterView, events, plot_id};
 use crate::views::Playback;
@@ -21,25 +21,13 @@ impl RasterView {
             return;
         }
         let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|i| i.consume_key(modifiers, key));
-        for (key, sign) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
-            // The more specific first: a pattern without modifiers also matches with Shift or Alt.
-            for (modifiers, share) in [(Modifiers::SHIFT, 1.0), (Modifiers::ALT, 0.02), (Modifiers::NONE, 0.25)] {
-                if pressed(modifiers, key) {
-                    *time = time.moved(sign * share * time.width());
-                }
-            }
-        }
-        if pressed(Modifiers::NONE, Key::Home) {
-            *time = time.moved(time.bounds.0 - time.start);
-        }
-        if pressed(Modifiers::NONE, Key::End) {
-            *time = time.moved(time.bounds.1 - time.stop);
-        }
+        *time = by_keys(ui, *time, panel.cursor);
         if pressed(Modifiers::NONE, Key::Space) && self.trials.is_none() {
             playback.playing = !playback.playing;
         }
-        if pressed(Modifiers::NONE, Key::G) {
-            self.toolbar.focus_go_to = true;
+        if ui.input(|i| i.modifiers.is_none() && i.key_pressed(Key::G)) {
+            // The bar below the views asks for the time; it looks at keys that nothing else has the focus for.
+            ui.memory_mut(|m| m.surrender_focus(id));
         }
         if pressed(Modifiers::NONE, Key::R) {
             fit(time, rows);
@@ -50,6 +38,55 @@ impl RasterView {
                 to_event(&panel.data, &mut panel.cursor, time, forward);
             }
         }
+        let higher = pressed(Modifiers::NONE, Key::Plus) || pressed(Modifiers::NONE, Key::Equals);
+        if higher || pressed(Modifiers::NONE, Key::Minus) {
+            let middle = panel.at_row.map_or((rows.start + rows.stop) / 2.0, |row| row as f64 + 0.5);
+            *rows = rows.zoomed(middle.clamp(rows.start, rows.stop), if higher { 1.5 } else { 1.0 / 1.5 });
+        }
+        for (key, sign) in [(Key::PageUp, -1.0), (Key::PageDown, 1.0)] {
+            if pressed(Modifiers::NONE, key) {
+                *rows = rows.moved(sign * 0.9 * rows.width());
+            }
+        }
+    }
+
+    /// Up and down go from row to row, as a click on it would: the new row is selected (Shift adds) and kept in view. Returns the
+    /// unit of a row that was gone to. Only while the raster itself has the focus.
+    pub(super) fn row_keys(ui: &Ui, panel: &mut Panel, rows: &mut Range) -> Option<usize> {
+        if ui.memory(|m| m.focused()) != Some(plot_id(ui)) || ui.ctx().any_popup_open() {
+            return None;
+        }
+        let pressed = |key: Key| {
+            // With Shift first: a pattern without modifiers also matches with it.
+            let with = |modifiers| ui.input_mut(|i| i.consume_key(modifiers, key));
+            if with(Modifiers::SHIFT) { Some(true) } else { with(Modifiers::NONE).then_some(false) }
+        };
+        let (down, add) = match (pressed(Key::ArrowDown), pressed(Key::ArrowUp)) {
+            (Some(add), _) => (true, add),
+            (_, Some(add)) => (false, add),
+            _ => return None,
+        };
+        let data = &panel.data;
+        let first_selected = || panel.selected.iter().filter_map(|unit| data.rows.row(*unit)).min();
+        let now = panel.at_row.filter(|row| data.rows.unit(*row).is_some_and(|u| panel.selected.contains(&u))).or_else(first_selected);
+        let row = match (now, down) {
+            (Some(row), true) => (row + 1..data.rows.len()).find(|row| data.rows.unit(*row).is_some())?,
+            (Some(row), false) => (0..row).rev().find(|row| data.rows.unit(*row).is_some())?,
+            (None, _) => (rows.start.max(0.0) as usize..data.rows.len()).find(|row| data.rows.unit(*row).is_some())?,
+        };
+        let unit = data.rows.unit(row)?;
+        if !add {
+            panel.selected.clear();
+        }
+        panel.selected.insert(unit);
+        panel.at_row = Some(row);
+        let (top, bottom) = (row as f64, row as f64 + 1.0);
+        if top < rows.start {
+            *rows = rows.moved(top - rows.start);
+        } else if bottom > rows.stop {
+            *rows = rows.moved(bottom - rows.stop);
+        }
+        Some(unit)
     }
 
     /// Wheel, drags and double-clicks.

@@ -29,7 +29,7 @@ pub struct Layout {
     pub gutter: Rect,
     /// Population rate; `None` when there is no room.
     pub strip: Option<Rect>,
-    /// Conditions or epochs; `None` when none are shown or there is no room.
+    /// Conditions or epochs, or names of the marks in trials; `None` when none are shown or there is no room.
     pub marks: Option<Rect>,
     /// Spikes, on whole pixels.
     pub plot: Rect,
@@ -83,7 +83,8 @@ impl Layout {
     pub fn new(pen: &Pen<'_>, whole: Rect, data: &RasterData, rows: &Range) -> Option<Self> {
         let pixels = pen.painter.pixels_per_point();
         let strip = (whole.height() > 190.0).then_some(STRIP);
-        let marks = (data.marks.is_some() && whole.height() > 160.0).then_some(MARKS);
+        let has_line = data.marks.is_some() || data.trials.as_ref().is_some_and(|t| !t.events.is_empty());
+        let marks = (has_line && whole.height() > 160.0).then_some(MARKS);
         let most_lanes = ((whole.height() - 200.0) / LANE).clamp(0.0, 8.0) as usize;
         let n_lanes = data.lanes.shown.len().min(most_lanes);
         let top = whole.top() + strip.map_or(4.0, |s| s + 6.0) + marks.map_or(0.0, |m| m + 3.0);
@@ -113,6 +114,11 @@ impl Layout {
             notes: Rect::from_min_max(pos2(whole.left(), axis + AXIS), whole.max),
             ids,
         })
+    }
+
+    /// Lines of pixels of the spikes.
+    pub fn lines(&self, pen: &Pen<'_>) -> usize {
+        (self.plot.height() * pen.painter.pixels_per_point()).max(1.0) as usize
     }
 
     /// Points of a time.

@@ -1,5 +1,7 @@
 //! Where the raster looks: zoom, pan and jump as plain arithmetic on a range within bounds (time in seconds, or rows).
 
+use eframe::egui::{Key, Modifiers, Ui};
+
 use crate::recording::Recording;
 
 /// A visible range and the limits it stays within.
@@ -81,6 +83,43 @@ impl Range {
     pub fn between(self, a: f64, b: f64) -> Self {
         Self { start: a.min(b), stop: a.max(b), ..self }.kept()
     }
+}
+
+/// One press of the key that zooms shows this many times less.
+pub const ZOOM_STEP: f64 = 2.0;
+
+/// Time that stays where it is when keys zoom: the cursor in view, else the middle.
+pub fn zoom_at(time: &Range, cursor: Option<f64>) -> f64 {
+    cursor.filter(|c| (time.start..=time.stop).contains(c)).unwrap_or((time.start + time.stop) / 2.0)
+}
+
+/// The time window after the keys of this frame: left and right step a quarter of it (Shift all of it, Alt a fiftieth), Home and End go
+/// to the ends, Z zooms in and Shift+Z out. For plots that have the focus.
+pub fn by_keys(ui: &Ui, mut time: Range, cursor: Option<f64>) -> Range {
+    let pressed = |modifiers: Modifiers, key: Key| ui.input_mut(|i| i.consume_key(modifiers, key));
+    for (key, sign) in [(Key::ArrowLeft, -1.0), (Key::ArrowRight, 1.0)] {
+        // The more specific first: a pattern without modifiers also matches with Shift or Alt.
+        for (modifiers, share) in [(Modifiers::SHIFT, 1.0), (Modifiers::ALT, 0.02), (Modifiers::NONE, 0.25)] {
+            if pressed(modifiers, key) {
+                time = time.moved(sign * share * time.width());
+            }
+        }
+    }
+    if pressed(Modifiers::NONE, Key::Home) {
+        time = time.moved(time.bounds.0 - time.start);
+    }
+    if pressed(Modifiers::NONE, Key::End) {
+        time = time.moved(time.bounds.1 - time.stop);
+    }
+    // Ctrl+Z is undo and not asked for here.
+    if !ui.input(|i| i.modifiers.command) {
+        for (modifiers, factor) in [(Modifiers::SHIFT, 1.0 / ZOOM_STEP), (Modifiers::NONE, ZOOM_STEP)] {
+            if pressed(modifiers, Key::Z) {
+                time = time.zoomed(zoom_at(&time, cursor), factor);
+            }
+        }
+    }
+    time
 }
 
 /// First to last of everything that has a time, a little wider, so that spikes at the ends can be seen.

@@ -25,6 +25,8 @@ pub struct Panel {
     pub cursor: Option<f64>,
     /// Selected rows' units.
     pub selected: BTreeSet<usize>,
+    /// Row that arrow keys moved to last.
+    pub at_row: Option<usize>,
     /// What the last frame drew.
     pub shown: Shown,
 }
@@ -33,7 +35,7 @@ impl Panel {
     /// Units through a recording.
     pub fn new(recording: &Arc<Recording>, order: &RowOrder, colour: &RowColour) -> Self {
         let data = RasterData::new(recording, order, colour);
-        Self { data, window: None, rows: None, cursor: None, selected: BTreeSet::new(), shown: Shown::default() }
+        Self { data, window: None, rows: None, cursor: None, selected: BTreeSet::new(), at_row: None, shown: Shown::default() }
     }
 
     /// Trials around an event, arranged and coloured as `before`.
@@ -41,7 +43,7 @@ impl Panel {
         let order = RowOrder::Column("trial".to_owned());
         let (order, colour) = before.as_ref().map_or((&order, colour), |b| (&b.data.plan.order, &b.data.colour));
         let mut panel = Self::new(&rows.recording, order, colour);
-        panel.data.row_name = "trial";
+        panel.data.of_trials(rows);
         panel.data.events = Some(EventColumn { table: wish.table.clone(), column: wish.align.clone() });
         panel.data.event_times = vec![(0.0, 0)];
         if let Some(before) = before {

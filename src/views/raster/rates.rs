@@ -1,4 +1,5 @@
-//! Rates that a trained model infers for single trials, as a shade behind the ticks of the trials it was asked about.
+//! Rates that a trained model infers for single trials, as a shade behind the ticks of the trials it was asked about: at their place in
+//! the recording, or in the row of their trial.
 
 use std::sync::Arc;
 
@@ -6,11 +7,12 @@ use eframe::egui::{self, Color32, ColorImage, Rect, TextureHandle, TextureOption
 
 use super::layout::Layout;
 use super::navigation::Range;
+use super::trials::TrialRows;
 use crate::recording::Recording;
 use crate::render::axis::grouped;
 use crate::render::{RasterStyle, Rows};
-use crate::training::Snapshot;
 use crate::views::RunState;
+use crate::views::model_rates::ModelRates;
 
 /// Opacity of the highest rate.
 const STRONGEST: f32 = 0.45;
@@ -22,9 +24,11 @@ pub struct InferredRates {
     pub on: bool,
     key: Option<(u64, Arc<Rows>, bool)>,
     trials: Vec<Shade>,
+    row_key: Option<(u64, usize, bool)>,
+    rows: Option<RowShades>,
 }
 
-/// One trial.
+/// One trial in the recording.
 struct Shade {
     start: f64,
     stop: f64,
@@ -33,45 +37,54 @@ struct Shade {
     texture: TextureHandle,
 }
 
-/// The run's newest snapshot, when the run is one of this recording and knows rates of single trials.
-pub fn offered<'a>(run: Option<&'a RunState>, recording: &Recording) -> Option<(&'a RunState, &'a Arc<Snapshot>)> {
-    let run = run?;
-    let same = run.data.as_ref().is_some_and(|data| data.0.fingerprint == recording.fingerprint);
-    run.snapshot.as_ref().filter(|_| same).map(|snapshot| (run, snapshot))
+/// Rows of trials, each a line of the texture.
+struct RowShades {
+    /// Row of the trials, start of its first bin from the event (s), length (s).
+    lines: Vec<(usize, f64, f64)>,
+    trials: usize,
+    most_hz: f32,
+    texture: Option<TextureHandle>,
 }
 
-/// Rates in Hz, `[rows][bins]` with NaN in rows that the model does not know, and the highest of them.
-fn rates_hz(log_rate: &[Vec<f32>], units: &[usize], bin_s: f64, rows: &Rows) -> (Vec<Vec<f32>>, f32) {
-    let mut rates = vec![vec![f32::NAN; log_rate.len()]; rows.len()];
+/// Rates of the run's newest snapshot, when the run is one of this recording.
+pub fn offered(run: Option<&RunState>, recording: &Recording) -> Option<ModelRates> {
+    ModelRates::of(run?, recording)
+}
+
+/// Opacity by rate; nothing where the model knows nothing.
+fn shade(style: &RasterStyle, rate: f32, most: f32) -> Color32 {
+    style.accent.gamma_multiply(if rate.is_nan() { 0.0 } else { STRONGEST * rate / most.max(1e-6) })
+}
+
+/// Rates in Hz of the trial at `place`, `[rows][bins]` with NaN in rows that the model does not know, and the highest of them.
+fn rates_hz(rates: &ModelRates, place: usize, rows: &Rows) -> (Vec<Vec<f32>>, f32) {
+    let bins = rates.trials().get(place).map_or(0, |t| t.bins);
+    let mut lines = vec![vec![f32::NAN; bins]; rows.len()];
     let mut most = 0.0f32;
-    for (model_unit, unit) in units.iter().enumerate() {
-        let Some(line) = rows.row(*unit).and_then(|row| rates.get_mut(row)) else { continue };
-        for (cell, bin) in line.iter_mut().zip(log_rate) {
-            if let Some(log_rate) = bin.get(model_unit) {
-                *cell = (f64::from(*log_rate).exp() / bin_s) as f32;
-                most = most.max(*cell);
-            }
+    for (column, unit) in rates.units().iter().enumerate() {
+        let Some(line) = rows.row(*unit).and_then(|row| lines.get_mut(row)) else { continue };
+        for (cell, hz) in line.iter_mut().zip(rates.hz(place, column)) {
+            *cell = hz as f32;
+            most = most.max(*cell);
         }
     }
-    (rates, most)
+    (lines, most)
 }
 
 impl InferredRates {
     /// Draw behind the spikes what the snapshot knows; a note for below the plot.
-    #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
     pub fn draw(
         &mut self,
         ui: &egui::Ui,
         layout: &Layout,
-        run: &RunState,
-        snapshot: &Snapshot,
+        rates: &ModelRates,
         rows: &Arc<Rows>,
         view: (&Range, &Range),
         style: &RasterStyle,
     ) -> String {
-        let key = (snapshot.version, Arc::clone(rows), style.dark);
+        let key = (rates.version(), Arc::clone(rows), style.dark);
         if self.key.as_ref() != Some(&key) {
-            self.trials = shades(ui.ctx(), run, snapshot, rows, style);
+            self.trials = shades(ui.ctx(), rates, rows, style);
             self.key = Some(key);
         }
         let (time, visible) = view;
@@ -97,38 +110,81 @@ impl InferredRates {
             }
         }
     }
+
+    /// The same with trials as rows of the table `table`; `rows` are where the rows are.
+    #[expect(clippy::too_many_arguments, reason = "one frame's state, taken apart so that it can be borrowed separately")]
+    pub fn draw_trials(
+        &mut self,
+        ui: &egui::Ui,
+        layout: &Layout,
+        rates: &ModelRates,
+        trials: &Arc<TrialRows>,
+        rows: &Rows,
+        view: (&Range, &Range),
+        style: &RasterStyle,
+    ) -> String {
+        let key = (rates.version(), Arc::as_ptr(trials) as usize, style.dark);
+        if self.row_key != Some(key) {
+            self.rows = Some(row_shades(ui.ctx(), rates, trials, style));
+            self.row_key = Some(key);
+        }
+        let (time, visible) = view;
+        let Some(shades) = &self.rows else { return String::new() };
+        let n = shades.lines.len();
+        if let Some(texture) = &shades.texture {
+            let painter = ui.painter_at(layout.plot);
+            for (k, &(trial, start, length)) in shades.lines.iter().enumerate() {
+                let Some(row) = rows.row(trial).filter(|r| (*r as f64) < visible.stop && (*r + 1) as f64 > visible.start) else { continue };
+                let rect = Rect::from_min_max(
+                    pos2(layout.x(time, start), layout.y(visible, row as f64)),
+                    pos2(layout.x(time, start + length), layout.y(visible, row as f64 + 1.0)),
+                );
+                // The middle of the line: neighbouring lines must not bleed in.
+                let v = (k as f32 + 0.5) / n as f32;
+                painter.image(texture.id(), rect, Rect::from_min_max(pos2(0.0, v), pos2(1.0, v)), Color32::WHITE);
+            }
+        }
+        match shades.trials {
+            0 => "the model has no rates of these trials yet".to_owned(),
+            1 => format!("shade: inferred rate of 1 trial, up to {} Hz", grouped(shades.most_hz.round() as u64)),
+            many => format!("shade: inferred rates of {many} trials, up to {} Hz", grouped(shades.most_hz.round() as u64)),
+        }
+    }
 }
 
-fn shades(ctx: &egui::Context, run: &RunState, snapshot: &Snapshot, rows: &Rows, style: &RasterStyle) -> Vec<Shade> {
-    let Some(data) = &run.data else { return Vec::new() };
+fn shades(ctx: &egui::Context, rates: &ModelRates, rows: &Rows, style: &RasterStyle) -> Vec<Shade> {
     let limit = ctx.input(|i| i.max_texture_side);
-    let one = |trial: &crate::training::TrialSnapshot| {
-        let start = *data.1.starts.get(trial.trial)?;
-        let (rates, most_hz) = rates_hz(&trial.log_rate, &snapshot.units, snapshot.bin_s, rows);
-        let size = [trial.log_rate.len(), rates.len()];
+    let one = |(place, trial): (usize, &crate::views::model_rates::TrialRates)| {
+        let (lines, most_hz) = rates_hz(rates, place, rows);
+        let size = [trial.bins, lines.len()];
         if size.contains(&0) || size.iter().any(|side| *side > limit) {
             return None;
         }
-        let shade = |rate: &f32| style.accent.gamma_multiply(if rate.is_nan() { 0.0 } else { STRONGEST * rate / most_hz.max(1e-6) });
-        let pixels: Vec<Color32> = rates.iter().flatten().map(shade).collect();
+        let pixels: Vec<Color32> = lines.iter().flatten().map(|rate| shade(style, *rate, most_hz)).collect();
         let texture = ctx.load_texture("inferred rates", ColorImage::new(size, pixels), TextureOptions::NEAREST);
-        Some(Shade { start, stop: start + size[0] as f64 * snapshot.bin_s, trial: trial.trial, most_hz, texture })
+        Some(Shade { start: trial.start, stop: trial.start + size[0] as f64 * rates.bin_s(), trial: trial.trial, most_hz, texture })
     };
-    snapshot.trials.iter().filter_map(one).collect()
+    rates.trials().iter().enumerate().filter_map(one).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_go_to_the_rows_of_their_units() {
-        // Model units are units 2 and 0 of the recording; unit 0 is in row 1, unit 2 in row 0, unit 1 is not modelled.
-        let rows = Rows { units: vec![Some(2), Some(0), Some(1)], row_of_unit: vec![1, 2, 0], bands: Vec::new() };
-        let log = |p: f64| (p.ln()) as f32;
-        let (rates, most) = rates_hz(&[vec![log(0.02), log(0.01)], vec![log(0.04), log(0.03)]], &[2, 0], 0.002, &rows);
-        let near = |a: f32, b: f32| (a - b).abs() < 1e-3;
-        assert!(near(rates[0][0], 10.0) && near(rates[0][1], 20.0) && near(rates[1][0], 5.0) && near(rates[1][1], 15.0), "{rates:?}");
-        assert!(rates[2].iter().all(|r| r.is_nan()) && near(most, 20.0));
+/// Lines for those rows of trials whose trial and unit the model knows.
+fn row_shades(ctx: &egui::Context, rates: &ModelRates, trials: &TrialRows, style: &RasterStyle) -> RowShades {
+    let limit = ctx.input(|i| i.max_texture_side);
+    let (mut lines, mut values, mut most_hz) = (Vec::new(), Vec::new(), 0.0f32);
+    let bins = rates.trials().iter().map(|t| t.bins).max().unwrap_or(0).min(limit);
+    let mut seen = std::collections::BTreeSet::new();
+    for (row, &(unit, table_row, event)) in trials.rows.iter().enumerate() {
+        let Some(place) = rates.trials().iter().position(|t| t.row == table_row) else { continue };
+        let Some(column) = rates.units().iter().position(|u| *u == unit) else { continue };
+        let Some(trial) = rates.trials().get(place).filter(|_| lines.len() < limit) else { continue };
+        let line: Vec<f32> = rates.hz(place, column).map(|hz| hz as f32).chain(std::iter::repeat(f32::NAN)).take(bins).collect();
+        most_hz = line.iter().copied().fold(most_hz, f32::max);
+        lines.push((row, trial.start - event, bins as f64 * rates.bin_s()));
+        values.push(line);
+        seen.insert(table_row);
     }
+    let pixels: Vec<Color32> = values.iter().flatten().map(|rate| shade(style, *rate, most_hz)).collect();
+    let texture = (!pixels.is_empty())
+        .then(|| ctx.load_texture("inferred rates of rows", ColorImage::new([bins, lines.len()], pixels), TextureOptions::NEAREST));
+    RowShades { lines, trials: seen.len(), most_hz, texture }
 }

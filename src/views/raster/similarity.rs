@@ -5,6 +5,7 @@
 //! matrix. The matrix is never formed: a product with it is two products with the activities, so 10 000 units cost no more memory
 //! than their counts.
 
+use crate::analysis::watch::Watch;
 use crate::recording::SpikeTrains;
 
 /// Bins of the activity that is compared.
@@ -14,15 +15,15 @@ const STEPS: usize = 400;
 /// Times that neighbouring bins are averaged: bursts that follow one another closely count as similar.
 const SMOOTHINGS: usize = 6;
 
-/// Place of every unit along the order; units without spikes are NaN. Deterministic.
-pub fn similarity_order(spikes: &SpikeTrains) -> Vec<f64> {
+/// Place of every unit along the order; units without spikes are NaN. Deterministic. `None` when it was stopped.
+pub fn similarity_order(spikes: &SpikeTrains, watch: &Watch) -> Option<Vec<f64>> {
     let activity: Vec<Option<Vec<f64>>> = match spikes.time_range() {
         Some((first, last)) => (0..spikes.n_units()).map(|u| activity(spikes.unit(u), first, last)).collect(),
         None => vec![None; spikes.n_units()],
     };
     let rows: Vec<&[f64]> = activity.iter().flatten().map(Vec::as_slice).collect();
-    let mut places = second_eigenvector(&rows).into_iter();
-    activity.iter().map(|row| row.as_ref().and_then(|_| places.next()).unwrap_or(f64::NAN)).collect()
+    let mut places = second_eigenvector(&rows, watch)?.into_iter();
+    Some(activity.iter().map(|row| row.as_ref().and_then(|_| places.next()).unwrap_or(f64::NAN)).collect())
 }
 
 /// Smoothed square-root counts of length 1; `None` for a unit without spikes.
@@ -44,7 +45,7 @@ fn activity(train: &[f64], first: f64, last: f64) -> Option<Vec<f64>> {
 }
 
 /// Second eigenvector of D^-½ S D^-½, scaled by D^-½, for S = A Aᵀ with rows A of length 1 and D the sums of its rows.
-fn second_eigenvector(rows: &[&[f64]]) -> Vec<f64> {
+fn second_eigenvector(rows: &[&[f64]], watch: &Watch) -> Option<Vec<f64>> {
     let n = rows.len();
     let times = |x: &[f64]| -> Vec<f64> {
         let mut sum = vec![0.0; BINS];
@@ -57,23 +58,32 @@ fn second_eigenvector(rows: &[&[f64]]) -> Vec<f64> {
     let trivial = root.iter().map(|r| r * r).sum::<f64>().max(1e-300);
     // The first eigenvector is `root`; what remains after taking it out converges to the second.
     let mut x: Vec<f64> = (0..n).map(|k| ((k as f64 + 1.0) * 0.754_877_666).fract() - 0.5).collect();
-    for _ in 0..STEPS {
+    for step in 0..STEPS {
+        if watch.stopped() {
+            return None;
+        }
+        watch.tell(step + 1, STEPS);
         let scaled: Vec<f64> = x.iter().zip(&root).map(|(x, r)| x / r).collect();
         x = times(&scaled).into_iter().zip(&root).map(|(y, r)| y / r).collect();
         let along = x.iter().zip(&root).map(|(x, r)| x * r).sum::<f64>() / trivial;
         x.iter_mut().zip(&root).for_each(|(x, r)| *x -= along * r);
         let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
         if length < 1e-12 {
-            return vec![0.0; n];
+            return Some(vec![0.0; n]);
         }
         x.iter_mut().for_each(|x| *x /= length);
     }
-    x.iter().zip(&root).map(|(x, r)| x / r).collect()
+    Some(x.iter().zip(&root).map(|(x, r)| x / r).collect())
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    fn similarity_order(spikes: &SpikeTrains) -> Vec<f64> {
+        super::similarity_order(spikes, &Watch::default()).unwrap()
+    }
 
     #[test]
     fn units_that_fire_together_come_together() {

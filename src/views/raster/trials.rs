@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::analysis::observed::{Coverage, Observed};
 use crate::recording::{Column, NamedColumn, Recording, RecordingParts, SpikeTrains};
 
 /// Most rows; beyond, fewer trials of each unit are shown.
@@ -36,6 +37,21 @@ pub struct TrialRows {
     pub rows: Vec<(usize, usize, f64)>,
     /// What was left out, in words.
     pub notes: Vec<String>,
+    /// Per trial: what was not observed, seconds from the event.
+    gaps: Vec<Vec<(f64, f64)>>,
+    /// From and to, seconds from the event.
+    window: (f64, f64),
+    /// The other events of the same table.
+    pub events: Vec<TrialEvent>,
+}
+
+/// An event of the trials besides the one they are aligned to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialEvent {
+    /// Column.
+    pub name: String,
+    /// Per trial: seconds from the event that trials are aligned to; NaN where there is none.
+    times: Vec<f64>,
 }
 
 impl TrialWish {
@@ -113,7 +129,59 @@ impl TrialRows {
             ..RecordingParts::default()
         };
         let made = Recording::new(parts, recording.source.clone()).map_err(|e| e.to_string())?;
-        Ok(Self { recording: Arc::new(made), rows, notes })
+        let observed = Observed::of(recording);
+        let gaps = |&(_, event): &(usize, f64)| {
+            observed.gaps(event + wish.from_s, event + wish.to_s).into_iter().map(|(a, b)| (a - event, b - event)).collect()
+        };
+        let gaps: Vec<Vec<(f64, f64)>> = trials.iter().map(gaps).collect();
+        let partly = gaps.iter().filter(|g| !g.is_empty()).count();
+        if partly > 0 {
+            notes.push(format!("{partly} of {} trials were not observed all the time (shaded)", trials.len()));
+        }
+        let others = table.event_columns().into_iter().filter(|name| *name != wish.align);
+        let events = others.filter_map(|name| {
+            let all = table.event_times(&name)?;
+            let times = trials.iter().map(|&(row, event)| all.get(row).copied().unwrap_or(f64::NAN) - event).collect();
+            Some(TrialEvent { name, times })
+        });
+        Ok(Self { events: events.collect(), recording: Arc::new(made), rows, notes, gaps, window: (wish.from_s, wish.to_s) })
+    }
+
+    /// What was not observed in a row, seconds from the event.
+    pub fn gaps(&self, row: usize) -> &[(f64, f64)] {
+        self.gaps.get(row % self.gaps.len().max(1)).map_or(&[], Vec::as_slice)
+    }
+
+    /// True when some trial was not observed all the time.
+    pub fn has_gaps(&self) -> bool {
+        self.gaps.iter().any(|g| !g.is_empty())
+    }
+
+    /// Share of these rows that was observed at every moment.
+    pub fn coverage(&self, rows: impl IntoIterator<Item = usize>) -> Coverage {
+        let (from, to) = self.window;
+        let seen = |row: usize| {
+            let (mut seen, mut end) = (Vec::new(), from);
+            for &(start, stop) in self.gaps(row) {
+                seen.push((end, start));
+                end = stop;
+            }
+            seen.push((end, to));
+            seen
+        };
+        Coverage::of(rows.into_iter().map(seen))
+    }
+}
+
+impl TrialEvent {
+    /// Time in a row, seconds from the event that trials are aligned to.
+    pub fn at(&self, row: usize) -> Option<f64> {
+        self.times.get(row % self.times.len().max(1)).copied().filter(|t| t.is_finite())
+    }
+
+    /// True when some trial has it between two times.
+    pub fn is_within(&self, from: f64, to: f64) -> bool {
+        self.times.iter().any(|t| *t >= from && *t <= to)
     }
 }
 
@@ -177,13 +245,30 @@ mod tests {
     }
 
     #[test]
+    fn other_events_and_what_was_not_observed_are_known_row_by_row() {
+        let recording = recording();
+        let wish = TrialWish { units: vec![0, 1], ..TrialWish::first(&recording, &BTreeSet::new()).unwrap() };
+        let cut = TrialRows::cut(&recording, &wish).unwrap();
+        let names: Vec<&str> = cut.events.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["stop_time", "cue_time"]);
+        // Rows are trials of the first unit, then those of the second.
+        assert_eq!((cut.events[1].at(0), cut.events[1].at(1), cut.events[1].at(5)), (Some(0.5), None, Some(0.5)));
+        assert!(cut.events[0].is_within(0.9, 1.1) && !cut.events[0].is_within(2.0, 3.0));
+        // From the first spike (0.9 s) to the end of the last trial (10 s).
+        let near = |gaps: &[(f64, f64)], a: f64, b: f64| matches!(gaps, [(x, y)] if (x - a).abs() < 1e-9 && (y - b).abs() < 1e-9);
+        assert!(near(cut.gaps(0), -0.2, -0.1) && near(cut.gaps(3), -0.2, -0.1) && cut.gaps(1).is_empty() && cut.has_gaps());
+        assert!((cut.coverage(0..6).seconds(-0.2, 0.0) - (0.1 + 0.2 + 0.2) / 3.0).abs() < 1e-9);
+        assert_eq!(cut.notes, ["1 of 3 trials were not observed all the time (shaded)"]);
+    }
+
+    #[test]
     fn units_are_stacked_and_trials_without_the_event_left_out() {
         let recording = recording();
         let wish = TrialWish::first(&recording, &[0, 1].into()).unwrap();
         let cut = TrialRows::cut(&recording, &TrialWish { align: "cue_time".into(), ..wish.clone() }).unwrap();
         assert_eq!(cut.rows, [(0, 0, 1.5), (0, 2, 9.5), (1, 0, 1.5), (1, 2, 9.5)]);
         assert_eq!(cut.recording.areas, ["unit a", "unit b"]);
-        assert_eq!(cut.notes, ["1 trials without cue_time are left out"]);
+        assert_eq!(cut.notes, ["1 trials without cue_time are left out", "1 of 2 trials were not observed all the time (shaded)"]);
         assert_eq!(cut.recording.units.columns[3].values.text(1), "l");
         assert!(TrialRows::cut(&recording, &TrialWish { table: "none".into(), ..wish.clone() }).is_err());
         assert!(TrialRows::cut(&recording, &TrialWish { align: "side".into(), ..wish }).unwrap_err().contains("side"));

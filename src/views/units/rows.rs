@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering as AtomicOrdering};
 
 use rayon::prelude::*;
 
 use super::filter::{Filter, FilterError, Value};
 use crate::analysis::unit_metrics::{isi_cv, presence};
+use crate::analysis::watch::Watch;
 use crate::recording::{Column, Recording};
 use crate::training::Snapshot;
 
@@ -48,15 +50,21 @@ pub struct UnitMetrics {
 }
 
 impl UnitMetrics {
-    /// Of every unit.
-    pub fn of(recording: &Recording) -> Self {
+    /// Of every unit; `None` when it was stopped.
+    pub fn of(recording: &Recording, watch: &Watch) -> Option<Self> {
         let range = recording.time_range().unwrap_or((0.0, 0.0));
         let spikes = |unit| recording.spikes.unit(unit);
-        let (cv, presence) = (0..recording.n_units())
-            .into_par_iter()
-            .map(|unit| (isi_cv(spikes(unit), &recording.observed), presence(spikes(unit), &recording.observed, range)))
-            .unzip();
-        Self { cv, presence }
+        let (units, done) = (recording.n_units(), AtomicUsize::new(0));
+        let of_unit = |unit| {
+            if watch.stopped() {
+                return (f64::NAN, f64::NAN);
+            }
+            let found = (isi_cv(spikes(unit), &recording.observed), presence(spikes(unit), &recording.observed, range));
+            watch.tell(done.fetch_add(1, AtomicOrdering::AcqRel) + 1, units);
+            found
+        };
+        let (cv, presence) = (0..units).into_par_iter().map(of_unit).unzip();
+        (!watch.stopped()).then_some(Self { cv, presence })
     }
 }
 
@@ -351,7 +359,7 @@ mod tests {
     fn the_table_is_written_as_csv() {
         let recording = recording();
         let table = UnitRows::new(&recording, false);
-        let table = UnitRows { metrics: Arc::new(UnitMetrics::of(&recording)), ..table };
+        let table = UnitRows { metrics: Arc::new(UnitMetrics::of(&recording, &Watch::default()).unwrap()), ..table };
         let csv = table.csv(&recording, &[3, 0]);
         // Intervals of 1 and 9 s.
         let cv = isi_cv(&[0.0, 1.0, 10.0], &[]);

@@ -183,6 +183,6 @@ fn a_kept_network_predicts_the_same_again_and_can_be_lesioned_and_decoded() {
     assert!((1.0 - residual / total - decoding.inferred_r2).abs() < 1e-6, "the drawn traces are those that were scored");
     assert!(decode(&model, &["nothing".to_owned()], 0.0).unwrap_err().to_string().contains("'nothing'"));
     let other = RateModel::from_run(&Recipe::default(), &recording, &weights);
-    assert!(other.is_err_and(|e| e.to_string().contains("not an STNDT")));
+    assert!(other.is_err_and(|e| e.to_string().contains("GLM-Transformer")));
     assert!(RateModel::from_run(&kept.recipe, &recording, &weights[1..]).is_err());
 }

@@ -2,6 +2,8 @@
 
 use ndarray::{Array2, ArrayView3, Axis};
 
+use super::connectivity::spearman;
+
 /// Attention to every unit, over trials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnMeans {
@@ -22,39 +24,15 @@ pub fn column_means(maps: ArrayView3<'_, f32>) -> ColumnMeans {
     let per_trial = maps.mean_axis(Axis(1)).unwrap_or_else(|| Array2::zeros((trials, units)));
     let mean: Vec<f32> = per_trial.columns().into_iter().map(|c| c.mean().unwrap_or(0.0)).collect();
     let sd = per_trial.columns().into_iter().map(|c| if trials > 1 { c.std(1.0) } else { 0.0 }).collect();
-    let ranked: Vec<Vec<f64>> = per_trial.outer_iter().take(MOST_TRIALS).map(|row| ranks(&row.mapv(f64::from).to_vec())).collect();
+    let trials: Vec<Vec<f64>> = per_trial.outer_iter().take(MOST_TRIALS).map(|row| row.mapv(f64::from).to_vec()).collect();
     let mut sum = (0.0, 0usize);
-    for (at, a) in ranked.iter().enumerate() {
-        for b in &ranked[..at] {
-            let r = pearson(a, b);
-            if r.is_finite() {
-                sum = (sum.0 + r, sum.1 + 1);
-            }
+    for (at, a) in trials.iter().enumerate() {
+        for b in &trials[..at] {
+            sum = (sum.0 + spearman(a, b), sum.1 + 1);
         }
     }
     let consistency = if sum.1 > 0 { (sum.0 / sum.1 as f64) as f32 } else { f32::NAN };
     ColumnMeans { mean, sd, consistency }
-}
-
-/// Ranks from 0, equal values share their mean rank.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    for group in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let first = order.iter().position(|o| o == &group[0]).unwrap_or(0);
-        for &at in group {
-            ranks[at] = first as f64 + (group.len() - 1) as f64 / 2.0;
-        }
-    }
-    ranks
-}
-
-fn pearson(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-    let (ma, mb) = (mean(a), mean(b));
-    let sum = |f: &dyn Fn(f64, f64) -> f64| a.iter().zip(b).map(|(x, y)| f(x - ma, y - mb)).sum::<f64>();
-    sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
 }
 
 #[cfg(test)]
@@ -73,11 +51,5 @@ mod tests {
         assert!((found.consistency - 1.0).abs() < 1e-6);
         let one = column_means(maps.slice_axis(Axis(0), ndarray::Slice::from(..1)));
         assert!(one.consistency.is_nan() && one.sd.iter().all(|&s| s == 0.0));
-    }
-
-    #[test]
-    fn ties_share_their_rank() {
-        assert_eq!(ranks(&[3.0, 1.0, 3.0, 2.0]), [2.5, 0.0, 2.5, 1.0]);
-        assert!((pearson(&[0.0, 1.0, 2.0], &[2.0, 1.0, 0.0]) + 1.0).abs() < 1e-12);
     }
 }

@@ -1,11 +1,11 @@
 //! Where recordings come from: files and simulators.
 
 use std::io::{IsTerminal, Write, stderr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{Usage, output};
 use crate::analysis::synchrony::{SynchronyCheck, synchrony};
@@ -14,6 +14,33 @@ use crate::formats::{self, OpenOptions, TimeRange};
 use crate::recording::quality::QualityFilter;
 use crate::recording::{Recording, Sidecar};
 use crate::simulate::{self, SimulateError};
+
+/// What is trained on: a file or a simulation.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("input").required(true).args(["file", "simulate"]))]
+pub(super) struct Input {
+    /// Recording to train on
+    file: Option<PathBuf>,
+    /// Train on a simulation in place of a file; see `spikescope simulate --help`
+    #[arg(long, value_name = "NAME")]
+    simulate: Option<String>,
+    /// A setting of the simulator, for example trials=1000; may be given more than once
+    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "file")]
+    simulator_settings: Vec<(String, String)>,
+    #[command(flatten)]
+    import: ImportOptions,
+}
+
+impl Input {
+    /// Open or simulate it.
+    pub(super) fn open(&self) -> anyhow::Result<Arc<Recording>> {
+        match (&self.file, &self.simulate) {
+            (Some(file), _) => self.import.open(file),
+            (None, Some(name)) => Ok(Arc::new(simulate(name, &self.simulator_settings)?)),
+            (None, None) => Err(Usage("name a recording, or a simulation with --simulate".to_owned()).into()),
+        }
+    }
+}
 
 /// How a recording is opened: the answers of the import dialog, and what is taken of the recording.
 #[derive(Debug, Clone, Default, Args)]

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::recipe::RecipeOptions;
-use super::sources::{self, ImportOptions};
+use super::sources::Input;
 use super::train::train;
 use super::{Usage, output};
 use crate::recording::Recording;
@@ -18,18 +18,9 @@ use crate::training::sweep::{differences, sample};
 
 /// Options of `sweep`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("input").required(true).args(["file", "simulate"]))]
 pub(super) struct Sweep {
-    /// Recording to train on
-    file: Option<PathBuf>,
-    /// Train on a simulation in place of a file
-    #[arg(long, value_name = "NAME")]
-    simulate: Option<String>,
-    /// A setting of the simulator; may be given more than once
-    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, conflicts_with = "file")]
-    simulator_settings: Vec<(String, String)>,
     #[command(flatten)]
-    import: ImportOptions,
+    input: Input,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// How many recipes are drawn
@@ -74,11 +65,7 @@ impl FromStr for Shard {
 impl Sweep {
     pub(super) fn run(self) -> anyhow::Result<()> {
         self.recipe.check()?;
-        let recording = match (&self.file, &self.simulate) {
-            (Some(file), _) => self.import.open(file)?,
-            (None, Some(name)) => Arc::new(sources::simulate(name, &self.simulator_settings)?),
-            (None, None) => Arc::new(sources::demo()?),
-        };
+        let recording = self.input.open()?;
         let base = self.recipe.recipe(&recording)?;
         sample(&base, self.sweep_seed, 0).map_err(|e| Usage(e.to_string()))?;
         std::fs::create_dir_all(&self.out)?;

@@ -3,31 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use serde_json::Value;
 
+use super::output;
 use super::progress::{Bell, follow};
 use super::recipe::RecipeOptions;
-use super::sources::ImportOptions;
-use super::{output, sources};
+use super::sources::Input;
 use crate::recording::Recording;
 use crate::runs;
 use crate::training::{Recipe, StartOptions, TrainingHandle};
 
 /// Options of `train`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("input").required(true).args(["file", "simulate"]))]
 pub(super) struct Train {
-    /// Recording to train on
-    file: Option<PathBuf>,
-    /// Train on a simulation in place of a file; see `spikescope simulate --help`
-    #[arg(long, value_name = "NAME")]
-    simulate: Option<String>,
-    /// A setting of the simulator, for example trials=1000; may be given more than once
-    #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value, conflicts_with = "file")]
-    simulator_settings: Vec<(String, String)>,
     #[command(flatten)]
-    import: ImportOptions,
+    input: Input,
     #[command(flatten)]
     recipe: RecipeOptions,
     /// Run folder to write; a run that is already there is replaced
@@ -46,11 +37,7 @@ impl Train {
         self.recipe.check()?;
         // Before the work, not after it.
         runs::check_target(&self.out)?;
-        let recording = match (&self.file, &self.simulate) {
-            (Some(file), _) => self.import.open(file)?,
-            (None, Some(name)) => Arc::new(sources::simulate(name, &self.simulator_settings)?),
-            (None, None) => Arc::new(sources::demo()?),
-        };
+        let recording = self.input.open()?;
         let recipe = self.recipe.recipe(&recording)?;
         let summary = train(recording, recipe, self.out, self.quiet)?;
         output::print(&if self.json { summary.to_string() } else { summary_text(&summary) })

@@ -337,9 +337,11 @@ mod tests {
                 let value = recipe.get(field.path).unwrap();
                 for choice in field.choices {
                     let mut other = recipe.clone();
-                    // The contrastive term on embedders does not go with every variant.
-                    if other.get("model.contrast_weight").is_ok() {
-                        other.set("model.contrast_weight", "0").unwrap();
+                    // These do not go with every choice.
+                    for (path, off) in [("model.contrast_weight", "0"), ("model.layer_norm", "false")] {
+                        if other.get(path).is_ok() {
+                            other.set(path, off).unwrap();
+                        }
                     }
                     other.set(field.path, choice).unwrap();
                 }

@@ -31,14 +31,16 @@ fn a_sweep_is_ranked_goes_on_where_it_stopped_and_makes_an_ensemble() {
     assert_eq!(stderr(&sweep("3", &[])).matches("sample ").count(), 0);
 
     let members = ["sweep/sample-0000", "sweep/sample-0001", "sweep/sample-0002"];
-    let one = last_json(&done(at, &["evaluate", members[0], "--trials", "validation", "--json"]));
+    let one = last_json(&done(at, &["evaluate", members[0], "--recording", "l.npz", "--trials", "validation", "--json"]));
     let kept = one["co_bps"].as_f64().unwrap();
     let own = runs.iter().find(|r| r["run"].as_str().unwrap().ends_with("sample-0000")).unwrap();
     assert!((kept - own["validation_co_bps"].as_f64().unwrap()).abs() < 1e-4, "the kept weights score as they did: {one} {own}");
     for key in ["flat_co_bps", "smoothing_co_bps", "oracle_co_bps", "rate_r2"] {
         assert!(one[key].is_number(), "{key} is missing in {one}");
     }
-    let all = [&["evaluate"], &members[..], &["--top", "2", "--submission", "rates.h5", "--dataset", "lorenz", "--json"]].concat();
+    let all =
+        [&["evaluate"], &members[..], &["--recording", "l.npz", "--top", "2", "--submission", "rates.h5", "--dataset", "lorenz", "--json"]]
+            .concat();
     let all = last_json(&done(at, &all));
     assert_eq!((all["runs"].as_array().unwrap().len(), all["validation_curve"].as_array().unwrap().len()), (2, 3));
     let file = hdf5_pure::File::open(at.join("rates.h5")).unwrap();
@@ -47,5 +49,5 @@ fn a_sweep_is_ranked_goes_on_where_it_stopped_and_makes_an_ensemble() {
 
     one_line(&refused(at, 1, &["evaluate", members[0], "--simulate", "lorenz"]), "--recording or --simulate");
     one_line(&refused(at, 2, &["sweep", "l.npz", "--model", "glm-transformer", "--out", "x"]), "sweeps are for STNDT and NDT");
-    one_line(&refused(at, 2, &["evaluate", members[0], "--behaviour", "speed"]), "no covariate 'speed'");
+    one_line(&refused(at, 2, &["evaluate", members[0], "--recording", "l.npz", "--behaviour", "speed"]), "no covariate 'speed'");
 }

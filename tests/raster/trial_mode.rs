@@ -108,8 +108,7 @@ fn rates_of_a_model_lie_behind_the_rows_of_their_trials() {
         let mut snapshot = (**run.snapshot.as_ref().unwrap()).clone();
         let bins = run.data.as_ref().unwrap().1.bins;
         let log_rate: Vec<Vec<f32>> = (0..bins).map(|b| vec![if b < bins / 2 { -2.0 } else { -20.0 }; snapshot.units.len()]).collect();
-        snapshot.trials =
-            [2, 3].map(|trial| TrialSnapshot { trial, coupling: vec![], factors: vec![], log_rate: log_rate.clone() }).to_vec();
+        snapshot.trials = [2, 3].map(|trial| TrialSnapshot { trial, log_rate: log_rate.clone() }).to_vec();
         run.snapshot = Some(Arc::new(snapshot));
         let mut harness = desk(RasterView::default(), Some((*recording).clone()), theme, Vec2::new(900.0, 700.0), 1.0);
         harness.state_mut().run = Some(run);

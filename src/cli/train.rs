@@ -65,7 +65,9 @@ pub(super) fn summary_text(summary: &Value) -> String {
             .chain([("true rates", oracle)])
             .filter_map(|(name, value)| Some(format!("{name} {:.5}", value?)))
             .collect();
-        lines.push(format!("Test loss {loss:.5} ({}), Poisson, per bin and unit", known.join(", ")));
+        // NetFormer predicts activity, by its squared error where it is not counts.
+        let kind = if summary.get("prediction_r2").is_some() { "" } else { "Poisson, " };
+        lines.push(format!("Test loss {loss:.5} ({}), {kind}per bin and unit", known.join(", ")));
     }
     if let Some(score) = number(summary, "co_bps") {
         let beside = [("smoothing", "smoothing_co_bps"), ("true rates", "oracle_co_bps")];

@@ -8,6 +8,7 @@ use super::recipe::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule};
 use crate::models::netformer::{Activation, Constraint, Loss, NetFormerConfig, Order, Schedule, TrainOptions};
 
 pub(super) use data::ActivityData;
+pub use data::ActivityShape;
 pub(super) use learner::{NetFormerLearner, TERMS};
 
 /// The network's shapes and switches; `types` are the cell types of the units, for the prior.

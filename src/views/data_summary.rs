@@ -2,9 +2,10 @@
 //! Pure functions; the Train view runs them on a thread of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::recording::Recording;
-use crate::training::{DataRecipe, DataShape};
+use crate::training::{ActivityShape, DataRecipe, DataShape, ModelRecipe};
 
 /// What will be used, and what not.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,8 @@ pub struct DataSummary {
     pub spikes: usize,
     /// Memory of the counts as bytes, and on the training device as f32.
     pub bytes: (u64, u64),
+    /// The model reads bins one after another, without trials: `split` counts bins.
+    pub in_bins: bool,
 }
 
 impl DataSummary {
@@ -49,7 +52,31 @@ impl DataSummary {
     }
 }
 
-/// Work out what `data` takes from `recording`.
+/// Work out what a recipe takes from `recording`.
+///
+/// # Errors
+/// In words for the user: which setting leaves nothing to train on.
+pub fn summarise_for(recording: &Arc<Recording>, data: &DataRecipe, model: &ModelRecipe) -> Result<DataSummary, String> {
+    let ModelRecipe::NetFormer(model) = model else { return summarise(recording, data) };
+    let shape = ActivityShape::new(recording, data, model).map_err(|e| sentence(&e.to_string()))?;
+    let units: usize = shape.areas.iter().map(|(_, units)| units).sum();
+    let values = shape.bins.iter().sum::<usize>() as u64 * units as u64;
+    Ok(DataSummary {
+        areas: shape.areas.into_iter().map(|(name, units)| (name, units, units)).collect(),
+        split: shape.bins,
+        description: sentence(&shape.description),
+        bins: (1, 0),
+        bin_s: shape.bin_s,
+        dropped_trials: Vec::new(),
+        units,
+        dropped_units: Vec::new(),
+        spikes: 0,
+        bytes: (8 * values, 4 * values),
+        in_bins: true,
+    })
+}
+
+/// Work out what `data` takes from `recording`, cut into trials.
 ///
 /// # Errors
 /// In words for the user: which setting leaves nothing to train on.
@@ -106,6 +133,7 @@ pub fn summarise(recording: &Recording, data: &DataRecipe) -> Result<DataSummary
         dropped_units,
         spikes,
         bytes: (cells, 4 * cells),
+        in_bins: false,
     })
 }
 
@@ -119,6 +147,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::recording::{AreaRule, IntervalTable, RecordingParts, Source, SpikeTrains};
+    use crate::training::{PRESETS, Recipe};
 
     fn recording() -> Recording {
         let parts = RecordingParts {
@@ -164,5 +193,18 @@ mod tests {
         assert!(error.contains("lowest rate"), "{error}");
         let by_column = AreaRule::UnitColumn { name: "probe".into() };
         assert!(summarise(&recording(), &DataRecipe { areas: by_column, ..DataRecipe::default() }).unwrap_err().contains("probe"));
+    }
+
+    #[test]
+    fn activity_without_spikes_can_be_trained_on_in_bins_but_not_in_trials() {
+        let recording = Arc::new(crate::simulate::by_name("toy", &[("steps", "200")]).unwrap());
+        let mut recipe = Recipe::default();
+        assert!(summarise_for(&recording, &recipe.data, &recipe.model).unwrap_err().contains("no spikes"));
+        PRESETS.iter().find(|preset| preset.key == "netformer").unwrap().choose(&mut recipe, Some(&recording));
+        recipe.set("model.history", "5").unwrap();
+        let summary = summarise_for(&recording, &recipe.data, &recipe.model).unwrap();
+        assert_eq!((summary.units, summary.trials(), summary.in_bins), (5, recording.activity.as_ref().unwrap().bins(), true));
+        recipe.set("model.history", "5000").unwrap();
+        assert!(summarise_for(&recording, &recipe.data, &recipe.model).unwrap_err().contains("shorten the history"));
     }
 }

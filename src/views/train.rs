@@ -2,20 +2,22 @@
 
 use eframe::egui::{self, RichText, Ui};
 
-use super::data_summary::{DataSummary, summarise};
+use super::data_summary::{DataSummary, summarise_for};
 use super::train_form::Form;
 use super::work::Background;
 use super::{Action, RunState, View, ViewContext, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
-use crate::training::{Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, PRESETS, Phase, Progress, estimate};
+use crate::training::{
+    Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, NetFormerRecipe, PRESETS, Phase, Progress, Recipe, estimate,
+};
 use std::sync::Arc;
 
 /// Model, data, settings, device; start, pause, step, stop; progress by stage.
 #[derive(Default)]
 pub struct TrainView {
     form: Form,
-    summary: Background<(String, DataRecipe), Result<DataSummary, String>>,
+    summary: Background<(String, DataRecipe, Option<NetFormerRecipe>), Result<DataSummary, String>>,
     offered: Background<String, Vec<AreaSplit>>,
     cost: Background<(DataShape, ModelRecipe), Result<Estimate, String>>,
 }
@@ -43,7 +45,7 @@ impl View for TrainView {
             }
             return;
         };
-        let summary = self.summarise(ui, &recording, &context.recipe.data);
+        let summary = self.summarise(ui, &recording, context.recipe);
         self.controls(ui, context, summary.as_ref());
         ui.separator();
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -67,10 +69,15 @@ impl View for TrainView {
 }
 
 impl TrainView {
-    fn summarise(&mut self, ui: &Ui, recording: &Arc<Recording>, data: &DataRecipe) -> Option<Result<DataSummary, String>> {
-        let key = (recording.key(), data.clone());
-        let (theirs, data) = (Arc::clone(recording), data.clone());
-        self.summary.get(ui.ctx(), "data summary", &key, move || summarise(&theirs, &data)).cloned()
+    fn summarise(&mut self, ui: &Ui, recording: &Arc<Recording>, recipe: &Recipe) -> Option<Result<DataSummary, String>> {
+        // Of the model only what NetFormer takes from a recording matters.
+        let netformer = match &recipe.model {
+            ModelRecipe::NetFormer(own) => Some(own.clone()),
+            _ => None,
+        };
+        let key = (recording.key(), recipe.data.clone(), netformer);
+        let (theirs, data, model) = (Arc::clone(recording), recipe.data.clone(), recipe.model.clone());
+        self.summary.get(ui.ctx(), "data summary", &key, move || summarise_for(&theirs, &data, &model)).cloned()
     }
 
     /// Start, pause, step, stop, discard.
@@ -254,10 +261,13 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
 fn show_summary(ui: &mut Ui, summary: &DataSummary) {
     let [train, validation, test] = summary.split;
     let (bins, pad) = summary.bins;
-    ui.label(
-        RichText::new(format!("{} trials × {bins} bins × {} units", widgets::count(summary.trials()), widgets::count(summary.units)))
-            .size(15.0),
-    );
+    let (trials, units) = (widgets::count(summary.trials()), widgets::count(summary.units));
+    let headline = if summary.in_bins {
+        format!("{trials} bins × {units} units")
+    } else {
+        format!("{trials} trials × {bins} bins × {units} units")
+    };
+    ui.label(RichText::new(headline).size(15.0));
     ui.horizontal_wrapped(|ui| {
         for (index, (name, kept, total)) in summary.areas.iter().enumerate() {
             let text =
@@ -267,12 +277,15 @@ fn show_summary(ui: &mut Ui, summary: &DataSummary) {
     });
     widgets::note(ui, &summary.description);
     ui.add_space(2.0);
-    widgets::fact(ui, "Training, validation, test", &format!("{train} / {validation} / {test} trials"));
-    widgets::fact(ui, "Window", &format!("{} ms + {} ms of history", ms(bins, summary.bin_s), ms(pad, summary.bin_s)));
-    widgets::fact(ui, "Spikes", &widgets::count(summary.spikes));
+    let pieces = if summary.in_bins { "bins, one part of the time after another" } else { "trials" };
+    widgets::fact(ui, "Training, validation, test", &format!("{train} / {validation} / {test} {pieces}"));
+    if !summary.in_bins {
+        widgets::fact(ui, "Window", &format!("{} ms + {} ms of history", ms(bins, summary.bin_s), ms(pad, summary.bin_s)));
+        widgets::fact(ui, "Spikes", &widgets::count(summary.spikes));
+    }
     widgets::fact(ui, "Memory", &format!("{} (on the device {})", widgets::bytes(summary.bytes.0), widgets::bytes(summary.bytes.1)));
     let dropped: usize = summary.dropped_trials.iter().map(|(_, n)| n).sum();
-    if dropped == 0 && summary.dropped_units.is_empty() {
+    if dropped == 0 && summary.dropped_units.is_empty() && !summary.in_bins {
         widgets::note(ui, "No trial and no unit is left out");
     }
     let tokens = theme::of(ui);

@@ -106,6 +106,36 @@ impl ActivityData {
     }
 }
 
+/// What a recipe takes from a recording for NetFormer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivityShape {
+    /// Areas with the units used.
+    pub areas: Vec<(String, usize)>,
+    /// Bins for training, validation and test.
+    pub bins: [usize; 3],
+    /// Bin width, seconds.
+    pub bin_s: f64,
+    /// What is used, in one sentence.
+    pub description: String,
+}
+
+impl ActivityShape {
+    /// Work it out.
+    ///
+    /// # Errors
+    /// [`DataError`] says which setting to change.
+    pub fn new(recording: &Arc<Recording>, recipe: &DataRecipe, model: &NetFormerRecipe) -> Result<Self, DataError> {
+        let data = ActivityData::new(recording, recipe, model)?;
+        let bins = |part: &[Range<usize>]| part.iter().map(Range::len).sum();
+        Ok(Self {
+            bins: [bins(&data.train), bins(&data.validation), bins(&data.test)],
+            bin_s: data.bin_s(),
+            description: data.trials.description,
+            areas: data.areas.into_iter().zip(data.area_sizes).collect(),
+        })
+    }
+}
+
 /// Units in the order of areas; when only the first units are predicted the order of the recording stays, as one group.
 fn order(recording: &Recording, activity: &UnitActivity, min_rate_hz: f64, predicted: usize) -> (Vec<usize>, Vec<String>, Vec<usize>) {
     let seconds = activity.samples().bins() as f64 * activity.bin_s;

@@ -1,6 +1,7 @@
 //! `spikescope evaluate`: the benchmark's scores of a run, or of an ensemble of runs, and its rates for submission.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -64,18 +65,24 @@ enum Trials {
 impl Evaluate {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let mut models = Vec::new();
+        let named = match (&self.recording, &self.simulate) {
+            (Some(file), _) => Some(self.import.open(file)?),
+            (None, Some(name)) => Some(Arc::new(sources::simulate(name, &self.simulator_settings)?)),
+            (None, None) => None,
+        };
+        // Runs of one sweep share their recording: it is read once.
+        let mut last = named.clone();
         for folder in &self.runs {
             let run = runs::load(folder)?;
-            let recording = match (&self.recording, &self.simulate) {
-                (Some(file), _) => Some(self.import.open(file)?),
-                (None, Some(name)) => Some(std::sync::Arc::new(sources::simulate(name, &self.simulator_settings)?)),
-                (None, None) => recording_of(&run),
-            };
             let wanted = &run.manifest.recording.fingerprint;
-            let recording = recording.filter(|r| &r.fingerprint == wanted).with_context(|| {
+            let same = |recording: &Arc<Recording>| &recording.fingerprint == wanted;
+            let at_hand = last.take().filter(same);
+            let found = if at_hand.is_none() && named.is_none() { recording_of(&run).filter(same) } else { at_hand };
+            let recording = found.with_context(|| {
                 let name = &run.manifest.recording.name;
                 format!("{}: it was trained on '{name}', which is not at hand; name it with --recording or --simulate", folder.display())
             })?;
+            last = Some(Arc::clone(&recording));
             let model = RateModel::from_run(&run.recipe, &recording, &run.weights()?);
             models.push(model.with_context(|| folder.display().to_string())?);
         }
@@ -88,11 +95,14 @@ impl Evaluate {
         };
         let covariates = self.covariates(&data.recording)?;
         let rates = ensemble.rates(&models, trials)?;
-        let train = ensemble.rates(&models, &data.split.train)?;
-        let found = Evaluation::new(first, &rates, &train, trials, &covariates, self.lag_ms / 1e3)?;
-        if let Some(path) = &self.submission {
+        let train = match self.submission.is_some() || !covariates.is_empty() {
+            true => Some(ensemble.rates(&models, &data.split.train)?),
+            false => None,
+        };
+        let found = Evaluation::new(first, &rates, train.as_ref(), trials, &covariates, self.lag_ms / 1e3)?;
+        if let (Some(path), Some(train)) = (&self.submission, &train) {
             let parts =
-                [("train", &train), ("eval", &rates)].map(|(set, rates): (_, &Array3<f64>)| SubmittedRates { set, rates: rates.view() });
+                [("train", train), ("eval", &rates)].map(|(set, rates): (_, &Array3<f64>)| SubmittedRates { set, rates: rates.view() });
             save_submission(path, &self.dataset, &parts, &first.held_out(), first.observed_bins())?;
             output::tell(&format!("rates written to {}", path.display()));
         }

@@ -35,5 +35,5 @@ pub use snapshot::{
 };
 pub use stndt::{
     Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
-    decode, velocity_covariates,
+    RateScorer, decode, velocity_covariates,
 };

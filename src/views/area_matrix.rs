@@ -61,8 +61,10 @@ pub fn show(
     let response = ui.interact(rect, ui.scope_id().with(id), Sense::click());
     let mut inside = ui.new_child(UiBuilder::new().max_rect(rect));
     inside.set_clip_rect(rect.intersect(ui.clip_rect()));
-    let flat: Vec<f32> = values.iter().copied().collect();
-    picture.show(&inside, rect, version, Matrix { values: &flat, rows: n, columns: n }, scale, &style);
+    // No copy where the values lie row by row: of a thousand units it would be megabytes in every frame.
+    let values_in_rows = values.as_standard_layout();
+    let flat = values_in_rows.as_slice().unwrap_or_default();
+    picture.show(&inside, rect, version, Matrix { values: flat, rows: n, columns: n }, scale, &style);
     let at = |k: usize| k as f32 / n as f32 * side;
     let mut first = 0;
     for block in blocks {

@@ -202,7 +202,7 @@ fn matrix(
         Between::Units => format!("{} ({})", unit_name(run, snapshot, k), shown_area(&run.area_name(area_of(snapshot, k)))),
         Between::Areas => run.area_name(k),
     };
-    widgets::describe(&drawn.response, maps::summary(kind, &panel.values, &name));
+    widgets::describe(&drawn.response, panel.summary(kind, &name));
     let (row, column) = drawn.at?;
     let value = panel.values.get((row, column)).copied().unwrap_or(f32::NAN);
     egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {

@@ -15,7 +15,7 @@ use super::work::Background;
 use super::{RunState, View, ViewContext, widgets};
 use crate::app::theme::{self, Tokens};
 use crate::recording::{Recording, Trials};
-use crate::training::{LesionCurve, LesionPlan, LesionPoint, RateModel, StndtSnapshot};
+use crate::training::{LesionCurve, LesionPlan, LesionPoint, RateScores, StndtSnapshot};
 
 /// Trials that are inferred for every score.
 const MOST_TRIALS: usize = 64;
@@ -182,23 +182,24 @@ fn lesion(job: Job) -> Result<Option<Found>, String> {
     let split = model.split();
     let trials = if split.test.is_empty() { &split.validation } else { &split.test };
     let trials: Vec<usize> = trials.iter().copied().take(MOST_TRIALS).collect();
-    let (score, of) = score_of(&model, &trials)?;
+    let scorer = model.scorer(&trials);
+    let scored = |silenced: &[usize]| model.rates(&trials, silenced).map(|rates| scorer.score(rates.view())).map_err(|e| e.to_string());
+    let (score, of) = score_of(&scored(&[])?)?;
     let curve = job.plan.run(|silenced| {
         if job.progress.1.load(Ordering::Acquire) {
             return Ok(None);
         }
-        let value = model.score(&trials, silenced).map_err(|e| e.to_string())?;
+        let value = scored(silenced)?;
         job.progress.0.fetch_add(1, Ordering::AcqRel);
         Ok::<_, String>(Some(f64::from(of(&value))))
     })?;
     Ok(curve.map(|curve| Found { layer: job.layer, repeats: job.plan.repeats, trials: trials.len(), score, curve }))
 }
 
-type ScoreOf = fn(&crate::training::RateScores) -> f32;
+type ScoreOf = fn(&RateScores) -> f32;
 
-/// The score that this run has.
-fn score_of(model: &RateModel, trials: &[usize]) -> Result<(&'static str, ScoreOf), String> {
-    let whole = model.score(trials, &[]).map_err(|e| e.to_string())?;
+/// The score that this run has, as the scores with all units tell.
+fn score_of(whole: &RateScores) -> Result<(&'static str, ScoreOf), String> {
     match (whole.co_bps.is_finite(), whole.fp_bps.is_finite()) {
         (true, _) => Ok(("co-bps (bits/spike)", |s| s.co_bps)),
         (false, true) => Ok(("fp-bps (bits/spike)", |s| s.fp_bps)),

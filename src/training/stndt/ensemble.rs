@@ -51,9 +51,10 @@ impl Ensemble {
             }
         }
         let trials = &first.data().split.validation;
+        let scorer = first.scorer(trials);
         let mut order = Vec::with_capacity(models.len());
         for (at, model) in models.iter().enumerate() {
-            order.push((at, model.score(trials, &[])?));
+            order.push((at, scorer.score(model.rates(trials, &[])?.view())));
         }
         // NaN (no held-out unit spikes) comes last.
         order.sort_by(|(_, a), (_, b)| f32::total_cmp(&rank(b.co_bps), &rank(a.co_bps)));
@@ -66,7 +67,7 @@ impl Ensemble {
                 Some(sum) => sum + rates,
                 None => rates,
             };
-            curve.push(first.score_rates((&total / f64::from(count)).view(), trials));
+            curve.push(scorer.score((&total / f64::from(count)).view()));
             sum = Some(total);
         }
         let best = curve.iter().enumerate().max_by(|(_, a), (_, b)| f32::total_cmp(&rank(a.co_bps), &rank(b.co_bps)));

@@ -47,7 +47,7 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Evaluate rates `[trials, bins, units]` of `trials`; `train_rates` are those of the training trials, for decoders. `covariates`
+    /// Evaluate rates `[trials, bins, units]` of `trials`; `train_rates` are those of the training trials, for decoders (none are fitted without). `covariates`
     /// are the behaviour that is decoded (may be empty), taken `lag_s` later than the rates.
     ///
     /// # Errors
@@ -55,21 +55,21 @@ impl Evaluation {
     pub fn new(
         model: &RateModel,
         rates: &Array3<f64>,
-        train_rates: &Array3<f64>,
+        train_rates: Option<&Array3<f64>>,
         trials: &[usize],
         covariates: &[usize],
         lag_s: f64,
     ) -> Result<Self, EvaluationError> {
         let data = model.data();
         let smoothing = model.smoothed(trials);
-        let oracle = model.true_rates(trials);
+        let scorer = model.scorer(trials);
         let covariates: Vec<&Covariate> = covariates.iter().filter_map(|&index| data.recording.covariates.get(index)).collect();
         let decoder = (!covariates.is_empty()).then(|| Decoder::new(model, &covariates, lag_s, &data.split.train, trials));
         let decode = |train: &Array3<f64>, own: &Array3<f64>| match &decoder {
             Some(decoder) => decoder.fit(train, own).map(|score| score.r2),
             None => Ok(f64::NAN),
         };
-        let velocity = decode(train_rates, rates)?;
+        let velocity = train_rates.map_or(Ok(f64::NAN), |train| decode(train, rates))?;
         let smoothing_velocity_r2 = match (&smoothing, &decoder) {
             (Some(own), Some(_)) => model.smoothed(&data.split.train).map_or(Ok(f64::NAN), |train| decode(&train, own))?,
             _ => f64::NAN,
@@ -82,10 +82,10 @@ impl Evaluation {
         let per_unit = unit_bits_per_spike(of_held_out(rates).view(), of_held_out(counts.mapv(f64::from).view()).view());
         let per_unit = per_unit.unwrap_or_default();
         Ok(Self {
-            scores: model.score_rates(rates, trials),
-            flat: model.score_rates(flat(data, trials.len()).view(), trials),
-            smoothing: smoothing.as_ref().map(|rates| model.score_rates(rates.view(), trials)),
-            oracle: oracle.as_ref().map(|rates| model.score_rates(rates.view(), trials)),
+            scores: scorer.score(rates),
+            flat: scorer.score(flat(data, trials.len()).view()),
+            smoothing: smoothing.as_ref().map(|rates| scorer.score(rates.view())),
+            oracle: scorer.true_rates().map(|rates| scorer.score(rates.view())),
             units: held_out.into_iter().zip(per_unit.into_iter().map(|score| score.unwrap_or(f64::NAN))).collect(),
             psth_r2: psth_score(data, rates, trials),
             velocity_r2: velocity,

@@ -6,7 +6,7 @@ use ndarray::Array3;
 use serde_json::{Map, Value, json};
 
 use super::publish::{Shown, trial};
-use super::scores::{references, scores, smoothed_rates, true_rates};
+use super::scores::{Scorer, references, smoothed_rates};
 use super::{Fit, PASS, StndtRecipe};
 use crate::models::DeviceFailed;
 use crate::models::params::{self, Values};
@@ -44,7 +44,8 @@ pub(in crate::training) struct StndtLearner {
     scores: Vec<RateScores>,
     smoothing: Option<RateScores>,
     oracle: Option<RateScores>,
-    truth: Option<Array3<f64>>,
+    /// Of the validation trials.
+    scorer: Scorer,
     shown: Shown,
 }
 
@@ -57,8 +58,8 @@ impl StndtLearner {
     ) -> Result<Self, DataError> {
         let fit = Fit::new(recipe, seed, data, device)?;
         let epoch = (0, fit.trainer.batches(data.split.train.len(), 0));
-        let truth = true_rates(&fit.layout, data, &data.split.validation);
-        Ok(Self { recipe: recipe.clone(), fit, epoch, scores: Vec::new(), smoothing: None, oracle: None, truth, shown: Shown::default() })
+        let scorer = Scorer::new(&fit.layout, data, &data.split.validation);
+        Ok(Self { recipe: recipe.clone(), fit, epoch, scores: Vec::new(), smoothing: None, oracle: None, scorer, shown: Shown::default() })
     }
 
     fn values(&self, losses: &LossTerms) -> TermValues<f64> {
@@ -97,12 +98,6 @@ impl StndtLearner {
         let mean = |x: f64| x / f64::max(count, 1.0);
         Ok(LossTerms { masked: mean(sum.masked), total: mean(sum.total), ..LossTerms::default() })
     }
-
-    fn score(&self, trials: &[usize], truth: Option<&Array3<f64>>, step: u64) -> Result<RateScores, DeviceFailed> {
-        let counts = self.fit.counts(trials);
-        let rates = self.fit.rates(trials, &[])?;
-        Ok(scores(&self.fit.layout, rates.view(), counts.view(), truth.map(|a| a.view()), step))
-    }
 }
 
 impl Learner for StndtLearner {
@@ -128,13 +123,9 @@ impl Learner for StndtLearner {
         if !tell("smoothing baseline") {
             return Ok(());
         }
-        let (data, layout) = (&self.fit.data, &self.fit.layout);
-        let trials = self.trials_of(Set::Validation);
-        let counts = layout.counts(data, trials);
-        let truth = self.truth.as_ref().map(|a| a.view());
-        let of = |rates: Array3<f64>| scores(layout, rates.view(), counts.view(), truth, 0);
-        self.smoothing = smoothed_rates(layout, data, trials).map(of);
-        self.oracle = self.truth.clone().map(of);
+        let smoothed = smoothed_rates(&self.fit.layout, &self.fit.data, self.trials_of(Set::Validation));
+        let of = |rates: &Array3<f64>| self.scorer.score(rates.view(), 0);
+        (self.smoothing, self.oracle) = (smoothed.as_ref().map(of), self.scorer.truth.as_ref().map(of));
         Ok(())
     }
 
@@ -156,7 +147,7 @@ impl Learner for StndtLearner {
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let losses = self.masked_loss(Set::Validation)?;
-        let scored = self.score(self.trials_of(Set::Validation), self.truth.as_ref(), step)?;
+        let scored = self.scorer.score(self.fit.rates(self.trials_of(Set::Validation), &[])?.view(), step);
         self.scores.push(scored);
         let terms = self.values(&losses);
         // Without held-out units the loss chooses.
@@ -219,14 +210,11 @@ impl Learner for StndtLearner {
     fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed> {
         let data = Arc::clone(&self.fit.data);
         let (data, test) = (&*data, &data.split.test);
-        let truth = true_rates(&self.fit.layout, data, test);
-        let counts = self.fit.layout.counts(data, test);
-        let of = |rates: &Array3<f64>| {
-            scores(&self.fit.layout, rates.view(), counts.view(), truth.as_ref().map(|a| a.view()), self.fit.trainer.steps() as u64)
-        };
+        let scorer = Scorer::new(&self.fit.layout, data, test);
+        let of = |rates: &Array3<f64>| scorer.score(rates.view(), self.fit.trainer.steps() as u64);
         let own = of(&self.fit.rates(test, &[])?);
         let smoothing = smoothed_rates(&self.fit.layout, data, test).map(|rates| of(&rates));
-        let oracle = truth.as_ref().map(of);
+        let oracle = scorer.truth.as_ref().map(of);
         let best = self.scores.iter().map(|s| s.co_bps).filter(|s| s.is_finite()).fold(f32::NAN, f32::max);
         let mut results = Map::new();
         results.insert("test_loss".to_owned(), json!(self.masked_loss(Set::Test)?.masked));

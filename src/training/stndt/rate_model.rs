@@ -6,7 +6,7 @@ use burn::tensor::TensorData;
 use ndarray::{Array3, ArrayView3, Axis};
 
 use super::Fit;
-use super::scores::{scores, smoothed_rates, true_rates};
+use super::scores::{Scorer, smoothed_rates};
 use crate::models::DeviceFailed;
 use crate::models::params::{self, Values};
 use crate::recording::{Recording, Split, Trials};
@@ -109,11 +109,6 @@ impl RateModel {
         Ok(self.fit.rates(trials, &silenced)?.select(Axis(2), &self.fit.layout.places))
     }
 
-    /// True rates `[trials, bins, units]`; `None` when they are not known.
-    pub fn true_rates(&self, trials: &[usize]) -> Option<Array3<f64>> {
-        Some(true_rates(&self.fit.layout, &self.fit.data, trials)?.select(Axis(2), &self.fit.layout.places))
-    }
-
     /// Rates of the benchmark's smoothing baseline `[trials, bins, units]`; `None` when it cannot be fitted.
     pub fn smoothed(&self, trials: &[usize]) -> Option<Array3<f64>> {
         Some(smoothed_rates(&self.fit.layout, &self.fit.data, trials)?.select(Axis(2), &self.fit.layout.places))
@@ -125,15 +120,31 @@ impl RateModel {
     /// # Errors
     /// When the device fails.
     pub fn score(&self, trials: &[usize], silenced: &[usize]) -> Result<RateScores, DeviceFailed> {
-        Ok(self.score_rates(self.rates(trials, silenced)?.view(), trials))
+        Ok(self.scorer(trials).score(self.rates(trials, silenced)?.view()))
     }
 
-    /// Scores of some rates `[trials, bins, units]` of these trials, whoever predicted them.
-    pub fn score_rates(&self, rates: ArrayView3<'_, f64>, trials: &[usize]) -> RateScores {
-        let layout = &self.fit.layout;
-        let truth = true_rates(layout, &self.fit.data, trials);
-        let rates = rates.select(Axis(2), &layout.columns);
-        scores(layout, rates.view(), self.fit.counts(trials).view(), truth.as_ref().map(|t| t.view()), self.fit.trainer.steps() as u64)
+    /// What rates of these trials are scored against, for any number of them.
+    pub fn scorer(&self, trials: &[usize]) -> RateScorer<'_> {
+        RateScorer { model: self, scorer: Scorer::new(&self.fit.layout, &self.fit.data, trials) }
+    }
+}
+
+/// Scores rates of some trials, whoever predicted them.
+pub struct RateScorer<'a> {
+    model: &'a RateModel,
+    scorer: Scorer,
+}
+
+impl RateScorer<'_> {
+    /// Scores of rates, spikes per bin `[trials, bins, units]`.
+    pub fn score(&self, rates: ArrayView3<'_, f64>) -> RateScores {
+        let fit = &self.model.fit;
+        self.scorer.score(rates.select(Axis(2), &fit.layout.columns).view(), fit.trainer.steps() as u64)
+    }
+
+    /// True rates `[trials, bins, units]`; `None` when they are not known.
+    pub fn true_rates(&self) -> Option<Array3<f64>> {
+        self.scorer.truth.as_ref().map(|rates| rates.select(Axis(2), &self.model.fit.layout.places))
     }
 }
 

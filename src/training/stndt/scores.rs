@@ -6,24 +6,34 @@ use super::Layout;
 use crate::analysis::loss::{flat_rates, psth_rates};
 use crate::analysis::nlb::{Smoothing, co_bps, fp_bps, rate_r2};
 use crate::analysis::true_rates::true_log_rate;
-use crate::models::stndt::Batch;
+use crate::models::stndt::{Batch, Grid};
 use crate::training::{Prepared, RateScores, References};
 
-/// Scores of rates, spikes per bin, in the network's order `[trials, bins, units]`.
-pub(super) fn scores(
-    layout: &Layout,
-    rates: ArrayView3<'_, f64>,
-    counts: ArrayView3<'_, f32>,
-    truth: Option<ArrayView3<'_, f64>>,
-    step: u64,
-) -> RateScores {
-    // A score without held-out units, forward bins or spikes there does not exist.
-    let known = |score: Option<f64>| score.map_or(f32::NAN, |s| s as f32);
-    RateScores {
-        step,
-        co_bps: known(co_bps(rates, counts, layout.grid.heldin, layout.grid.observed).ok()),
-        fp_bps: known(fp_bps(rates, counts, layout.grid.observed).ok()),
-        rate_r2: known(truth.and_then(|truth| rate_r2(truth, rates).ok())),
+/// What rates of some trials are scored against, made once for any number of rates. Everything is in the network's order
+/// `[trials, bins, units]`.
+pub(super) struct Scorer {
+    grid: Grid,
+    counts: Array3<f32>,
+    /// True rates, spikes per bin; `None` when they are not known.
+    pub(super) truth: Option<Array3<f64>>,
+}
+
+impl Scorer {
+    pub(super) fn new(layout: &Layout, data: &Prepared, trials: &[usize]) -> Self {
+        Self { grid: layout.grid, counts: layout.counts(data, trials), truth: true_rates(layout, data, trials) }
+    }
+
+    /// Scores of rates, spikes per bin, after so many steps.
+    pub(super) fn score(&self, rates: ArrayView3<'_, f64>, step: u64) -> RateScores {
+        let (grid, counts) = (&self.grid, self.counts.view());
+        // A score without held-out units, forward bins or spikes there does not exist.
+        let known = |score: Option<f64>| score.map_or(f32::NAN, |s| s as f32);
+        RateScores {
+            step,
+            co_bps: known(co_bps(rates, counts, grid.heldin, grid.observed).ok()),
+            fp_bps: known(fp_bps(rates, counts, grid.observed).ok()),
+            rate_r2: known(self.truth.as_ref().and_then(|truth| rate_r2(truth.view(), rates).ok())),
+        }
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Panel {
     pub values: Array2<f32>,
     /// End of the colours: few values are larger.
     pub limit: f32,
+    /// The strongest connections, receiving and sending.
+    strongest: Vec<((usize, usize), f32)>,
     pub picture: Heatmap,
 }
 
@@ -69,8 +71,17 @@ impl Panel {
         let square = square(source);
         self.values = if key.3 { by_area(&square, area_sizes) } else { square };
         self.limit = limit(&self.values);
+        self.strongest = strongest(&self.values);
         self.key = Some((kind, key));
         self.version += 1;
+    }
+
+    /// The strongest connections in words.
+    pub fn summary(&self, kind: Kind, name: &dyn Fn(usize) -> String) -> String {
+        let words = |((to, from), value): &((usize, usize), f32)| format!("{} to {} {value:.3}", name(*from), name(*to));
+        let strongest: Vec<String> = self.strongest.iter().map(words).collect();
+        let (rows, columns) = self.values.dim();
+        format!("{}, {rows} receiving by {columns} sending, strongest: {}", kind.title(), strongest.join(", "))
     }
 }
 
@@ -107,13 +118,12 @@ fn limit(values: &Array2<f32>) -> f32 {
     if *limit > 0.0 { *limit } else { 1.0 }
 }
 
-/// The strongest connections in words.
-pub fn summary(kind: Kind, values: &Array2<f32>, name: &dyn Fn(usize) -> String) -> String {
+/// Entries of largest magnitude, told to screen readers.
+fn strongest(values: &Array2<f32>) -> Vec<((usize, usize), f32)> {
     let mut entries: Vec<((usize, usize), f32)> = values.indexed_iter().filter(|(_, v)| v.is_finite()).map(|(at, v)| (at, *v)).collect();
     entries.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let strongest: Vec<String> =
-        entries.iter().take(3).map(|((to, from), value)| format!("{} to {} {value:.3}", name(*from), name(*to))).collect();
-    format!("{}, {} receiving by {} sending, strongest: {}", kind.title(), values.nrows(), values.ncols(), strongest.join(", "))
+    entries.truncate(3);
+    entries
 }
 
 #[cfg(test)]
@@ -133,8 +143,12 @@ mod tests {
 
     #[test]
     fn words_name_the_strongest() {
-        let text = summary(Kind::Truth, &array![[f32::NAN, -2.0], [0.5, f32::NAN]], &|k| format!("u{k}"));
-        assert_eq!(text, "Truth, 2 receiving by 2 sending, strongest: u1 to u0 -2.000, u0 to u1 0.500");
+        let values = array![[f32::NAN, -2.0], [0.5, f32::NAN]];
+        let panel = Panel { strongest: strongest(&values), values, ..Panel::default() };
+        assert_eq!(
+            panel.summary(Kind::Truth, &|k| format!("u{k}")),
+            "Truth, 2 receiving by 2 sending, strongest: u1 to u0 -2.000, u0 to u1 0.500"
+        );
         assert_eq!((limit(&Array2::from_elem((0, 0), 0.0)), limit(&Array2::zeros((2, 2)))), (1.0, 1.0));
     }
 }

@@ -10,7 +10,7 @@ use crate::analysis::observed::Observed;
 use crate::analysis::rates::binned;
 use crate::recording::Recording;
 use crate::render::axis::{duration_text, time_text};
-use crate::render::parse_time;
+use crate::render::{parse_time, unobserved};
 use crate::views::raster::events::{EventColumn, neighbour};
 use crate::views::raster::navigation::{Range, ZOOM_STEP, by_keys, gaps, time_bounds, zoom_at};
 use crate::views::work::Background;
@@ -245,9 +245,7 @@ impl Timeline {
         let seconds = |x: f32| bounds.0 + f64::from(((x - rect.left()) / rect.width()).clamp(0.0, 1.0)) * (bounds.1 - bounds.0);
         let painter = ui.painter_at(whole);
         painter.rect_filled(rect, 3.0, tokens.pane);
-        for &(start, stop) in &known.gaps {
-            painter.rect_filled(Rect::from_x_y_ranges(x(start)..=x(stop), rect.y_range()), 0.0, tokens.muted);
-        }
+        unobserved::shade(&painter, rect, &known.gaps, bounds, tokens.muted);
         let recording = Arc::clone(&known.recording);
         let key = recording.fingerprint.clone();
         if let Some(counts) = self.map.get(ui.ctx(), "time map", &key, move || overview(&recording, bounds)) {

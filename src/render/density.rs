@@ -10,7 +10,7 @@ use super::{Pyramid, RowSlots, SpikeField};
 /// A column is at least this many bins of the pyramid; below, spikes are walked.
 const LEAST_BINS: f64 = 3.0;
 /// Without a pyramid at most this many spikes are walked in a frame.
-const MOST_WALKED: u64 = 20_000_000;
+const MOST_WALKED: u64 = 2_000_000;
 /// Searches in a frame while there is no pyramid and too many spikes to walk.
 const MOST_SEARCHES: usize = 200_000;
 /// From this many cells (or walked spikes) on, several threads count.
@@ -52,7 +52,7 @@ impl DensityGrid {
                 None => Self::empty(start, column_s, columns, slots, true),
             },
             Plan::Walk { columns } => walked(field, Self::over(window, columns, slots), slots),
-            Plan::Search { columns } => Self { coarse: true, ..searched(field, Self::over(window, columns, slots), slots) },
+            Plan::Search { columns } => Self { coarse: columns < width_px, ..searched(field, Self::over(window, columns, slots), slots) },
         };
         let drawn = slots.slots;
         let (mut max, mut total) = (0, 0u64);
@@ -208,13 +208,24 @@ fn searched(field: &SpikeField, grid: DensityGrid, slots: &RowSlots) -> DensityG
             let mut rest = train.get(places).unwrap_or_default();
             for (column, cell) in cells.iter_mut().enumerate() {
                 let edge = start + (column + 1) as f64 * column_s;
-                let inside = rest.partition_point(|t| *t < edge);
+                let inside = before(rest, edge);
                 *cell += inside as u32;
                 rest = rest.get(inside..).unwrap_or_default();
             }
         },
         (start, stop),
     )
+}
+
+/// Number of `times` (ascending) before `edge`, looked for in steps that double: near the front, where the next edge of a column is,
+/// that touches little memory.
+fn before(times: &[f64], edge: f64) -> usize {
+    let mut step = 1;
+    while times.get(step - 1).is_some_and(|t| *t < edge) {
+        step *= 2;
+    }
+    let low = step / 2;
+    low + times.get(low..step.min(times.len())).map_or(0, |part| part.partition_point(|t| *t < edge))
 }
 
 /// Fill a grid that lies slot after slot, unit by unit; units without a slot count towards `all` only.

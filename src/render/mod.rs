@@ -19,6 +19,7 @@ mod pyramid;
 mod rows;
 pub mod style;
 mod ticks;
+pub mod unobserved;
 
 pub use density::DensityGrid;
 pub use field::{Hit, SpikeField};

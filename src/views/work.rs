@@ -11,6 +11,7 @@ use eframe::egui::{self, Ui};
 
 use super::widgets;
 use crate::analysis::watch::Watch;
+use crate::training::yield_to_the_window;
 
 /// A job that has run this long is stopped when the question changes. A shorter one is waited for: while something is dragged the
 /// question changes in every frame, and stopping at once would never give an answer.
@@ -169,6 +170,7 @@ impl<K: Clone + PartialEq, T: Send + 'static> Background<K, T> {
         let theirs = Arc::clone(&watch);
         let job = move || {
             let _wakes_the_window = ticket;
+            yield_to_the_window();
             // The receiver is gone when the view was dropped or asks something else: then nobody wants the result.
             let _ = outbox.send(work(&theirs));
         };

@@ -8,7 +8,7 @@ use super::navigation::Range;
 use super::picture::Drawn;
 use crate::analysis::observed::Coverage;
 use crate::render::axis::{self, duration_text, grouped};
-use crate::render::{Band, DensityGrid};
+use crate::render::{Band, DensityGrid, unobserved};
 use crate::views::shown_area;
 
 /// Name of a group, or of an area, as shown.
@@ -43,9 +43,9 @@ pub fn backdrop(
         let rect = Rect::from_min_max(pos2(layout.x(time, start), plot.top()), pos2(layout.x(time, stop), plot.bottom()));
         painter.rect_filled(rect, 0.0, pen.style.selected);
     }
-    for &(start, stop) in data.gaps.iter().filter(|(a, b)| *b > time.start && *a < time.stop) {
+    unobserved::shade(&painter, plot, &data.gaps, (time.start, time.stop), pen.style.shade);
+    for &(start, stop) in unobserved::between(&data.gaps, time.start, time.stop) {
         let (left, right) = (layout.x(time, start).max(plot.left()), layout.x(time, stop).min(plot.right()));
-        painter.rect_filled(Rect::from_min_max(pos2(left, plot.top()), pos2(right, plot.bottom())), 0.0, pen.style.shade);
         if right - left > 84.0 {
             let at = pos2((left + right) / 2.0, plot.top() + 4.0);
             pen.line(at, Align2::CENTER_TOP, "not observed", &pen.small, pen.style.weak, right - left);
@@ -270,9 +270,7 @@ fn bars(painter: &egui::Painter, layout: &Layout, rect: Rect, time: &Range, rate
 /// Draw the rate of all units together.
 pub fn population(pen: &Pen<'_>, layout: &Layout, data: &RasterData, rect: Rect, time: &Range, rate: &MeanRate) {
     let (painter, style) = (pen.painter.with_clip_rect(rect), pen.style);
-    for &(start, stop) in data.gaps.iter().filter(|(a, b)| *b > time.start && *a < time.stop) {
-        painter.rect_filled(rect.with_min_x(layout.x(time, start)).with_max_x(layout.x(time, stop)), 0.0, style.shade);
-    }
+    unobserved::shade(&painter, rect, &data.gaps, (time.start, time.stop), style.shade);
     bars(&painter, layout, rect.with_min_y(rect.top() + 12.0), time, rate, style.event);
     pen.painter.hline(rect.x_range(), pen.painter.round_to_pixel_center(rect.bottom()), Stroke::new(1.0, style.line));
     let label = |y: f32, text: &str, color| {

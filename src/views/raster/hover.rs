@@ -10,8 +10,8 @@ use super::navigation::Range;
 use super::panel::Panel;
 use super::picture::Drawn;
 use super::trials::TrialRows;
-use crate::render::Hit;
 use crate::render::axis::{duration_text, grouped, time_text};
+use crate::render::{Hit, unobserved};
 use crate::views::ViewContext;
 
 /// Spikes within this many points of the pointer are named.
@@ -67,10 +67,11 @@ impl RasterView {
                 }
                 None => drop(ui.label(format!("no spike here, {}", time_text(seconds, within / 10.0)))),
             };
-            let inside = |gaps: &[(f64, f64)]| gaps.iter().any(|(a, b)| seconds >= *a && seconds < *b);
-            if trials.is_some_and(|t| inside(t.gaps(unit))) || (trials.is_none() && inside(&data.gaps)) {
+            if trials.is_some_and(|t| unobserved::within(t.gaps(unit), seconds))
+                || (trials.is_none() && unobserved::within(&data.gaps, seconds))
+            {
                 ui.label("not observed");
-            } else if trials.is_some() && inside(&data.gaps) {
+            } else if trials.is_some() && unobserved::within(&data.gaps, seconds) {
                 ui.label("outside the trial's window");
             }
             for event in trials.iter().flat_map(|t| self.trial_events.shown(t)) {

@@ -110,7 +110,12 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let mut pool =
         rayon::ThreadPoolBuilder::new().num_threads(cli.threads.map_or(0, NonZeroUsize::get)).thread_name(|i| format!("compute {i}"));
-    if matches!(cli.command, None | Some(Command::Demo(_) | Command::Bench(bench::Bench::Ui(_) | bench::Bench::Load(_)))) {
+    let behind_a_window = match &cli.command {
+        None | Some(Command::Demo(_)) => true,
+        Some(Command::Bench(bench)) => bench.draws(),
+        Some(_) => false,
+    };
+    if behind_a_window {
         pool = pool.start_handler(|_| yield_to_the_window());
     }
     pool.build_global()?;

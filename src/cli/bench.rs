@@ -1,6 +1,7 @@
 //! `spikescope bench`: timings, as text or as one JSON line each.
 
 mod canvas;
+mod companion;
 mod correlogram;
 mod load;
 mod raster;
@@ -28,6 +29,15 @@ pub(in crate::cli) enum Bench {
 }
 
 impl Bench {
+    /// True when frames are timed: then computing yields to them, as in the window.
+    pub(in crate::cli) fn draws(&self) -> bool {
+        match self {
+            Self::Ui(_) | Self::Raster(_) => true,
+            Self::Load(load) => load.draws(),
+            Self::Step(_) | Self::Correlogram(_) => false,
+        }
+    }
+
     pub(in crate::cli) fn run(self, threads: Option<usize>) -> anyhow::Result<()> {
         let (results, json) = match self {
             Self::Step(step) => (vec![step.run(threads)?], step.json),

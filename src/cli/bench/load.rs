@@ -44,6 +44,11 @@ pub(in crate::cli) struct Load {
 }
 
 impl Load {
+    /// True when the raster is drawn too.
+    pub(super) fn draws(&self) -> bool {
+        !self.no_raster
+    }
+
     pub(super) fn run(&self) -> anyhow::Result<Value> {
         match &self.file {
             Some(file) => self.time(file, &file.display().to_string()),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::super::output::peak_rss_mb;
 use super::canvas::Canvas;
+use super::companion::Companion;
 use super::quantile;
 use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
 use crate::render::Pyramid;
@@ -44,6 +45,9 @@ pub(in crate::cli) struct Raster {
     /// Units of the made-up recordings
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     units: u32,
+    /// Train a model (the demo) meanwhile, as behind a window
+    #[arg(long)]
+    train: bool,
     /// Leave the comparison with egui_plot out
     #[arg(long)]
     no_plot: bool,
@@ -57,7 +61,8 @@ impl Raster {
         let mut sizes = self.spikes.clone();
         // Peak memory only grows: the smallest first.
         sizes.sort_unstable();
-        let mut results = sizes.iter().map(|n| measure(*n, self.units)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut training = self.train.then(Companion::start).transpose()?;
+        let mut results = sizes.iter().map(|n| measure(*n, self.units, training.as_mut())).collect::<anyhow::Result<Vec<_>>>()?;
         if !self.no_plot {
             let ours = results.iter().find(|r| {
                 // Rounding per unit makes it a few spikes more or less.
@@ -89,7 +94,7 @@ fn script() -> Vec<(f64, f64)> {
     pans.chain(zoom).collect()
 }
 
-fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
+fn measure(spikes: u64, units: u32, mut training: Option<&mut Companion>) -> anyhow::Result<Value> {
     forget_peak();
     let recording = Arc::new(made_up(spikes, units)?);
     let data_mb = peak_rss_mb();
@@ -123,12 +128,19 @@ fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
         desk.frame(&mut canvas, Some(&recording))?;
     }
     let (mut times, mut gpu, begun_cpu) = (Vec::new(), 0, cpu_ms());
+    if let Some(training) = &mut training {
+        training.steps_per_s();
+    }
     for window in script() {
         desk.selection.window = Some(window);
+        if let Some(training) = &mut training {
+            training.keep_going()?;
+        }
         times.push(desk.frame(&mut canvas, Some(&recording))?.as_secs_f64() * 1e3);
         gpu = gpu.max(canvas.gpu_bytes());
     }
     let frame_cpu = per_frame(begun_cpu, times.len());
+    let steps_per_s = training.map(Companion::steps_per_s);
     times.sort_by(f64::total_cmp);
     let mb = |bytes: f64| (bytes / (1 << 20) as f64 * 100.0).round() / 100.0;
     Ok(json!({
@@ -141,6 +153,7 @@ fn measure(spikes: u64, units: u32) -> anyhow::Result<Value> {
         "frame_p50_ms": quantile(&times, 0.5),
         "frame_p99_ms": quantile(&times, 0.99),
         "frame_cpu_ms": frame_cpu,
+        "training_steps_per_s": steps_per_s,
         "empty_cpu_ms": empty_cpu,
         "pyramid_ms": (pyramid_ms * 10.0).round() / 10.0,
         "pyramid_mb": mb(pyramid_bytes as f64),

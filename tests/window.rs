@@ -7,6 +7,8 @@ mod fake;
 mod fake_stndt;
 #[path = "window/stndt.rs"]
 mod stndt;
+#[path = "window/stndt_run.rs"]
+mod stndt_run;
 mod support;
 
 use std::sync::Arc;

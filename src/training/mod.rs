@@ -12,6 +12,7 @@ mod learner;
 mod losslog;
 mod netformer;
 mod priority;
+mod saved;
 pub mod recipe;
 pub mod snapshot;
 mod stndt;

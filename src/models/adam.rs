@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::DeviceFailed;
-use super::params::replace;
+use super::params::{Values, replace};
 
 /// Gradients by parameter, flattened.
 #[derive(Default)]
@@ -70,11 +70,41 @@ impl ModuleVisitor for Collector<'_> {
     }
 }
 
+/// First and second moments by parameter, flattened.
+pub(super) type Moments = HashMap<ParamId, (Tensor<1>, Tensor<1>)>;
+
+/// What an optimiser carries from step to step, on the host.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OptimiserState {
+    /// Steps taken.
+    pub step: i32,
+    /// `first.NAME` and `second.NAME` of every parameter that had a gradient, each `[size of the parameter]`.
+    pub moments: Values,
+}
+
+impl OptimiserState {
+    pub(super) fn read(step: i32, moments: &Moments, order: &[(ParamId, String)]) -> Result<Self, DeviceFailed> {
+        let mut values = Values::new();
+        for (id, name) in order {
+            let Some((first, second)) = moments.get(id) else { continue };
+            values.insert(format!("first.{name}"), first.clone().try_into_data()?);
+            values.insert(format!("second.{name}"), second.clone().try_into_data()?);
+        }
+        Ok(Self { step, moments: values })
+    }
+
+    /// The moments on a device (without autodiff). Names that are not in `order` are passed over.
+    pub(super) fn moments_on(&self, order: &[(ParamId, String)], device: &Device) -> Moments {
+        let tensor = |which: &str, name: &str| Some(Tensor::from_data(self.moments.get(&format!("{which}.{name}"))?.clone(), device));
+        order.iter().filter_map(|(id, name)| Some((*id, (tensor("first", name)?, tensor("second", name)?)))).collect()
+    }
+}
+
 /// The optimiser of one stage; make a fresh one for every stage.
 pub struct Adam {
     clip: f64,
     step: i32,
-    moments: HashMap<ParamId, (Tensor<1>, Tensor<1>)>,
+    moments: Moments,
 }
 
 const BETA_1: f64 = 0.9;
@@ -85,6 +115,19 @@ impl Adam {
     /// With the largest gradient norm that passes unscaled.
     pub fn new(clip: f64) -> Self {
         Self { clip, step: 0, moments: HashMap::new() }
+    }
+
+    /// What is carried from step to step, for the parameters in `order`.
+    ///
+    /// # Errors
+    /// When the device cannot be read.
+    pub fn state(&self, order: &[(ParamId, String)]) -> Result<OptimiserState, DeviceFailed> {
+        OptimiserState::read(self.step, &self.moments, order)
+    }
+
+    /// Go on from a state; `device` without autodiff.
+    pub fn restore(&mut self, state: &OptimiserState, order: &[(ParamId, String)], device: &Device) {
+        (self.step, self.moments) = (state.step, state.moments_on(order, device));
     }
 
     /// One step on every parameter that has a gradient and a rate above 0. Returns the new module and the norm of the

@@ -10,8 +10,10 @@ pub mod netformer;
 pub mod norm;
 pub mod params;
 pub mod stndt;
+mod trainer_state;
 
 pub use crate::analysis::bases;
+pub use trainer_state::TrainerState;
 
 /// Why a network cannot be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -30,6 +30,20 @@ pub fn write<M: Module>(module: M, values: &Values) -> M {
     module.map(&mut Writer { path: Vec::new(), values })
 }
 
+/// That `values` has every parameter of the module in its shape, and no other.
+///
+/// # Errors
+/// In words, with the name of the first that does not fit.
+pub fn check<M: Module>(module: &M, values: &Values) -> Result<(), String> {
+    let mut checker = Checker { path: Vec::new(), values, seen: 0, wrong: None };
+    module.visit(&mut checker);
+    match checker.wrong {
+        Some(wrong) => Err(wrong),
+        None if checker.seen < values.len() => Err(format!("{} parameters are given, the model has {}", values.len(), checker.seen)),
+        None => Ok(()),
+    }
+}
+
 /// Track gradients of exactly the parameters for which `trains(name)`.
 pub fn set_trained<M: Module>(module: M, trains: &dyn Fn(&str) -> bool) -> M {
     module.map(&mut Chooser { path: Vec::new(), trains })
@@ -69,6 +83,28 @@ impl ModuleVisitor for Reader {
                 self.values.insert(self.path.join("."), data);
             }
             Err(error) => self.error = Some(error.into()),
+        }
+    }
+}
+
+struct Checker<'a> {
+    path: Vec<String>,
+    values: &'a Values,
+    seen: usize,
+    wrong: Option<String>,
+}
+
+impl ModuleVisitor for Checker<'_> {
+    follow_path!();
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.join(".");
+        let wanted: Vec<usize> = param.val().shape().iter().copied().collect();
+        let found: Option<Vec<usize>> = self.values.get(&name).map(|data| data.shape().iter().copied().collect());
+        self.seen += 1;
+        if found.as_ref() != Some(&wanted) && self.wrong.is_none() {
+            let found = found.map_or_else(|| "missing".to_owned(), |shape| format!("of shape {shape:?}"));
+            self.wrong = Some(format!("'{name}' is {found}, the model has shape {wanted:?}"));
         }
     }
 }

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use image::RgbaImage;
 
 use super::manifest::FileEntry;
+use super::writer::{Fault, Staging};
 use super::{
     EDGES, FIGURES, LAYOUT, MANIFEST, METRICS, Manifest, NamedArray, RECIPE, RESULTS, RunError, RunStatus, RunWriter, SUMMARY, StageEntry,
-    WEIGHTS,
+    Used, WEIGHTS,
 };
-use super::{edges, metrics, results, utc, weights};
+use super::{edges, metrics, results, safetensors, utc};
 use crate::export::{encode_png, write_atomically};
 use crate::recording::Recording;
 use crate::training::{LossLog, Recipe, Snapshot};
@@ -26,6 +27,10 @@ pub struct RunContents<'a> {
     pub status: RunStatus,
     /// Why it failed, when it did.
     pub message: Option<&'a str>,
+    /// What happened on the way and was dealt with.
+    pub messages: &'a [String],
+    /// What was taken of the recording, when that is known.
+    pub used: Option<&'a Used>,
     /// When it ended.
     pub ended: SystemTime,
     /// Name of the device that trained.
@@ -52,33 +57,45 @@ pub struct RunContents<'a> {
 /// [`RunError`] names the file and the remedy; the target is then as it was.
 pub fn write(target: &Path, run: &RunContents<'_>) -> Result<PathBuf, RunError> {
     let mut writer = RunWriter::new(target)?;
+    fill(&mut writer.staging, &mut writer.fault, run)?;
+    writer.finish(manifest(run))
+}
+
+/// All files but the manifest.
+pub(super) fn fill(staging: &mut Staging, fault: &mut Fault, run: &RunContents<'_>) -> Result<(), RunError> {
     let recipe = run.recipe.to_toml().map_err(RunError::contents(RECIPE))?;
-    writer.file(RECIPE, |f| f.write_all(recipe.as_bytes()))?;
+    staging.file(RECIPE, fault, |f| f.write_all(recipe.as_bytes()))?;
     let lines = metrics::to_lines(run.losses);
-    writer.file(METRICS, |f| f.write_all(lines.as_bytes()))?;
+    staging.file(METRICS, fault, |f| f.write_all(lines.as_bytes()))?;
     if let Some(snapshot) = run.snapshot {
         let arrays = results::to_arrays(snapshot, run.losses).map_err(RunError::contents(RESULTS))?;
-        writer.file(RESULTS, |f| arrays.write_to(f))?;
+        staging.file(RESULTS, fault, |f| arrays.write_to(f))?;
         if snapshot.glm().is_some() {
             let table = edges::table(snapshot);
-            writer.file(EDGES, |f| table.write_to(f))?;
+            staging.file(EDGES, fault, |f| table.write_to(f))?;
         }
     }
     if !run.weights.is_empty() {
-        let bytes = weights::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;
-        writer.file(WEIGHTS, |f| f.write_all(&bytes))?;
+        let bytes = safetensors::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;
+        staging.file(WEIGHTS, fault, |f| f.write_all(&bytes))?;
     }
     let mut summary = run.summary.to_string();
     summary.push('\n');
-    writer.file(SUMMARY, |f| f.write_all(summary.as_bytes()))?;
-    writer.finish(Manifest {
+    staging.file(SUMMARY, fault, |f| f.write_all(summary.as_bytes()))
+}
+
+/// The manifest, without its list of files.
+pub(super) fn manifest(run: &RunContents<'_>) -> Manifest {
+    Manifest {
         program: "spikescope".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         layout: LAYOUT,
         status: run.status,
         message: run.message.map(str::to_owned),
+        messages: run.messages.to_vec(),
         created: utc(run.ended),
         recording: run.recording.into(),
+        used: run.used.cloned(),
         model: model_kind(run.recipe),
         areas: run.snapshot.map(|s| s.areas.clone()).unwrap_or_default(),
         seed: run.recipe.seed,
@@ -87,7 +104,7 @@ pub fn write(target: &Path, run: &RunContents<'_>) -> Result<PathBuf, RunError> 
         steps: run.steps,
         stages: run.stages.to_vec(),
         files: Vec::new(),
-    })
+    }
 }
 
 /// The word that `kind` has in the recipe file.
@@ -102,7 +119,7 @@ fn model_kind(recipe: &Recipe) -> String {
 /// # Errors
 /// [`RunError`]; the run is still a good one, perhaps with fewer pictures.
 pub fn add_figures(folder: &Path, figures: &[(&str, RgbaImage)]) -> Result<(), RunError> {
-    let mut manifest = Manifest::read(folder)?;
+    let mut manifest = Manifest::read_as_written(folder)?;
     let place = folder.join(FIGURES);
     let made = std::fs::create_dir_all(&place);
     made.map_err(crate::export::WriteError::at(&place, "making the folder"))?;

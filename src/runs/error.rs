@@ -62,6 +62,29 @@ pub enum RunError {
         /// What is wrong.
         what: String,
     },
+    /// Another process, or another window, trains into the folder.
+    #[error("{}: this run is being trained by {owner}; wait for it or stop it there", path.display())]
+    Locked {
+        /// The run folder.
+        path: PathBuf,
+        /// Who, in words.
+        owner: String,
+    },
+    /// Nothing left to do.
+    #[error("{}: this run is complete; there is nothing to resume", path.display())]
+    Complete {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// Nothing to go on from.
+    #[error("{}: this run has no checkpoint to go on from{}; train again with the recipe in recipe.toml", path.display(),
+        .why.iter().map(|why| format!("; {why}")).collect::<String>())]
+    NoCheckpoint {
+        /// The run folder.
+        path: PathBuf,
+        /// What is wrong with the checkpoints that are there.
+        why: Vec<String>,
+    },
     /// Values that have no place in the file.
     #[error("{file} of the run cannot be made: {what}; this is an error in Spikescope, please report it")]
     Contents {
@@ -74,7 +97,7 @@ pub enum RunError {
 
 impl RunError {
     /// For `map_err`: a file whose content is not what it should be.
-    pub(super) fn damaged(path: &Path) -> impl Fn(String) -> Self {
+    pub(super) fn damaged(path: &Path) -> impl Fn(String) -> Self + use<> {
         let path = path.to_owned();
         move |what| Self::Damaged { path: path.clone(), what }
     }

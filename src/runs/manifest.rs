@@ -5,25 +5,49 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::RunError;
+use super::lock::holder;
+use super::{RunError, Used};
 use crate::recording::{ImportReport, Recording, Sidecar, Source};
 
 /// Name of the manifest inside the run folder.
 pub const MANIFEST: &str = "manifest.json";
 
 /// The layout that this program writes.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
-/// How a run ended.
+/// How a run ended, or that it has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
+    /// Being trained now, here or by another process.
+    Running,
+    /// Was being trained when its process ended (or the machine); it can be resumed. Never written: this is what a run says that is
+    /// `running` while nobody trains it.
+    Interrupted,
     /// All stages done.
     Complete,
     /// Ended by the user, who kept what there was.
     Stopped,
     /// Ended by an error; what there was is kept.
     Failed,
+}
+
+impl RunStatus {
+    /// True when the run has ended by itself, with or without success.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Complete | Self::Stopped | Self::Failed)
+    }
+
+    /// In a word, for lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Complete => "complete",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// Where the recording came from.
@@ -136,7 +160,7 @@ impl FileEntry {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -149,15 +173,21 @@ pub struct Manifest {
     pub version: String,
     /// Layout of the folder; newer layouts are refused.
     pub layout: u32,
-    /// How the run ended.
+    /// How the run ended, or that it has not.
     pub status: RunStatus,
     /// Why it failed, when it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// When it ended, UTC, for example `2026-11-21T10:02:33Z`.
+    /// What happened on the way and was dealt with: a diverged loss, a lost device, a checkpoint that could not be written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// When it ended (or began, while it has not ended), UTC, for example `2026-11-21T10:02:33Z`.
     pub created: String,
     /// The recording.
     pub recording: RecordingEntry,
+    /// What was taken of it; `None` in runs of layout 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
     /// Kind of model, for example `glm-transformer`.
     pub model: String,
     /// Areas of the model, in the order of `results.npz`; empty when there are no results.
@@ -177,11 +207,23 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a run folder.
+    /// The manifest of a run folder. Its status is that of now: a run that somebody trains is running, one that nobody trains and
+    /// that has not ended was interrupted.
     ///
     /// # Errors
     /// [`RunError`] when there is none, it is damaged, or a newer program wrote it.
     pub fn read(folder: &Path) -> Result<Self, RunError> {
+        let mut manifest = Self::read_as_written(folder)?;
+        if manifest.status != RunStatus::Complete && holder(folder).is_some() {
+            manifest.status = RunStatus::Running;
+        } else if manifest.status == RunStatus::Running {
+            manifest.status = RunStatus::Interrupted;
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest as it is in the file.
+    pub(super) fn read_as_written(folder: &Path) -> Result<Self, RunError> {
         let path = folder.join(MANIFEST);
         let text = match std::fs::read(&path) {
             Ok(text) => text,

@@ -2,38 +2,57 @@
 //!
 //! ```text
 //! my-run/
-//!   manifest.json   layout and program version, status, recording, model, seed, device, times, list of files; written last
+//!   manifest.json   layout and program version, status, recording, what was used of it, model, seed, device, times, list of files;
+//!                   written last
 //!   recipe.toml     everything that decides the result
 //!   metrics.jsonl   losses, one point per line, and the references they are compared with
 //!   results.npz     the final snapshot: filters, weights, scores, latents, … (see `results`)
 //!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
-//!   weights.bpk     parameters of the model as named f32 arrays (burnpack)
+//!   weights.safetensors  parameters of the model as named f32 arrays (`weights.bpk`, burnpack, in layout 1)
 //!   summary.json    the line that `spikescope train --json` prints
 //!   figures/*.png   optional pictures
+//!   checkpoints/    what is needed to go on, until the run is complete (see `checkpoint`)
+//!   run.lock, owner.json  who trains the run now
 //! ```
 //!
-//! A folder is written beside its place under another name, forced to disk and then renamed; see [`RunWriter`]. Resuming adds
-//! files and raises the layout; programs refuse layouts that are newer than they are.
+//! A folder is written beside its place under another name, forced to disk and then renamed; see [`RunWriter`]. A run that is being
+//! trained has its folder from the first step on (see [`LiveRun`]): the manifest then lists the recipe alone, and everything else
+//! is in the newest checkpoint. Programs refuse layouts that are newer than they are.
 
+mod checkpoint;
 mod contents;
 mod edges;
 mod error;
+mod keeper;
+mod live;
 mod load;
+mod lock;
 mod manifest;
 mod metrics;
 mod results;
+mod safetensors;
 mod time;
+mod used;
 mod weights;
 mod writer;
 
+pub use checkpoint::{CHECKPOINTS, Checkpoint};
 pub use contents::{RunContents, add_figures, write};
 pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
+pub use live::{LiveRun, Resumable, resumable};
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
 pub use time::utc;
+pub use used::{DataDiffers, Difference, Selection, Used, compare_data};
 pub use weights::NamedArray;
 pub use writer::{RunWriter, check_target};
+
+pub(crate) use checkpoint::named;
+pub(crate) use keeper::Kept;
+pub(crate) use lock::locked;
+pub(crate) use live::{nothing_yet, recipe_of};
+pub(crate) use writer::{Fault, no_fault};
 
 /// Recipe of the run, TOML.
 pub const RECIPE: &str = "recipe.toml";
@@ -44,7 +63,9 @@ pub const RESULTS: &str = "results.npz";
 /// Pairs of areas as a table.
 pub const EDGES: &str = "edges.csv";
 /// Parameters of the model.
-pub const WEIGHTS: &str = "weights.bpk";
+pub const WEIGHTS: &str = "weights.safetensors";
+/// The same in runs of layout 1.
+const WEIGHTS_BEFORE: &str = "weights.bpk";
 /// The line of `train --json`.
 pub const SUMMARY: &str = "summary.json";
 /// Folder of pictures.

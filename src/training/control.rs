@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
 
+use super::checkpoints::Seconds;
 use super::handle::Shared;
 use super::{Command, Phase, Progress, StageProgress, StartOptions};
 
@@ -38,6 +39,8 @@ pub(super) struct Control {
     progress: Progress,
     started: Instant,
     paused: Duration,
+    /// Seconds before this process took the run over, of the run and of its stage.
+    before: Seconds,
     stage_started: Instant,
     stage_seconds: Vec<f32>,
     told: Option<Instant>,
@@ -60,6 +63,7 @@ impl Control {
             progress,
             started: now,
             paused: Duration::ZERO,
+            before: Seconds::default(),
             stage_started: now,
             stage_seconds: Vec::new(),
             told: None,
@@ -75,7 +79,31 @@ impl Control {
     }
 
     pub(super) fn seconds(&self) -> f64 {
-        self.started.elapsed().saturating_sub(self.paused).as_secs_f64()
+        self.before.all + self.started.elapsed().saturating_sub(self.paused).as_secs_f64()
+    }
+
+    /// Seconds of the run and of its stage.
+    pub(super) fn both_seconds(&self) -> Seconds {
+        Seconds { all: self.seconds(), stage: self.before.stage + self.stage_started.elapsed().as_secs_f64() }
+    }
+
+    /// Go on where a run was: so long it has taken, so many stages are done, so many steps.
+    pub(super) fn resumed(&mut self, before: Seconds, stages_done: usize, step: u64) {
+        self.before = before;
+        (self.started, self.paused) = (Instant::now(), Duration::ZERO);
+        self.progress.step = step;
+        self.stage_seconds.clear();
+        for stage in self.progress.stages.iter_mut().take(stages_done) {
+            (stage.fraction, stage.done) = (1.0, true);
+        }
+    }
+
+    /// Something that happened and was dealt with.
+    pub(super) fn message(&self, messages: &[String]) {
+        self.shared.messages.store(Arc::new(messages.to_vec()));
+        if let Some(wake) = &self.wake {
+            wake();
+        }
     }
 
     pub(super) fn device(&mut self, name: &str) {
@@ -103,7 +131,8 @@ impl Control {
     }
 
     pub(super) fn end_stage(&mut self) -> f64 {
-        let seconds = self.stage_started.elapsed().as_secs_f32();
+        let seconds = self.both_seconds().stage as f32;
+        self.before.stage = 0.0;
         self.stage_seconds.push(seconds);
         if let Some(stage) = self.progress.stages.get_mut(self.progress.stage) {
             *stage = StageProgress { fraction: 1.0, done: true, name: std::mem::take(&mut stage.name) };
@@ -170,7 +199,7 @@ impl Control {
         let fraction = self.progress.stages.get(self.progress.stage).map_or(0.0, |s| s.fraction);
         // The first stage is short, since it has no encoder: it says nothing about the others.
         if fraction > 0.02 && self.progress.stage > 0 {
-            let here = self.stage_started.elapsed().as_secs_f32();
+            let here = self.both_seconds().stage as f32;
             let whole = here / fraction;
             let later = (self.progress.stages.len() - self.progress.stage - 1) as f32;
             // Later stages are taken to last as long as the longest so far.

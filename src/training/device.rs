@@ -35,7 +35,7 @@ pub fn open(choice: DeviceChoice) -> Result<TrainingDevice, NoDevice> {
     }
 }
 
-fn cpu() -> TrainingDevice {
+pub(super) fn cpu() -> TrainingDevice {
     TrainingDevice { device: Device::flex(), name: format!("CPU, {} threads", rayon::current_num_threads()), cpu: true }
 }
 

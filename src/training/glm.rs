@@ -4,6 +4,7 @@
 mod learner;
 mod publish;
 mod results;
+mod state;
 
 use burn::module::ParamId;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -14,16 +15,17 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
+use super::saved::RestoreError;
 use super::{GlmRecipe, Support};
 use crate::analysis::bases::raised_cosine;
 use crate::analysis::edge_score::{EdgeScore, EdgeScorer, EdgeScoring};
-use crate::models::DeviceFailed;
 use crate::models::adam::{Adam, Gradients};
 use crate::models::glm_transformer::{
     AreaInputs, Ask, FusedBatch, GlmConfig, GlmNet, LossTerms, Model, Stage, Tables, Terms, area_inputs, encode, fused_gradients,
     fused_latents, learning_rate, reference_gradients,
 };
 use crate::models::params;
+use crate::models::{DeviceFailed, TrainerState};
 
 pub(super) use learner::{GlmLearner, TERMS};
 
@@ -54,6 +56,8 @@ pub(super) struct GlmTrainer<'a> {
     seed: u64,
     stage: Stage,
     adam: Adam,
+    /// What learning rates are multiplied with; see [`Self::soften`].
+    rate_factor: f64,
     trained: Vec<(ParamId, String)>,
 }
 
@@ -120,6 +124,7 @@ impl<'a> GlmTrainer<'a> {
             seed,
             stage: Stage::Mean,
             adam,
+            rate_factor: 1.0,
             trained: Vec::new(),
         };
         trainer.enter(Stage::Mean);
@@ -141,8 +146,12 @@ impl<'a> GlmTrainer<'a> {
     /// When the device cannot be read.
     pub(super) fn begin(&mut self, stage: Stage) -> Result<(), DeviceFailed> {
         self.enter(stage);
+        self.keep_latents()
+    }
+
+    fn keep_latents(&mut self) -> Result<(), DeviceFailed> {
         // Attention over trials looks at the whole batch; batches are fixed, so its latents can be kept as well.
-        if stage >= Stage::Coupling && self.train.iter().any(|b| b.latent.is_none()) {
+        if self.stage >= Stage::Coupling && self.train.iter().any(|b| b.latent.is_none()) {
             for set in 0..3 {
                 for at in 0..self.set(set).len() {
                     let latent = self.latents(&self.set(set)[at])?;
@@ -200,8 +209,8 @@ impl<'a> GlmTrainer<'a> {
     /// When the device fails. A loss or gradient that is not finite is returned as it is, and changes no weights.
     pub(super) fn step(&mut self, at: usize, step: u64) -> Result<(LossTerms, f64), DeviceFailed> {
         let (losses, gradients) = self.gradients(&self.train[at], step)?;
-        let (recipe, trained) = (&self.recipe, &self.trained);
-        let rate = |name: &str| learning_rate(name, recipe.rate_encoder, recipe.rate);
+        let (recipe, trained, factor) = (&self.recipe, &self.trained, self.rate_factor);
+        let rate = |name: &str| learning_rate(name, recipe.rate_encoder, recipe.rate) * factor;
         let (net, norm) = self.adam.step(self.net.clone(), &gradients, trained, &rate)?;
         self.net = net;
         Ok((losses, norm))
@@ -318,6 +327,43 @@ impl<'a> GlmTrainer<'a> {
     /// Put weights back.
     pub(super) fn restore(&mut self, weights: &params::Values) {
         self.net = params::write(self.net.clone(), weights);
+    }
+
+    /// Everything that the next steps depend on.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(super) fn state(&self) -> Result<TrainerState, DeviceFailed> {
+        Ok(TrainerState {
+            weights: self.weights()?,
+            optimiser: self.adam.state(&self.trained)?,
+            steps: 0,
+            rate_factor: self.rate_factor,
+            schedule: Vec::new(),
+        })
+    }
+
+    /// Go on in a stage from a state; which pairs are supported has been put back before.
+    ///
+    /// # Errors
+    /// When the device fails or the state is of another network.
+    pub(super) fn restore_state(&mut self, stage: Stage, state: &TrainerState) -> Result<(), RestoreError> {
+        params::check(&self.net, &state.weights).map_err(RestoreError::Unfit)?;
+        self.restore(&state.weights);
+        self.enter(stage);
+        self.adam.restore(&state.optimiser, &self.trained, &self.device.device);
+        self.rate_factor = state.rate_factor;
+        Ok(self.keep_latents()?)
+    }
+
+    /// Begin the optimiser anew at half the learning rate.
+    pub(super) fn soften(&mut self) {
+        self.rate_factor *= 0.5;
+        self.enter(self.stage);
+    }
+
+    pub(super) fn rate(&self) -> f64 {
+        self.recipe.rate * self.rate_factor
     }
 
     /// Ours, before stage 3: score every ordered pair against its jitter null; supported pairs start from their score, the

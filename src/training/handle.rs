@@ -1,6 +1,6 @@
 //! The window's end of a training run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -8,8 +8,12 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
 
-use super::{LossLog, Recipe, RecipeError, Snapshot};
+use super::checkpoints::CheckpointPlan;
+use super::seam::Seam;
+use super::thread::Task;
+use super::{DeviceChoice, LossLog, Recipe, RecipeError, Snapshot};
 use crate::recording::{Recording, Trials};
+use crate::runs::{Manifest, RunError, RunStatus};
 
 /// What can be asked of a running training thread; each takes effect within one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +94,16 @@ pub struct Finished {
     pub summary: serde_json::Value,
 }
 
+/// What to do when a GPU that trains is lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDeviceLost {
+    /// Go on on the CPU from the last checkpoint; the messages of the run say so.
+    #[default]
+    ContinueOnCpu,
+    /// End the run with the reason; it can be resumed.
+    Stop,
+}
+
 /// What goes with a recipe but does not decide the result.
 #[derive(Clone, Default)]
 pub struct StartOptions {
@@ -101,6 +115,10 @@ pub struct StartOptions {
     pub watched: bool,
     /// The thread yields to a window of this process (see [`super::yield_to_the_window`]).
     pub below_the_window: bool,
+    /// How often the run is saved, so that it can go on after whatever may happen.
+    pub checkpoints: CheckpointPlan,
+    /// What to do when a GPU that trains is lost.
+    pub on_device_lost: OnDeviceLost,
 }
 
 /// What the training thread and its handle share. Every field is replaced whole; nobody waits for anybody.
@@ -110,6 +128,7 @@ pub(super) struct Shared {
     pub(super) losses: ArcSwap<LossLog>,
     pub(super) data: ArcSwapOption<(Arc<Recording>, Trials)>,
     pub(super) looked_at: ArcSwapOption<(Instant, Vec<usize>)>,
+    pub(super) messages: ArcSwap<Vec<String>>,
 }
 
 /// A training run in the background. Dropping the handle asks the run to stop and keep what it has.
@@ -126,7 +145,36 @@ impl TrainingHandle {
     /// # Errors
     /// When the recipe is out of range or the thread cannot be started.
     pub fn start(recording: Arc<Recording>, recipe: Recipe, options: StartOptions) -> Result<Self, TrainingError> {
-        recipe.check()?;
+        Self::launch(Task { recording, recipe, resume: false, options, seam: Seam::default() })
+    }
+
+    /// Go on with the run in `folder` that was interrupted, stopped or failed, from its newest good checkpoint; on the CPU the run
+    /// is in the end bit for bit what it would have been without the interruption. `device` in place of the recipe's. The folder
+    /// of the options is not looked at. That the recording is the one the run was made from is checked on the thread; see also
+    /// [`check_data`](super::check_data).
+    ///
+    /// # Errors
+    /// When the folder is no run that can go on, or the thread cannot be started.
+    pub fn resume(
+        folder: &Path,
+        recording: Arc<Recording>,
+        device: Option<DeviceChoice>,
+        options: StartOptions,
+    ) -> Result<Self, TrainingError> {
+        let manifest = Manifest::read(folder)?;
+        match manifest.status {
+            RunStatus::Complete => return Err(RunError::Complete { path: folder.to_owned() }.into()),
+            RunStatus::Running => return Err(crate::runs::locked(folder).into()),
+            RunStatus::Interrupted | RunStatus::Stopped | RunStatus::Failed => {}
+        }
+        let recipe = crate::runs::recipe_of(folder, &manifest)?;
+        let recipe = Recipe { device: device.unwrap_or(recipe.device), ..recipe };
+        let options = StartOptions { run: Some(folder.to_owned()), ..options };
+        Self::launch(Task { recording, recipe, resume: true, options, seam: Seam::default() })
+    }
+
+    pub(super) fn launch(task: Task) -> Result<Self, TrainingError> {
+        task.recipe.check()?;
         let (commands, inbox) = crossbeam_channel::bounded(64);
         let shared = Arc::new(Shared {
             progress: ArcSwap::from_pointee(Progress {
@@ -145,15 +193,16 @@ impl TrainingHandle {
             losses: ArcSwap::from_pointee(LossLog::default()),
             data: ArcSwapOption::empty(),
             looked_at: ArcSwapOption::empty(),
+            messages: ArcSwap::default(),
         });
-        let (theirs, their_recipe) = (Arc::clone(&shared), recipe.clone());
+        let (theirs, recipe) = (Arc::clone(&shared), task.recipe.clone());
         let thread = std::thread::Builder::new()
             .name("training".to_owned())
             .spawn(move || {
-                if options.below_the_window {
+                if task.options.below_the_window {
                     super::yield_to_the_window();
                 }
-                super::thread::guarded(recording, their_recipe, options, inbox, theirs);
+                super::thread::guarded(task, inbox, theirs);
             })
             .map_err(|e| TrainingError::Thread(e.to_string()))?;
         Ok(Self { recipe, commands, shared, thread: Some(thread) })
@@ -183,6 +232,12 @@ impl TrainingHandle {
     /// Losses so far.
     pub fn losses(&self) -> Arc<LossLog> {
         self.shared.losses.load_full()
+    }
+
+    /// What happened on the way and was dealt with, in words for the user: good weights that were put back, a device that was
+    /// lost, checkpoints that could not be written. Grows only.
+    pub fn messages(&self) -> Arc<Vec<String>> {
+        self.shared.messages.load_full()
     }
 
     /// The recording as the run sees it (areas by the recipe's rule) and its trials; `None` while they are being made.
@@ -223,6 +278,9 @@ pub enum TrainingError {
     /// Recipe out of range.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// The run folder cannot be gone on with.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The operating system gives no thread.
     #[error("the training thread could not be started: {0}")]
     Thread(String),

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::saved::{RestoreError, Saved};
 use super::{References, Snapshot, TermValues};
 use crate::models::DeviceFailed;
 use crate::models::params::Values;
@@ -93,6 +94,23 @@ pub(super) trait Learner {
 
     /// Put weights back.
     fn restore(&mut self, weights: &Values);
+
+    /// Everything that the next steps, validations and results depend on and that is not made anew from the data, the recipe and
+    /// the number of a step: weights, moments of the optimiser, the schedule's memory, scores so far. Random draws are no part of
+    /// it: they depend on the seed and the number of the step or epoch alone.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn state(&self) -> Result<Saved, DeviceFailed>;
+
+    /// Go on from a state, in the stage that it was made in, bit for bit as if nothing had happened (on the CPU).
+    ///
+    /// # Errors
+    /// When the device fails or the state is of another model; this learner is then of no use any more.
+    fn restore_state(&mut self, state: &Saved) -> Result<(), RestoreError>;
+
+    /// Begin the optimiser anew at half the learning rate: the loss was no finite number, and good weights were put back.
+    fn soften(&mut self);
 
     /// Make anew what snapshots show and what costs a pass over data.
     ///

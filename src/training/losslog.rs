@@ -1,6 +1,8 @@
 //! Losses of a run: the terms of a model's loss by name, points of the curves, and the log as the training thread keeps it,
 //! validation points whole, training points averaged over a growing stride.
 
+use super::saved::{RestoreError, Saved};
+
 /// One term of a model's loss.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LossTerm {
@@ -63,7 +65,7 @@ pub struct LossLog {
 const MOST: usize = 4000;
 
 /// Collects losses.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Collector {
     validation: Vec<LossPoint>,
     training: Vec<LossPoint>,
@@ -108,6 +110,37 @@ impl Collector {
         }
     }
 
+    /// Everything that is held, the points that are not averaged yet included.
+    pub(super) fn save(&self) -> Saved {
+        let mut saved = Saved::default();
+        saved.put("stride", self.stride);
+        for (name, points) in [("validation", &self.validation), ("training", &self.training), ("held", &self.held)] {
+            let mut part = Saved::default();
+            part.put_counts("steps", points.iter().map(|p| p.step));
+            part.put_counts("stages", points.iter().map(|p| u64::from(p.stage)));
+            part.put_list("values", points.iter().flat_map(|p| p.values).collect());
+            saved.put_part(name, part);
+        }
+        saved
+    }
+
+    /// As it was saved.
+    pub(super) fn restored(saved: &Saved) -> Result<Self, RestoreError> {
+        let points = |name: &str| -> Result<Vec<LossPoint>, RestoreError> {
+            let part = saved.part(name)?;
+            let (steps, stages) = (part.counts("steps")?, part.counts("stages")?);
+            let values = part.rows("values", steps.len(), MOST_TERMS)?;
+            let unfit = || RestoreError::Unfit(format!("the {name} losses are of another kind"));
+            let point = |((step, stage), own): ((u64, u64), Vec<f32>)| {
+                let stage = u8::try_from(stage).map_err(|_| unfit())?;
+                let values = TermValues::try_from(own).map_err(|_| unfit())?;
+                Ok(LossPoint { step, stage, validation: name == "validation", values })
+            };
+            steps.into_iter().zip(stages).zip(values).map(point).collect()
+        };
+        Ok(Self { validation: points("validation")?, training: points("training")?, stride: saved.count("stride")?, held: points("held")? })
+    }
+
     /// Everything so far, in order of steps, with the references of `like`.
     pub(super) fn log(&self, like: &LossLog) -> LossLog {
         let mut points: Vec<LossPoint> = self.training.iter().chain(&self.validation).copied().collect();
@@ -118,6 +151,7 @@ impl Collector {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -133,5 +167,25 @@ mod tests {
         assert!(log.points.iter().any(|p| p.stage == 1 && !p.validation));
         assert_eq!(log.points.iter().filter(|p| p.validation).count(), 1);
         assert_eq!(log.flat, Some(1.0));
+    }
+
+    #[test]
+    fn collecting_goes_on_after_it_was_saved() {
+        let (mut whole, mut first) = (Collector::default(), Collector::default());
+        let add = |collector: &mut Collector, step: u64| {
+            collector.training(step, usize::from(step >= 500), [step as f64 * 0.1; MOST_TERMS]);
+            if step.is_multiple_of(100) {
+                collector.validation(step, 0, [0.3; MOST_TERMS]);
+            }
+        };
+        (0..9_001).for_each(|step| add(&mut whole, step));
+        (0..4_003).for_each(|step| add(&mut first, step));
+        let mut second = Collector::restored(&first.save()).unwrap();
+        assert_eq!(second, first);
+        (4_003..9_001).for_each(|step| add(&mut second, step));
+        assert_eq!(second, whole);
+        let mut wrong = first.save();
+        wrong.put_part("held", Saved::default());
+        assert!(Collector::restored(&wrong).is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! [`Progress`], a loss log and [`Snapshot`]s, and obeys [`Command`]s after every step.
 
 pub mod bench;
+mod checkpoints;
 mod control;
 mod data;
 mod device;
@@ -10,19 +11,25 @@ mod glm;
 mod handle;
 mod learner;
 mod losslog;
+mod material;
 mod netformer;
 mod priority;
+mod saved;
+mod seam;
 pub mod recipe;
 pub mod snapshot;
 mod stndt;
+mod stopper;
 pub mod sweep;
 mod thread;
 
+pub use checkpoints::CheckpointPlan;
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
-pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
+pub use handle::{Command, Finished, OnDeviceLost, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
+pub use material::{CheckError, check_data};
 pub use netformer::ActivityShape;
 pub use priority::yield_to_the_window;
 pub use recipe::{

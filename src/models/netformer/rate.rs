@@ -60,6 +60,18 @@ impl Rate {
         }
     }
 
+    /// What it remembers of the validation losses; see [`Self::recall`].
+    pub fn memory(&self) -> Vec<f64> {
+        vec![self.now, self.best, self.bad as f64]
+    }
+
+    /// Take back what [`Self::memory`] gave; false (and nothing changes) when that is something else.
+    pub fn recall(&mut self, memory: &[f64]) -> bool {
+        let &[now, best, bad] = memory else { return false };
+        (self.now, self.best, self.bad) = (now, best, bad as usize);
+        true
+    }
+
     /// Take note of the validation loss after an epoch.
     pub fn observe(&mut self, validation: f64) {
         let Schedule::Plateau { factor, patience, threshold } = self.schedule else { return };
@@ -114,6 +126,20 @@ mod tests {
             rate.observe(0.6);
         }
         close(rate.at(0, 0), 1e-5);
+    }
+
+    #[test]
+    fn what_is_remembered_can_be_taken_back() {
+        let schedule = Schedule::Plateau { factor: 0.5, patience: 1, threshold: 0.1 };
+        let (mut whole, mut first) = (Rate::new(1.0, schedule), Rate::new(1.0, schedule));
+        let losses = [1.0, 0.99, 0.98, 0.97, 0.5, 0.5, 0.5, 0.5];
+        losses.iter().for_each(|&loss| whole.observe(loss));
+        losses[..3].iter().for_each(|&loss| first.observe(loss));
+        let mut second = Rate::new(1.0, schedule);
+        assert!(second.recall(&first.memory()) && !second.recall(&[1.0]));
+        losses[3..].iter().for_each(|&loss| second.observe(loss));
+        assert_eq!(second, whole);
+        assert!(whole.at(0, 0) < 1.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::models::adam::Adam;
 use crate::models::host::{alike, array2, host};
 use crate::models::init::shuffled;
 use crate::models::params::{self, PlainDevice};
-use crate::models::{ConfigError, DeviceFailed};
+use crate::models::{ConfigError, DeviceFailed, TrainerState};
 
 /// Values of one batch that a GPU holds when nothing has to be kept for a backward pass.
 const BATCH_VALUES: usize = 1 << 25;
@@ -61,7 +61,9 @@ pub struct Trainer {
     form: Form,
     /// The data on a device that is not the CPU.
     on_device: Option<DeviceData>,
+    device: Device,
     steps: usize,
+    rate_factor: f64,
 }
 
 impl Trainer {
@@ -90,9 +92,11 @@ impl Trainer {
         let net = NetFormerNet::new(&config, options.seed, &device.clone().autodiff());
         let net = params::set_trained(net, &|_| true);
         let order = params::names(&net);
-        let on_device = (!cpu).then(|| data.upload(&device.inner_if_autodiff()));
+        let device = device.inner_if_autodiff();
+        let on_device = (!cpu).then(|| data.upload(&device));
         let (rate, form) = (Rate::new(options.rate, options.schedule), Form::cheapest(&config, options.batch));
-        Ok(Self { config, data, options, net, optimiser: Adam::new(f64::INFINITY), order, rate, form, on_device, steps: 0 })
+        let optimiser = Adam::new(f64::INFINITY);
+        Ok(Self { config, data, options, net, optimiser, order, rate, form, on_device, device, steps: 0, rate_factor: 1.0 })
     }
 
     /// Windows of every batch of an epoch, as their first bins: the same for the same seed and epoch.
@@ -116,7 +120,7 @@ impl Trainer {
             None => fused_gradients(&self.net, &self.config, &self.data, windows, self.form)?,
             Some(data) => gradients_on(&self.net, &self.config, data, windows, self.form)?,
         };
-        let rate = self.rate.at(self.steps, epoch);
+        let rate = self.rate(epoch);
         self.steps += 1;
         let (net, norm) = self.optimiser.step(self.net.clone(), &gradients, &self.order, &|_| rate)?;
         self.net = net;
@@ -130,7 +134,7 @@ impl Trainer {
 
     /// The learning rate of the next step.
     pub fn rate(&self, epoch: usize) -> f64 {
-        self.rate.at(self.steps, epoch)
+        self.rate.at(self.steps, epoch) * self.rate_factor
     }
 
     /// Losses of windows, for validation and test.
@@ -199,6 +203,43 @@ impl Trainer {
     /// Replace parameters by name (a kept run).
     pub fn load(&mut self, values: &params::Values) {
         self.net = params::write(self.net.clone(), values);
+    }
+
+    /// Everything that the next steps depend on.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn state(&self) -> Result<TrainerState, DeviceFailed> {
+        Ok(TrainerState {
+            weights: params::read(&self.net)?,
+            optimiser: self.optimiser.state(&self.order)?,
+            steps: self.steps as u64,
+            rate_factor: self.rate_factor,
+            schedule: self.rate.memory(),
+        })
+    }
+
+    /// Go on from a state.
+    ///
+    /// # Errors
+    /// In words, when it is of another network; nothing has changed then.
+    pub fn restore(&mut self, state: &TrainerState) -> Result<(), String> {
+        params::check(&self.net, &state.weights)?;
+        if !self.rate.recall(&state.schedule) {
+            return Err("the learning-rate schedule is of another kind".to_owned());
+        }
+        self.load(&state.weights);
+        let device = self.device.clone();
+        self.optimiser.restore(&state.optimiser, &self.order, &device);
+        self.steps = usize::try_from(state.steps).map_err(|e| e.to_string())?;
+        self.rate_factor = state.rate_factor;
+        Ok(())
+    }
+
+    /// Begin the optimiser anew at half the learning rate (after a loss that was no finite number).
+    pub fn soften(&mut self) {
+        self.optimiser = Adam::new(f64::INFINITY);
+        self.rate_factor *= 0.5;
     }
 
     /// Shapes.

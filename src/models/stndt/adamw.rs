@@ -1,13 +1,11 @@
 //! AdamW as the published training code uses it (`pytorch_transformers` 1.2.0): epsilon is added to √v before the bias
 //! correction, and the decay, decoupled, acts on every parameter after the step. With its learning-rate schedule.
 
-use std::collections::HashMap;
-
 use burn::module::{Module, ModuleMapper, Param, ParamId};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::models::DeviceFailed;
-use crate::models::adam::Gradients;
+use crate::models::adam::{Gradients, Moments, OptimiserState};
 use crate::models::params::{Plain, replace};
 
 const BETA_1: f64 = 0.9;
@@ -20,13 +18,26 @@ pub struct AdamW {
     clip: f64,
     decay: f64,
     step: i32,
-    moments: HashMap<ParamId, (Tensor<1>, Tensor<1>)>,
+    moments: Moments,
 }
 
 impl AdamW {
     /// With the largest gradient norm that passes unscaled, and the weight decay.
     pub fn new(clip: f64, decay: f64) -> Self {
-        Self { clip, decay, step: 0, moments: HashMap::new() }
+        Self { clip, decay, step: 0, moments: Moments::new() }
+    }
+
+    /// What is carried from step to step, for the parameters in `order`.
+    ///
+    /// # Errors
+    /// When the device cannot be read.
+    pub fn state(&self, order: &[(ParamId, String)]) -> Result<OptimiserState, DeviceFailed> {
+        OptimiserState::read(self.step, &self.moments, order)
+    }
+
+    /// Go on from a state; `device` without autodiff.
+    pub fn restore(&mut self, state: &OptimiserState, order: &[(ParamId, String)], device: &Device) {
+        (self.step, self.moments) = (state.step, state.moments_on(order, device));
     }
 
     /// One step on every parameter that has a gradient. Returns the new module and the norm of the gradient before clipping. A
@@ -55,7 +66,7 @@ impl AdamW {
 }
 
 struct Update<'a> {
-    moments: &'a mut HashMap<ParamId, (Tensor<1>, Tensor<1>)>,
+    moments: &'a mut Moments,
     gradients: &'a Gradients,
     scale: f64,
     step: f64,

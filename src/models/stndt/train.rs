@@ -10,7 +10,7 @@ use super::{
     AdamW, Batch, ConfigError, Grid, Host, LossTerms, Masking, Moment, Schedule, StndtConfig, StndtNet, Tables, fused_gradients,
     reference_gradients, reference_losses,
 };
-use crate::models::DeviceFailed;
+use crate::models::{DeviceFailed, TrainerState};
 use crate::models::host::{alike, tensor3};
 use crate::models::init::shuffled;
 use crate::models::params::{self, Plain, PlainDevice};
@@ -73,6 +73,7 @@ pub struct Trainer {
     device: Device,
     cpu: bool,
     steps: usize,
+    rate_factor: f64,
 }
 
 impl Trainer {
@@ -95,7 +96,7 @@ impl Trainer {
         let optimiser = AdamW::new(options.clip, options.weight_decay);
         let tables = Tables::new(&config, device);
         let device = device.inner_if_autodiff();
-        Ok(Self { config, grid, options, tables, net, optimiser, order, device, cpu, steps: 0 })
+        Ok(Self { config, grid, options, tables, net, optimiser, order, device, cpu, steps: 0, rate_factor: 1.0 })
     }
 
     /// Indices of the trials of every batch of an epoch: shuffled, all used, the same for the same seed and epoch.
@@ -123,7 +124,7 @@ impl Trainer {
             Clock::Epochs => moment.epoch,
             Clock::Steps => self.steps,
         };
-        let rate = self.options.schedule.rate(time);
+        let rate = self.options.schedule.rate(time) * self.rate_factor;
         self.steps += 1;
         let (net, norm) = self.optimiser.step(self.net.clone(), &gradients, &self.order, rate)?;
         self.net = net;
@@ -181,6 +182,40 @@ impl Trainer {
         self.net = params::write(self.net.clone(), values);
     }
 
+    /// Everything that the next steps depend on.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn state(&self) -> Result<TrainerState, DeviceFailed> {
+        Ok(TrainerState {
+            weights: params::read(&self.net)?,
+            optimiser: self.optimiser.state(&self.order)?,
+            steps: self.steps as u64,
+            rate_factor: self.rate_factor,
+            schedule: Vec::new(),
+        })
+    }
+
+    /// Go on from a state.
+    ///
+    /// # Errors
+    /// In words, when it is of another network; nothing has changed then.
+    pub fn restore(&mut self, state: &TrainerState) -> Result<(), String> {
+        params::check(&self.net, &state.weights)?;
+        self.load(&state.weights);
+        let device = self.device.clone();
+        self.optimiser.restore(&state.optimiser, &self.order, &device);
+        self.steps = usize::try_from(state.steps).map_err(|e| e.to_string())?;
+        self.rate_factor = state.rate_factor;
+        Ok(())
+    }
+
+    /// Begin the optimiser anew at half the learning rate (after a loss that was no finite number).
+    pub fn soften(&mut self) {
+        self.optimiser = AdamW::new(self.options.clip, self.options.weight_decay);
+        self.rate_factor *= 0.5;
+    }
+
     /// Shapes.
     pub fn config(&self) -> &StndtConfig {
         &self.config
@@ -189,6 +224,11 @@ impl Trainer {
     /// What is held out.
     pub fn grid(&self) -> &Grid {
         &self.grid
+    }
+
+    /// The learning rate of the next step, when its schedule counts steps.
+    pub fn rate(&self) -> f64 {
+        self.options.schedule.rate(self.steps) * self.rate_factor
     }
 
     /// Steps taken.

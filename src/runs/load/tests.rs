@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
-use crate::runs::{MANIFEST, RunContents, StageEntry, add_figures, write};
+use crate::runs::{LAYOUT, MANIFEST, RunContents, StageEntry, add_figures, write};
 use crate::training::LossPoint;
 
 fn recording() -> Recording {
@@ -64,6 +64,8 @@ impl Values {
             recording: &self.recording,
             status: RunStatus::Complete,
             message: None,
+            messages: &[],
+            used: None,
             ended: UNIX_EPOCH + Duration::from_secs(ended),
             device: "CPU (flex)",
             seconds: 1.5,
@@ -152,7 +154,7 @@ fn a_changed_manifest_never_panics_and_never_leads_outside() {
     assert!(load(&path).is_err());
     fs::write(&manifest, good.replace("\"path\": \"recipe.toml\"", "\"path\": \"/etc/hostname\"")).unwrap();
     assert!(load(&path).is_err());
-    fs::write(&manifest, good.replace("\"layout\": 1", "\"layout\": 2")).unwrap();
+    fs::write(&manifest, good.replace(&format!("\"layout\": {LAYOUT}"), &format!("\"layout\": {}", LAYOUT + 1))).unwrap();
     assert!(load(&path).unwrap_err().to_string().contains("use a newer Spikescope"));
     for at in (0..good.len()).step_by(7) {
         let mut bad = good.clone().into_bytes();

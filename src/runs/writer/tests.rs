@@ -11,6 +11,8 @@ fn manifest(seed: u64) -> Manifest {
         layout: LAYOUT,
         status: RunStatus::Complete,
         message: None,
+        messages: vec![],
+        used: None,
         created: "2026-11-21T10:00:00Z".into(),
         recording: RecordingEntry {
             name: "r".into(),

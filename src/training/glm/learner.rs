@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::GlmTrainer;
+use super::{GlmTrainer, state};
 use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot};
 use super::results::results;
 use crate::models::DeviceFailed;
@@ -10,6 +10,7 @@ use crate::models::glm_transformer::{LossTerms, Stage};
 use crate::models::params::Values;
 use crate::training::data::Prepared;
 use crate::training::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
+use crate::training::saved::{RestoreError, Saved};
 use crate::training::{LossTerm, MOST_TERMS, References, Snapshot, TermValues, TruthScore};
 
 /// Terms of the loss (spec §4.1).
@@ -61,7 +62,7 @@ impl Learner for GlmLearner<'_> {
     }
 
     fn rate(&self) -> f64 {
-        self.trainer.recipe.rate
+        self.trainer.rate()
     }
 
     fn begin(&mut self, stage: usize, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), DeviceFailed> {
@@ -106,6 +107,19 @@ impl Learner for GlmLearner<'_> {
 
     fn restore(&mut self, weights: &Values) {
         self.trainer.restore(weights);
+    }
+
+    fn state(&self) -> Result<Saved, DeviceFailed> {
+        state::save(&self.trainer, &self.truth)
+    }
+
+    fn restore_state(&mut self, state: &Saved) -> Result<(), RestoreError> {
+        self.truth = state::restore(&mut self.trainer, state)?;
+        Ok(())
+    }
+
+    fn soften(&mut self) {
+        self.trainer.soften();
     }
 
     fn refresh(&mut self) -> Result<(), DeviceFailed> {

@@ -22,9 +22,9 @@ pub(in crate::training) struct ActivityData {
     /// Areas by the recipe's rule.
     pub(in crate::training) recording: Arc<Recording>,
     /// Units of the recording, areas one after another.
-    pub(super) units: Vec<usize>,
-    pub(super) areas: Vec<String>,
-    pub(super) area_sizes: Vec<usize>,
+    pub(in crate::training) units: Vec<usize>,
+    pub(in crate::training) areas: Vec<String>,
+    pub(in crate::training) area_sizes: Vec<usize>,
     /// Cell type of every unit, from 0; its area where the recording has no types.
     pub(super) types: Vec<usize>,
     /// Activity as it was recorded `[bins, units]`.

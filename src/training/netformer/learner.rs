@@ -14,6 +14,7 @@ use crate::models::params::{self, Values};
 use crate::training::data::DataError;
 use crate::training::device::TrainingDevice;
 use crate::training::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
+use crate::training::saved::{RestoreError, Saved};
 use crate::training::{
     ConnectivityScores, Fit, LossTerm, MOST_TERMS, ModelSnapshot, NetFormerSnapshot, References, Snapshot, TermValues, TrialSnapshot,
 };
@@ -209,6 +210,30 @@ impl Learner for NetFormerLearner {
 
     fn restore(&mut self, weights: &Values) {
         self.trainer.load(weights);
+    }
+
+    fn state(&self) -> Result<Saved, DeviceFailed> {
+        let mut saved = Saved::default();
+        saved.put_trainer(self.trainer.state()?);
+        saved.put_counts("score_steps", self.scores.iter().map(|score| score.step));
+        saved.put_list("scores", self.scores.iter().flat_map(|score| [score.pearson, score.spearman, score.auc]).collect());
+        Ok(saved)
+    }
+
+    fn restore_state(&mut self, state: &Saved) -> Result<(), RestoreError> {
+        self.trainer.restore(&state.trainer()?).map_err(RestoreError::Unfit)?;
+        let steps = state.counts("score_steps")?;
+        let scores = state.rows("scores", steps.len(), 3)?;
+        let score = |(step, own): (u64, Vec<f32>)| match own.as_slice() {
+            &[pearson, spearman, auc] => Some(ConnectivityScores { step, pearson, spearman, auc }),
+            _ => None,
+        };
+        self.scores = steps.into_iter().zip(scores).filter_map(score).collect();
+        Ok(())
+    }
+
+    fn soften(&mut self) {
+        self.trainer.soften();
     }
 
     fn refresh(&mut self) -> Result<(), DeviceFailed> {

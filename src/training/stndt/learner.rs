@@ -14,6 +14,7 @@ use crate::models::stndt::{LossTerms, Moment as Draw};
 use crate::training::data::{DataError, Prepared};
 use crate::training::device::TrainingDevice;
 use crate::training::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
+use crate::training::saved::{RestoreError, Saved};
 use crate::training::{LossTerm, MOST_TERMS, ModelSnapshot, RateScores, References, Snapshot, StndtSnapshot, TermValues};
 
 /// Terms of the loss (spec §2.8).
@@ -76,6 +77,13 @@ impl StndtLearner {
         values
     }
 
+    /// Scores of what the model is compared with on the validation trials.
+    fn score_baselines(&mut self) {
+        let smoothed = smoothed_rates(&self.fit.layout, &self.fit.data, self.trials_of(Set::Validation));
+        let of = |rates: &Array3<f64>| self.scorer.score(rates.view(), 0);
+        (self.smoothing, self.oracle) = (smoothed.as_ref().map(of), self.scorer.truth.as_ref().map(of));
+    }
+
     fn trials_of(&self, set: Set) -> &[usize] {
         match set {
             Set::Validation => &self.fit.data.split.validation,
@@ -116,16 +124,14 @@ impl Learner for StndtLearner {
     }
 
     fn rate(&self) -> f64 {
-        self.recipe.rate
+        self.fit.trainer.rate()
     }
 
     fn begin(&mut self, _stage: usize, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), DeviceFailed> {
         if !tell("smoothing baseline") {
             return Ok(());
         }
-        let smoothed = smoothed_rates(&self.fit.layout, &self.fit.data, self.trials_of(Set::Validation));
-        let of = |rates: &Array3<f64>| self.scorer.score(rates.view(), 0);
-        (self.smoothing, self.oracle) = (smoothed.as_ref().map(of), self.scorer.truth.as_ref().map(of));
+        self.score_baselines();
         Ok(())
     }
 
@@ -169,6 +175,31 @@ impl Learner for StndtLearner {
 
     fn restore(&mut self, weights: &Values) {
         self.fit.restore(weights);
+    }
+
+    fn state(&self) -> Result<Saved, DeviceFailed> {
+        let mut saved = Saved::default();
+        saved.put_trainer(self.fit.trainer.state()?);
+        saved.put_counts("score_steps", self.scores.iter().map(|score| score.step));
+        saved.put_list("scores", self.scores.iter().flat_map(|score| [score.co_bps, score.fp_bps, score.rate_r2]).collect());
+        Ok(saved)
+    }
+
+    fn restore_state(&mut self, state: &Saved) -> Result<(), RestoreError> {
+        self.fit.trainer.restore(&state.trainer()?).map_err(RestoreError::Unfit)?;
+        let steps = state.counts("score_steps")?;
+        let scores = state.rows("scores", steps.len(), 3)?;
+        let score = |(step, own): (u64, Vec<f32>)| match own.as_slice() {
+            &[co_bps, fp_bps, rate_r2] => Some(RateScores { step, co_bps, fp_bps, rate_r2 }),
+            _ => None,
+        };
+        self.scores = steps.into_iter().zip(scores).filter_map(score).collect();
+        self.score_baselines();
+        Ok(())
+    }
+
+    fn soften(&mut self) {
+        self.fit.trainer.soften();
     }
 
     fn refresh(&mut self) -> Result<(), DeviceFailed> {

@@ -87,6 +87,9 @@ fn a_run_is_scored_shown_kept_and_not_changed_by_watching() {
     assert!(stndt.importance.iter().all(|i| (i.mean.iter().sum::<f32>() - 1.0).abs() < 1e-4));
     assert!(stndt.scores.len() > 1 && stndt.scores.iter().all(|s| s.co_bps.is_finite()));
     assert_eq!(stndt.trajectories.points.len(), stndt.trajectories.trials.len());
+    let (measure, fit) = snapshot.unit_fit();
+    assert_eq!((measure, fit.len()), ("bits/spike", 12));
+    assert!(fit.iter().flatten().count() >= 9 && fit.iter().flatten().all(|bits| bits.is_finite()), "{fit:?}");
     assert!(stndt.trajectories.explained[0] >= stndt.trajectories.explained[1]);
 
     let loaded = runs::load(&target).unwrap();

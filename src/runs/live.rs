@@ -223,4 +223,3 @@ pub(crate) fn nothing_yet<'a>(
         summary: &serde_json::Value::Null,
     }
 }
-

@@ -6,6 +6,7 @@
 //! | `step`, `stage`, `version`, `bin_s` | – | optimiser steps, stage from 1, publication number, bin width in s |
 //! | `areas` | areas | names (read back from the manifest) |
 //! | `area_sizes`, `units` | areas; units | units per area; unit of the recording behind every model unit |
+//! | `unit_bits` | units | bits per spike of every unit on trials not fitted, beyond its mean rate; NaN without a spike |
 //! | `trials`, `trialT_log_rate` | trials; bins × units | trials with detail; log-rate per bin in entry T of these |
 //! | `loss_step`, `loss_stage`, `loss_validation`, `loss_terms` | n; n; n; n × terms | losses (read back from metrics.jsonl) |
 //! | `loss_names` | terms | names of the terms |
@@ -121,6 +122,17 @@ fn tables(npz: &mut NpzSource, name: &str) -> Result<Vec<Vec<Vec<f32>>>, NpzErro
     Ok(tables)
 }
 
+/// Bits per spike of units; an array of NaN where there is none.
+fn bits_array(bits: &[Option<f32>]) -> NpzArray {
+    NpzArray::list(bits.iter().map(|bits| bits.unwrap_or(f32::NAN)).collect())
+}
+
+/// The same read back; older runs do not have it.
+fn bits(npz: &mut NpzSource) -> Result<Vec<Option<f32>>, NpzError> {
+    let values: Vec<f32> = if npz.has("unit_bits") { npz.list("unit_bits")? } else { Vec::new() };
+    Ok(values.into_iter().map(|bits| Some(bits).filter(|bits| !bits.is_nan())).collect())
+}
+
 /// A list of indices with as many entries as something else.
 fn same_length(npz: &mut NpzSource, name: &str, length: usize) -> Result<Vec<usize>, NpzError> {
     let values = npz.indices(name)?;
@@ -198,7 +210,11 @@ pub(super) mod tests {
     pub fn snapshot() -> impl Strategy<Value = Snapshot> {
         let numbers = (any::<u64>(), 1usize..=4, any::<u64>(), 1e-4f64..1.0);
         let areas = prop::collection::vec(("[a-zA-Zäµ ,0-9]{0,6}", 0usize..200), 0..4);
-        let lists = (prop::collection::vec(0usize..1000, 0..6), prop::collection::vec(0usize..1000, 0..6));
+        let lists = (
+            prop::collection::vec(0usize..1000, 0..6),
+            prop::collection::vec(0usize..1000, 0..6),
+            prop::collection::vec(prop::option::of(number()), 0..6),
+        );
         let parts = (
             prop::collection::vec(pair(), 0..5),
             rows(),
@@ -207,10 +223,10 @@ pub(super) mod tests {
             prop::collection::vec(score(), 0..4),
         );
         (numbers, areas, lists, parts).prop_map(
-            |((version, stage, step, bin_s), areas, (units, latent_trials), (pairs, post_spike, latents, trials, truth))| {
+            |((version, stage, step, bin_s), areas, (units, latent_trials, unit_bits), (pairs, post_spike, latents, trials, truth))| {
                 let (areas, area_sizes) = areas.into_iter().unzip();
                 let (trials, details) = trials.into_iter().unzip();
-                let glm = GlmSnapshot { pairs, post_spike, latent_trials, latents, trials: details, truth };
+                let glm = GlmSnapshot { pairs, unit_bits, post_spike, latent_trials, latents, trials: details, truth };
                 Snapshot { version, stage, step, bin_s, areas, area_sizes, units, trials, model: ModelSnapshot::Glm(glm) }
             },
         )

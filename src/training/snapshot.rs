@@ -77,6 +77,17 @@ impl Snapshot {
         }
     }
 
+    /// How well the activity of every unit is predicted on trials (or bins) that the model was not fitted on, and in which measure:
+    /// `bits/spike` beyond the unit's mean rate there (an STNDT sees the spikes of units that are not held out), or R². `None`
+    /// without a spike; no values before they are known.
+    pub fn unit_fit(&self) -> (&'static str, Vec<Option<f32>>) {
+        match &self.model {
+            ModelSnapshot::Glm(glm) => ("bits/spike", glm.unit_bits.clone()),
+            ModelSnapshot::Stndt(stndt) => ("bits/spike", stndt.unit_bits.clone()),
+            ModelSnapshot::NetFormer(netformer) => ("R²", netformer.r2.iter().map(|&r2| Some(r2).filter(|r2| r2.is_finite())).collect()),
+        }
+    }
+
     /// Coupled pairs of areas; none when the model has no coupling.
     pub fn pairs(&self) -> &[PairSnapshot] {
         self.glm().map_or(&[], |glm| &glm.pairs)

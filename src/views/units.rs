@@ -13,7 +13,7 @@ use crate::recording::{Recording, filter};
 use crate::render::RasterStyle;
 use crate::render::axis::grouped;
 use crate::training::Snapshot;
-use rows::{ModelScores, Sorting, UnitMetrics, UnitRows};
+use rows::{ModelColumns, ModelScores, Sorting, UnitMetrics, UnitRows};
 
 /// The unit table view. Selected units are those of the whole window.
 #[derive(Default)]
@@ -75,10 +75,10 @@ impl View for UnitTableView {
         };
         let snapshot = context.run.filter(|run| of_this(run, recording)).and_then(|run| run.snapshot.as_ref());
         *context.looks_at_run |= snapshot.is_some();
-        let fresh =
-            self.table.as_ref().is_some_and(|(shown, table)| Arc::ptr_eq(shown, recording) && table.has_model() == snapshot.is_some());
+        let model = snapshot.map(|snapshot| ModelColumns::of(snapshot));
+        let fresh = self.table.as_ref().is_some_and(|(shown, table)| Arc::ptr_eq(shown, recording) && table.model == model);
         if !fresh {
-            let table = UnitRows::new(recording, snapshot.is_some());
+            let table = UnitRows::new(recording, model);
             self.scored = None;
             // A column that this recording does not have cannot sort it.
             self.sorting.column = self.sorting.column.filter(|c| *c < table.columns.len());

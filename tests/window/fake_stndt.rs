@@ -115,6 +115,7 @@ fn snapshot() -> Snapshot {
         units: (0..UNITS).collect(),
         trials: shown.map(inferred).to_vec(),
         model: ModelSnapshot::Stndt(StndtSnapshot {
+            unit_bits: (0..UNITS).map(|unit| Some(0.1 * (unit % 5) as f32)).collect(),
             held_out: (0..UNITS).map(|unit| unit % 4 == 1).collect(),
             observed_bins: 100,
             context: (Some(40), Some(4)),

@@ -13,12 +13,13 @@
 //! | `trialT_coupling_K`, `trialT_factors_A` | rank × bins; factors × bins | detail of entry T of `trials` |
 //! | `truth_step`, `truth_pair`, `truth_score` | n; n × 2; n × 3 | steps; source, target; \|cos\| send, \|cos\| receive, filter correlation |
 
-use super::{Output, index, sized, table, tables};
+use super::{Output, bits, bits_array, index, sized, table, tables};
 use crate::export::{NpzArray, NpzError, NpzSource};
 use crate::training::{GlmSnapshot, GlmTrial, PairSnapshot, Support, TruthScore};
 
 pub(super) fn add(out: &mut Output, glm: &GlmSnapshot) -> Result<(), String> {
     out.pairs(&glm.pairs)?;
+    out.0.add("unit_bits", bits_array(&glm.unit_bits));
     out.rows("post_spike", &glm.post_spike)?;
     out.indices("latent_trials", &glm.latent_trials);
     out.tables("latents", &glm.latents)?;
@@ -40,6 +41,7 @@ pub(super) fn read(npz: &mut NpzSource, trials: usize) -> Result<GlmSnapshot, Np
     let trials = (0..trials).map(detail).collect::<Result<_, NpzError>>()?;
     Ok(GlmSnapshot {
         pairs: pairs(npz)?,
+        unit_bits: bits(npz)?,
         post_spike: npz.rows("post_spike")?,
         latent_trials: npz.indices("latent_trials")?,
         latents: tables(npz, "latents")?,

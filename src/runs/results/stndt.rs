@@ -15,7 +15,7 @@
 
 use ndarray::{Array2, Array3, Ix1, Ix2, Ix3};
 
-use super::{Output, sized, table};
+use super::{Output, bits, bits_array, sized, table};
 use crate::export::{NpzArray, NpzError, NpzSource};
 use crate::training::{Importance, LayerAttention, RateScores, StndtSnapshot, Trajectories};
 
@@ -27,6 +27,7 @@ pub(super) fn add(out: &mut Output, own: &StndtSnapshot) -> Result<(), String> {
     out.scores("scores", &own.scores);
     out.scores("smoothing_scores", own.smoothing.as_slice());
     out.scores("oracle_scores", own.oracle.as_slice());
+    out.0.add("unit_bits", bits_array(&own.unit_bits));
     out.attention("", &own.attention);
     for (number, layers) in own.trials.iter().enumerate() {
         out.attention(&format!("trial{number}_"), layers);
@@ -83,6 +84,7 @@ pub(super) fn read(npz: &mut NpzSource, trials: usize, units: usize) -> Result<S
         scores: scores(npz, "scores")?,
         smoothing: scores(npz, "smoothing_scores")?.into_iter().next(),
         oracle: scores(npz, "oracle_scores")?.into_iter().next(),
+        unit_bits: bits(npz)?,
         attention: attention(npz, "")?,
         importance: importance.map(|((mean, sd), consistency)| Importance { mean, sd, consistency }).collect(),
         trials: (0..trials).map(|number| attention(npz, &format!("trial{number}_"))).collect::<Result<_, _>>()?,
@@ -139,6 +141,7 @@ pub(super) mod tests {
         };
         let scores = |step| RateScores { step, co_bps: 0.2, fp_bps: 0.1, rate_r2: -0.5 };
         StndtSnapshot {
+            unit_bits: vec![Some(0.125); units],
             held_out: (0..units).map(|u| u == 1).collect(),
             observed_bins: bins - 1,
             context: (Some(8), None),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{GlmTrainer, state};
-use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot};
+use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot, unit_bits};
 use super::results::results;
+use super::{GlmTrainer, state};
 use crate::models::DeviceFailed;
 use crate::models::glm_transformer::{LossTerms, Stage};
 use crate::models::params::Values;
@@ -32,13 +32,14 @@ pub(in crate::training) struct GlmLearner<'a> {
     trainer: GlmTrainer<'a>,
     data: &'a Prepared,
     effects: Vec<PairEffect>,
+    unit_bits: Vec<Option<f32>>,
     latents: Latents,
     truth: Vec<(u64, TruthScore)>,
 }
 
 impl<'a> GlmLearner<'a> {
     pub(in crate::training) fn new(trainer: GlmTrainer<'a>, data: &'a Prepared) -> Self {
-        Self { trainer, data, effects: Vec::new(), latents: Latents::default(), truth: Vec::new() }
+        Self { trainer, data, effects: Vec::new(), unit_bits: Vec::new(), latents: Latents::default(), truth: Vec::new() }
     }
 
     fn values(&self, losses: &LossTerms) -> TermValues<f64> {
@@ -125,17 +126,19 @@ impl Learner for GlmLearner<'_> {
     fn refresh(&mut self) -> Result<(), DeviceFailed> {
         let validation = &self.trainer.validation;
         self.effects = pair_effects(&self.trainer, &validation[..validation.len().min(BATCHES_SHOWN)])?;
+        self.unit_bits = unit_bits(&self.trainer, &validation[..validation.len().min(BATCHES_SHOWN)])?;
         self.latents = latents(&self.trainer, validation)?;
         Ok(())
     }
 
     fn snapshot(&self, moment: &Moment<'_>) -> Result<Snapshot, DeviceFailed> {
-        let occasion = Occasion { moment, effects: &self.effects, truth: &self.truth, latents: &self.latents };
+        let occasion = Occasion { moment, effects: &self.effects, unit_bits: &self.unit_bits, truth: &self.truth, latents: &self.latents };
         snapshot(&self.trainer, self.data, &occasion)
     }
 
     fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed> {
         self.effects = pair_effects(&self.trainer, &self.trainer.test)?;
+        self.unit_bits = unit_bits(&self.trainer, &self.trainer.test)?;
         self.latents = Latents::default();
         for batches in [&self.trainer.train, &self.trainer.validation, &self.trainer.test] {
             let (trials, means) = latents(&self.trainer, batches)?;

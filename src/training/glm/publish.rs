@@ -1,11 +1,12 @@
 //! A [`Snapshot`] of a model in training.
 
-use ndarray::{Array2, Array3, Axis};
+use ndarray::{Array2, Array3, Axis, concatenate};
 
 use super::{Batch, GlmTrainer, matrix};
 use crate::analysis::bases::raised_cosine;
 use crate::analysis::compare::{EstimatedEdge, truth_scores};
 use crate::analysis::contribution::Contribution;
+use crate::analysis::nlb::unit_bits_per_spike;
 use crate::models::DeviceFailed;
 use crate::models::glm_transformer::{AreaInputs, GlmConfig, Stage, normalised};
 use crate::models::params::Values;
@@ -54,6 +55,39 @@ pub(super) fn pair_effects(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> R
         mean_output: (output / f64::max(trials, 1.0)) as f32,
     };
     Ok(contributions.iter().zip(outputs).map(effect).collect())
+}
+
+/// Bits per spike of every unit beyond its mean rate, on some batches; `None` without a spike there.
+///
+/// # Errors
+/// When the device fails.
+pub(super) fn unit_bits(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Vec<Option<f32>>, DeviceFailed> {
+    let config = &trainer.config;
+    let mut parts: Vec<(Vec<Array3<f32>>, Vec<Array3<u8>>)> = vec![Default::default(); config.areas()];
+    for batch in batches {
+        for (area, inputs) in trainer.inputs(batch)?.iter().enumerate() {
+            let columns = config.columns(area);
+            let rates = inputs.rates_given(&batch.fused.counts, columns.clone());
+            let seen = |(trial, bin, unit): (usize, usize, usize)| batch.fused.counts[trial][[config.pad + bin, columns.start + unit]];
+            let counts = Array3::from_shape_fn(rates.raw_dim(), seen);
+            if let Some(part) = parts.get_mut(area) {
+                part.0.push(rates);
+                part.1.push(counts);
+            }
+        }
+    }
+    let mut bits = Vec::with_capacity(config.units());
+    for (area, (rates, counts)) in parts.iter().enumerate() {
+        bits.extend(bits_of(rates, counts).unwrap_or_else(|| vec![None; config.columns(area).len()]));
+    }
+    Ok(bits)
+}
+
+fn bits_of(rates: &[Array3<f32>], counts: &[Array3<u8>]) -> Option<Vec<Option<f32>>> {
+    let rates = concatenate(Axis(0), &rates.iter().map(|part| part.view()).collect::<Vec<_>>()).ok()?;
+    let counts = concatenate(Axis(0), &counts.iter().map(|part| part.view()).collect::<Vec<_>>()).ok()?;
+    let bits = unit_bits_per_spike(rates.view(), counts.view()).ok()?;
+    Some(bits.into_iter().map(|bits| bits.map(|b| b as f32)).collect())
 }
 
 /// Mean over trials and bins of what the feature rows add to the log-rate of the units that they add most to.
@@ -129,6 +163,7 @@ pub(super) fn scores(pairs: &[PairSnapshot], data: &Prepared) -> Vec<TruthScore>
 pub(super) struct Occasion<'a> {
     pub(super) moment: &'a Moment<'a>,
     pub(super) effects: &'a [PairEffect],
+    pub(super) unit_bits: &'a [Option<f32>],
     pub(super) truth: &'a [(u64, TruthScore)],
     /// Latents to show; see [`latents`].
     pub(super) latents: &'a Latents,
@@ -159,6 +194,7 @@ pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occ
         trials,
         model: ModelSnapshot::Glm(GlmSnapshot {
             pairs: pairs(trainer, &weights, occasion.effects),
+            unit_bits: occasion.unit_bits.to_vec(),
             post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
             latent_trials: occasion.latents.0.clone(),
             latents: occasion.latents.1.clone(),

@@ -77,6 +77,8 @@ pub struct TruthScore {
 pub struct GlmSnapshot {
     /// Every ordered pair that the recipe allows, target-major: all sources of target 0, then of target 1, ….
     pub pairs: Vec<PairSnapshot>,
+    /// How well the spikes of every unit are predicted, see [`super::Snapshot::unit_fit`]; empty until somebody looked.
+    pub unit_bits: Vec<Option<f32>>,
     /// Post-spike filter per unit `[units][lags]`, entry k at lag k + 1 bins; empty before stage 4.
     pub post_spike: Vec<Vec<f32>>,
     /// Trial indices behind `latents` (indices into the trials used).

@@ -61,6 +61,8 @@ pub struct StndtSnapshot {
     pub smoothing: Option<RateScores>,
     /// The same scores of the true rates.
     pub oracle: Option<RateScores>,
+    /// How well the spikes of every unit are predicted, see [`super::Snapshot::unit_fit`]; empty before the first validation.
+    pub unit_bits: Vec<Option<f32>>,
     /// Attention per layer, mean over some validation trials; empty until somebody looked.
     pub attention: Vec<LayerAttention>,
     /// Importance of units per layer; empty without spatial branch.

@@ -48,6 +48,7 @@ pub(in crate::training) struct StndtLearner {
     /// Of the validation trials.
     scorer: Scorer,
     shown: Shown,
+    unit_bits: Vec<Option<f32>>,
 }
 
 impl StndtLearner {
@@ -60,7 +61,17 @@ impl StndtLearner {
         let fit = Fit::new(recipe, seed, data, device)?;
         let epoch = (0, fit.trainer.batches(data.split.train.len(), 0));
         let scorer = Scorer::new(&fit.layout, data, &data.split.validation);
-        Ok(Self { recipe: recipe.clone(), fit, epoch, scores: Vec::new(), smoothing: None, oracle: None, scorer, shown: Shown::default() })
+        Ok(Self {
+            recipe: recipe.clone(),
+            fit,
+            epoch,
+            scores: Vec::new(),
+            smoothing: None,
+            oracle: None,
+            scorer,
+            shown: Shown::default(),
+            unit_bits: Vec::new(),
+        })
     }
 
     fn values(&self, losses: &LossTerms) -> TermValues<f64> {
@@ -153,7 +164,9 @@ impl Learner for StndtLearner {
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let losses = self.masked_loss(Set::Validation)?;
-        let scored = self.scorer.score(self.fit.rates(self.trials_of(Set::Validation), &[])?.view(), step);
+        let rates = self.fit.rates(self.trials_of(Set::Validation), &[])?;
+        let scored = self.scorer.score(rates.view(), step);
+        self.unit_bits = self.scorer.unit_bits(rates.view(), &self.fit.layout.places);
         self.scores.push(scored);
         let terms = self.values(&losses);
         // Without held-out units the loss chooses.
@@ -230,6 +243,7 @@ impl Learner for StndtLearner {
                 scores: self.scores.clone(),
                 smoothing: self.smoothing,
                 oracle: self.oracle,
+                unit_bits: self.unit_bits.clone(),
                 attention: self.shown.attention.clone(),
                 importance: self.shown.importance.clone(),
                 trials: attention,
@@ -243,7 +257,8 @@ impl Learner for StndtLearner {
         let (data, test) = (&*data, &data.split.test);
         let scorer = Scorer::new(&self.fit.layout, data, test);
         let of = |rates: &Array3<f64>| scorer.score(rates.view(), self.fit.trainer.steps() as u64);
-        let own = of(&self.fit.rates(test, &[])?);
+        let rates = self.fit.rates(test, &[])?;
+        let (own, unit_bits) = (of(&rates), scorer.unit_bits(rates.view(), &self.fit.layout.places));
         let smoothing = smoothed_rates(&self.fit.layout, data, test).map(|rates| of(&rates));
         let oracle = scorer.truth.as_ref().map(of);
         let best = self.scores.iter().map(|s| s.co_bps).filter(|s| s.is_finite()).fold(f32::NAN, f32::max);
@@ -259,6 +274,7 @@ impl Learner for StndtLearner {
                 }
             }
         }
+        self.unit_bits = unit_bits;
         self.shown.refresh(&self.fit, test)?;
         Ok(results)
     }

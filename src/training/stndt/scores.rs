@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayView3, Axis};
 
 use super::Layout;
 use crate::analysis::loss::{flat_rates, psth_rates};
-use crate::analysis::nlb::{Smoothing, co_bps, fp_bps, rate_r2};
+use crate::analysis::nlb::{Smoothing, co_bps, fp_bps, rate_r2, unit_bits_per_spike};
 use crate::analysis::true_rates::true_log_rate;
 use crate::models::stndt::{Batch, Grid};
 use crate::training::{Prepared, RateScores, References};
@@ -34,6 +34,16 @@ impl Scorer {
             fp_bps: known(fp_bps(rates, counts, grid.observed).ok()),
             rate_r2: known(self.truth.as_ref().and_then(|truth| rate_r2(truth.view(), rates).ok())),
         }
+    }
+}
+
+impl Scorer {
+    /// Bits per spike of every unit over the observed bins, in the order of `places` (units of the network); `None` without a spike.
+    pub(super) fn unit_bits(&self, rates: ArrayView3<'_, f64>, places: &[usize]) -> Vec<Option<f32>> {
+        let observed = ndarray::Slice::from(..self.grid.observed);
+        let (rates, counts) = (rates.slice_axis(Axis(1), observed), self.counts.slice_axis(Axis(1), observed));
+        let bits = unit_bits_per_spike(rates, counts).unwrap_or_default();
+        places.iter().map(|&place| bits.get(place).copied().flatten().map(|b| b as f32)).collect()
     }
 }
 

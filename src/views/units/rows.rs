@@ -37,7 +37,24 @@ enum Cells {
     Presence,
     Sends,
     Receives,
+    Fit,
     Column(usize),
+}
+
+/// Which columns a model adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelColumns {
+    /// Measure of how well units are predicted.
+    measure: &'static str,
+    /// Whether units send and receive.
+    coupled: bool,
+}
+
+impl ModelColumns {
+    /// Of the model behind a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self { measure: snapshot.unit_fit().0, coupled: snapshot.glm().is_some() }
+    }
 }
 
 /// Numbers per unit that take a pass over its spikes; computed in the background. Empty until then.
@@ -75,12 +92,20 @@ pub struct ModelScores {
     sends: Vec<f64>,
     /// Largest receiving weight over the pairs that are fitted.
     receives: Vec<f64>,
+    /// How well each is predicted, see [`Snapshot::unit_fit`].
+    fit: Vec<f64>,
 }
 
 impl ModelScores {
     /// From the newest snapshot, for a recording of `units` units.
     pub fn of(snapshot: &Snapshot, units: usize) -> Self {
-        let mut scores = Self { sends: vec![f64::NAN; units], receives: vec![f64::NAN; units] };
+        let unknown = || vec![f64::NAN; units];
+        let mut scores = Self { sends: unknown(), receives: unknown(), fit: unknown() };
+        for (&unit, fit) in snapshot.units.iter().zip(snapshot.unit_fit().1) {
+            if let Some(cell) = scores.fit.get_mut(unit) {
+                *cell = fit.map_or(f64::NAN, f64::from);
+            }
+        }
         let start = |area: usize| snapshot.area_sizes.iter().take(area).sum::<usize>();
         let mut raise = |to: fn(&mut Self) -> &mut Vec<f64>, area: usize, weights: &[f32]| {
             for (k, &weight) in weights.iter().enumerate() {
@@ -107,6 +132,8 @@ pub struct UnitRows {
     pub metrics: Arc<UnitMetrics>,
     /// Weights of the run's model.
     pub scores: Arc<ModelScores>,
+    /// What the columns of a model are; `None` without one.
+    pub model: Option<ModelColumns>,
 }
 
 /// Which column sorts, and which way.
@@ -132,7 +159,7 @@ impl Sorting {
 
 impl UnitRows {
     /// Columns of a recording; with those of a model when a run beside it has one.
-    pub fn new(recording: &Recording, has_model: bool) -> Self {
+    pub fn new(recording: &Recording, model: Option<ModelColumns>) -> Self {
         let column = |name: &str, heading: &str, description: &str, numeric, source| TableColumn {
             name: name.to_owned(),
             heading: heading.to_owned(),
@@ -172,25 +199,30 @@ impl UnitRows {
                 source: Cells::Column(k),
             });
         }
-        if has_model {
+        if let Some(ModelColumns { measure, coupled }) = model {
             // Last, so that columns keep their places when a model appears.
             let free = |columns: &[TableColumn], name: &str| {
                 if columns.iter().any(|c| c.name == name) { format!("{name} (model)") } else { name.to_owned() }
             };
-            for (name, tip, source) in [
+            let name = free(&columns, "fit");
+            let tip = match measure {
+                "R²" => "Model: R² of the unit's activity in bins that were not fitted, 1 is perfect",
+                _ => {
+                    "Model: what is known about the unit's spikes beyond its mean rate, bits per spike, on trials that were not fitted; \
+                     an STNDT sees the spikes of units that are not held out"
+                }
+            };
+            columns.push(column(&name, &format!("{name} ({measure})"), tip, true, Cells::Fit));
+            let weights = [
                 ("sends", "Model: largest sending weight over the pairs of areas that are fitted", Cells::Sends),
                 ("receives", "Model: largest receiving weight over the pairs of areas that are fitted", Cells::Receives),
-            ] {
+            ];
+            for (name, tip, source) in weights.into_iter().filter(|_| coupled) {
                 let name = free(&columns, name);
                 columns.push(column(&name, &name, tip, true, source));
             }
         }
-        Self { columns, seconds: observed_seconds(recording), metrics: Arc::default(), scores: Arc::default() }
-    }
-
-    /// Whether there are columns of a model.
-    pub fn has_model(&self) -> bool {
-        self.columns.iter().any(|c| c.source == Cells::Sends)
+        Self { columns, seconds: observed_seconds(recording), metrics: Arc::default(), scores: Arc::default(), model }
     }
 
     /// Names for filter expressions.
@@ -209,6 +241,7 @@ impl UnitRows {
             Some(Cells::Rate) => Value::Number(self.rate(recording, unit)),
             Some(Cells::Cv) => number(&self.metrics.cv),
             Some(Cells::Presence) => number(&self.metrics.presence),
+            Some(Cells::Fit) => number(&self.scores.fit),
             Some(Cells::Sends) => number(&self.scores.sends),
             Some(Cells::Receives) => number(&self.scores.receives),
             Some(Cells::Column(k)) => match recording.units.columns.get(k).map(|c| &c.values) {
@@ -226,7 +259,7 @@ impl UnitRows {
         let longest = match column.source {
             Cells::Area => recording.areas.iter().map(letters).max(),
             Cells::Id => recording.units.ids.iter().take(100).map(letters).max(),
-            Cells::Spikes | Cells::Rate | Cells::Cv | Cells::Presence | Cells::Sends | Cells::Receives => None,
+            Cells::Spikes | Cells::Rate | Cells::Cv | Cells::Presence | Cells::Fit | Cells::Sends | Cells::Receives => None,
             Cells::Column(k) => match recording.units.columns.get(k).map(|c| &c.values) {
                 Some(Column::Text(values)) => values.iter().take(100).map(letters).max(),
                 _ => None,
@@ -244,7 +277,7 @@ impl UnitRows {
     pub fn text(&self, recording: &Recording, unit: usize, column: usize) -> String {
         match (self.value(recording, unit, column), self.columns.get(column).map(|c| c.source)) {
             (Value::Number(v), _) if v.is_nan() => "–".to_owned(),
-            (Value::Number(v), Some(Cells::Cv | Cells::Presence | Cells::Sends | Cells::Receives)) => format!("{v:.2}"),
+            (Value::Number(v), Some(Cells::Cv | Cells::Presence | Cells::Fit | Cells::Sends | Cells::Receives)) => format!("{v:.2}"),
             (Value::Number(v), Some(Cells::Rate)) => format!("{v:.2}"),
             (Value::Number(v), Some(Cells::Spikes)) => crate::render::axis::grouped(v as u64),
             (Value::Number(v), _) if v != 0.0 && v.fract() != 0.0 => short(v),
@@ -334,7 +367,7 @@ mod tests {
     #[test]
     fn rows_sort_by_any_column_with_missing_values_last() {
         let recording = recording();
-        let table = UnitRows::new(&recording, false);
+        let table = UnitRows::new(&recording, None);
         assert_eq!(table.names(), ["id", "area", "spikes", "rate", "cv_isi", "presence", "snr", "rate (file)"]);
         let order = |column, descending| table.order(&recording, "", Sorting { column: Some(column), descending }).unwrap();
         assert_eq!(order(0, false), [3, 1, 0, 2]);
@@ -358,7 +391,7 @@ mod tests {
     #[test]
     fn the_table_is_written_as_csv() {
         let recording = recording();
-        let table = UnitRows::new(&recording, false);
+        let table = UnitRows::new(&recording, None);
         let table = UnitRows { metrics: Arc::new(UnitMetrics::of(&recording, &Watch::default()).unwrap()), ..table };
         let csv = table.csv(&recording, &[3, 0]);
         // Intervals of 1 and 9 s.
@@ -393,6 +426,7 @@ mod tests {
             units: vec![3, 0, 2],
             trials: vec![],
             model: ModelSnapshot::Glm(GlmSnapshot {
+                unit_bits: vec![Some(0.25), Some(-0.5), None],
                 pairs: vec![pair(0, 1, true, &[0.2, -0.7], &[0.9]), pair(1, 0, false, &[5.0], &[5.0, 5.0])],
                 ..GlmSnapshot::default()
             }),
@@ -401,6 +435,10 @@ mod tests {
         let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
         assert!(near(scores.sends[3], 0.2) && near(scores.sends[0], 0.7) && near(scores.receives[2], 0.9));
         assert!(scores.sends[1].is_nan() && scores.sends[2].is_nan() && scores.receives[3].is_nan());
-        assert!(UnitRows::new(&recording(), true).names().contains(&"receives".to_owned()));
+        assert!(near(scores.fit[3], 0.25) && near(scores.fit[0], -0.5) && scores.fit[2].is_nan() && scores.fit[1].is_nan());
+        let names = |snapshot: &Snapshot| UnitRows::new(&recording(), Some(ModelColumns::of(snapshot))).names().split_off(8);
+        assert_eq!(names(&snapshot), ["fit", "sends", "receives"]);
+        let other = Snapshot { model: ModelSnapshot::NetFormer(Default::default()), ..snapshot };
+        assert_eq!(names(&other), ["fit"]);
     }
 }

@@ -233,7 +233,8 @@ impl Header {
 
     /// Everything that is needed to go on.
     pub(super) fn read(self, place: &Path, recipe: &Recipe) -> Result<Checkpoint, RunError> {
-        let values = serde_json::from_slice(&self.bytes(place, PLACE)?).map_err(|e| RunError::damaged(&place.join(PLACE))(e.to_string()))?;
+        let values =
+            serde_json::from_slice(&self.bytes(place, PLACE)?).map_err(|e| RunError::damaged(&place.join(PLACE))(e.to_string()))?;
         let arrays = safetensors::unpack(&self.bytes(place, STATE)?).map_err(RunError::damaged(&place.join(STATE)))?;
         Ok(Checkpoint {
             losses: self.losses(place, recipe)?,
@@ -281,4 +282,3 @@ fn numbered(folder: &Path) -> Vec<(u64, PathBuf)> {
     found.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     found
 }
-

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::RunError;
 use super::checkpoint::{self, Checkpoint, Keep};
 use super::writer::Fault;
-use super::RunError;
 use crate::export::WriteError;
 
 /// How a checkpoint went: its step, or why it is not there.

@@ -50,8 +50,8 @@ pub use writer::{RunWriter, check_target};
 
 pub(crate) use checkpoint::named;
 pub(crate) use keeper::Kept;
-pub(crate) use lock::locked;
 pub(crate) use live::{nothing_yet, recipe_of};
+pub(crate) use lock::locked;
 pub(crate) use writer::{Fault, no_fault};
 
 /// Recipe of the run, TOML.

@@ -10,10 +10,10 @@ use super::{
     AdamW, Batch, ConfigError, Grid, Host, LossTerms, Masking, Moment, Schedule, StndtConfig, StndtNet, Tables, fused_gradients,
     reference_gradients, reference_losses,
 };
-use crate::models::{DeviceFailed, TrainerState};
 use crate::models::host::{alike, tensor3};
 use crate::models::init::shuffled;
 use crate::models::params::{self, Plain, PlainDevice};
+use crate::models::{DeviceFailed, TrainerState};
 
 /// What the learning-rate schedule counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{GlmTrainer, state};
 use super::publish::{Latents, Occasion, PairEffect, latents, pair_effects, pairs, scores, snapshot};
 use super::results::results;
+use super::{GlmTrainer, state};
 use crate::models::DeviceFailed;
 use crate::models::glm_transformer::{LossTerms, Stage};
 use crate::models::params::Values;

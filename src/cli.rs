@@ -16,6 +16,7 @@ mod output;
 mod panics;
 mod progress;
 mod recipe;
+mod resume;
 mod scene;
 mod screenshot;
 mod simulate;
@@ -67,6 +68,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
     Train(Box<train::Train>),
+    /// Go on with a run that was interrupted, stopped or failed, from its last checkpoint
+    Resume(Box<resume::Resume>),
     /// Train runs with settings drawn from the published ranges (STNDT, NDT) and rank them
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
@@ -128,6 +131,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Connectivity(connectivity)) => connectivity.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
+        Some(Command::Resume(resume)) => resume.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
@@ -184,6 +188,9 @@ mod tests {
             "train a.nwb --out run --areas id/0",
             "train a.nwb --out run --set model.beta",
             "train a.nwb --out run --model transformer",
+            "train a.nwb --out run --checkpoint-every soon",
+            "resume",
+            "resume run --recording a.nwb --simulate glm",
             "screenshot --view raster",
             "screenshot --view raster --out p.png --size 0x5",
             "screenshot --view raster --out p.png --scale 99",

@@ -21,6 +21,7 @@ impl SpikescopeApp {
             Command::ShowReport | Command::CloseRecording | Command::Export => self.recording.is_some(),
             Command::ImportOptions => self.can_reconsider(),
             Command::Train => self.recording.is_some() && !active,
+            Command::ResumeRun => self.recording.is_some() && self.run.as_ref().is_some_and(|run| run.resumable().is_some()),
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
             Command::Undo => self.history.can_undo(),
@@ -118,6 +119,7 @@ impl SpikescopeApp {
                 Some(problem) => self.toasts.error("Training cannot start with these settings", problem),
                 None => self.train(ctx, self.recipe.clone()),
             },
+            Command::ResumeRun => self.resume_run(ctx),
             Command::PauseOrResume => {
                 run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
             }

@@ -85,6 +85,8 @@ pub enum Command {
     Settings,
     /// Start training.
     Train,
+    /// Go on with the run that is shown and was interrupted, stopped or failed.
+    ResumeRun,
     /// Hold a running training, or go on.
     PauseOrResume,
     /// One training step.
@@ -117,7 +119,7 @@ impl Command {
         all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
-        all.extend([Self::Train, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
+        all.extend([Self::Train, Self::ResumeRun, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
         all.extend([Self::Palette, Self::Help, Self::About]);
         all
     }
@@ -166,6 +168,7 @@ impl Command {
             Self::FullScreen => "Full screen".to_owned(),
             Self::Settings => "Settings…".to_owned(),
             Self::Train => "Start training".to_owned(),
+            Self::ResumeRun => "Resume run".to_owned(),
             Self::PauseOrResume => "Pause or resume training".to_owned(),
             Self::Step => "One training step".to_owned(),
             Self::StopAndKeep => "Stop training and keep".to_owned(),
@@ -214,6 +217,7 @@ impl Command {
             Self::FullScreen => "Use the whole screen, or leave it",
             Self::Settings => "Theme, run folder and what is shown after opening",
             Self::Train => "Train the model of the Train view in the background",
+            Self::ResumeRun => "Go on training from the last checkpoint of a run that was interrupted, stopped or failed",
             Self::PauseOrResume => "Hold the training after its current step, or go on",
             Self::Step => "Do one training step, then hold",
             Self::StopAndKeep => "End now, keep the best weights, evaluate and write the run",
@@ -274,6 +278,7 @@ impl Command {
             | Self::ClearSelection
             | Self::ResetLayout
             | Self::Theme(_)
+            | Self::ResumeRun
             | Self::Step
             | Self::StopAndKeep
             | Self::Discard

@@ -50,7 +50,9 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("Training", |ui| {
-                for command in [Command::Train, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard] {
+                for command in
+                    [Command::Train, Command::ResumeRun, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard]
+                {
                     self.entry(ui, command, &mut chosen);
                 }
             });

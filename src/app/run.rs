@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use eframe::egui;
 
 use crate::recording::Recording;
+use crate::runs::RunStatus;
 use crate::training::{Command, Phase, Recipe, StartOptions, TrainingError, TrainingHandle};
 use crate::views::RunState;
 
@@ -15,6 +16,20 @@ pub struct Run {
     handle: Option<TrainingHandle>,
     state: RunState,
     ended: bool,
+    /// Where it is written, or was read from.
+    folder: Option<PathBuf>,
+    /// Messages that were fetched.
+    told: usize,
+}
+
+fn options(ctx: &egui::Context, pause: Duration) -> StartOptions {
+    let waker = ctx.clone();
+    StartOptions {
+        wake: Some(Arc::new(move || waker.request_repaint_after(pause))),
+        watched: true,
+        below_the_window: true,
+        ..StartOptions::default()
+    }
 }
 
 impl Run {
@@ -30,15 +45,20 @@ impl Run {
         recipe: Recipe,
         folder: Option<PathBuf>,
     ) -> Result<Self, TrainingError> {
-        let waker = ctx.clone();
-        let options = StartOptions {
-            run: folder,
-            wake: Some(Arc::new(move || waker.request_repaint_after(pause))),
-            watched: true,
-            below_the_window: true,
-            ..StartOptions::default()
-        };
-        let handle = TrainingHandle::start(recording, recipe, options)?;
+        let options = StartOptions { run: folder.clone(), ..options(ctx, pause) };
+        Ok(Self::live(TrainingHandle::start(recording, recipe, options)?, folder))
+    }
+
+    /// Go on in the background with a run that was interrupted, stopped or failed.
+    ///
+    /// # Errors
+    /// When the folder is no run that can go on.
+    pub fn resume(ctx: &egui::Context, pause: Duration, recording: Arc<Recording>, folder: PathBuf) -> Result<Self, TrainingError> {
+        let handle = TrainingHandle::resume(&folder, recording, None, options(ctx, pause))?;
+        Ok(Self::live(handle, Some(folder)))
+    }
+
+    fn live(handle: TrainingHandle, folder: Option<PathBuf>) -> Self {
         let state = RunState {
             recipe: handle.recipe().clone(),
             progress: handle.progress(),
@@ -46,12 +66,36 @@ impl Run {
             snapshot: handle.snapshot(),
             data: handle.data(),
         };
-        Ok(Self { handle: Some(handle), state, ended: false })
+        Self { handle: Some(handle), state, ended: false, folder, told: 0 }
     }
 
     /// A run without a thread behind it.
     pub fn finished(state: RunState) -> Self {
-        Self { handle: None, state, ended: true }
+        Self { handle: None, state, ended: true, folder: None, told: 0 }
+    }
+
+    /// A run that was read from `folder`, which can be resumed when it is not complete.
+    #[allow(dead_code, reason = "called by whatever opens run folders in the window")]
+    pub fn opened(state: RunState, folder: PathBuf) -> Self {
+        Self { folder: Some(folder), ..Self::finished(state) }
+    }
+
+    /// The folder of a run that has ended before its time, to go on with it.
+    pub fn resumable(&self) -> Option<&Path> {
+        let ended_early = match &self.state.progress.phase {
+            Phase::Failed(_) => true,
+            Phase::Finished(finished) => finished.summary.get("status").is_some_and(|status| status == RunStatus::Stopped.word()),
+            _ => false,
+        };
+        self.folder.as_deref().filter(|_| self.ended && ended_early)
+    }
+
+    /// What happened on the way and was dealt with since the last call.
+    pub fn messages(&mut self) -> Vec<String> {
+        let all = self.handle.as_ref().map(TrainingHandle::messages).unwrap_or_default();
+        let new = all.iter().skip(self.told).cloned().collect();
+        self.told = self.told.max(all.len());
+        new
     }
 
     /// What views see.

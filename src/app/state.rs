@@ -252,6 +252,9 @@ impl SpikescopeApp {
                 self.toasts.offer(text, "Type a path", Command::OpenPath);
             }
         }
+        for message in self.run.as_mut().map(Run::messages).unwrap_or_default() {
+            self.toasts.tell(ToastKind::Info, message);
+        }
         if let Some(end) = self.run.as_mut().and_then(Run::poll) {
             self.ended(&end);
             if self.options.quit_when_done {
@@ -385,6 +388,16 @@ impl SpikescopeApp {
                 }
             }
             Err(e) => self.toasts.error("Training could not be started", e.to_string()),
+        }
+    }
+
+    /// Go on with the run that is shown.
+    pub(super) fn resume_run(&mut self, ctx: &egui::Context) {
+        let folder = self.run.as_ref().and_then(|run| run.resumable().map(std::path::Path::to_owned));
+        let (Some(folder), Some(recording)) = (folder, self.recording.clone()) else { return };
+        match Run::resume(ctx, self.pause, recording, folder) {
+            Ok(run) => self.run = Some(run),
+            Err(e) => self.toasts.error("The run could not be resumed", e.to_string()),
         }
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{figures, output, recipe, sources, train, window};
 use crate::runs;
-use crate::training::Recipe;
+use crate::training::{Recipe, StartOptions};
 
 /// Run folder of the demo without a window, when none is named.
 const FOLDER: &str = "spikescope-demo";
@@ -45,7 +45,8 @@ impl Demo {
         let out = self.out.unwrap_or_else(|| PathBuf::from(FOLDER));
         runs::check_target(&out)?;
         let recording = Arc::new(sources::demo()?);
-        let summary = train::train(Arc::clone(&recording), recipe, out.clone(), false)?;
+        let summary =
+            train::train(Arc::clone(&recording), recipe, StartOptions { run: Some(out.clone()), ..StartOptions::default() }, false)?;
         figures::add(&out, &recording, false)?;
         output::print(&train::summary_text(&summary))?;
         let shown = std::path::absolute(&out).unwrap_or(out);

@@ -43,7 +43,14 @@ impl Bell {
 /// When the run failed, with its message for the user.
 pub(super) fn follow(handle: TrainingHandle, bell: &Bell, quiet: bool) -> anyhow::Result<std::sync::Arc<Finished>> {
     let mut bars = StageBars::new(stderr().is_terminal());
+    let mut told = 0;
     let mut show = |handle: &TrainingHandle| {
+        // What was dealt with is told in any case.
+        let messages = handle.messages();
+        for message in messages.iter().skip(told) {
+            let _ = bars.line(&format!("note: {message}"), &mut stderr());
+        }
+        told = told.max(messages.len());
         if !quiet {
             // A closed standard error is no reason to stop a training run.
             let _ = bars.update(&handle.progress(), &handle.losses(), &mut stderr());

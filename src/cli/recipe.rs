@@ -37,7 +37,7 @@ pub(super) struct RecipeOptions {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Device {
+pub(super) enum Device {
     /// Discrete GPU, else integrated GPU, else CPU
     Auto,
     /// A GPU; an error when there is none

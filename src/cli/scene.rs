@@ -91,7 +91,7 @@ pub(super) fn recording_of(run: &LoadedRun) -> Option<Arc<Recording>> {
 }
 
 /// The file read with the answers of that time, and with what the user made of it then.
-fn opened_as_then(path: &Path, entry: &RecordingEntry) -> Option<Arc<Recording>> {
+pub(super) fn opened_as_then(path: &Path, entry: &RecordingEntry) -> Option<Arc<Recording>> {
     let options = OpenOptions { answers: entry.report.answers(), ..OpenOptions::for_this_machine() };
     let read = Arc::new(sources::read(path, &options).ok()?);
     match &entry.prepared {

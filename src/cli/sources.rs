@@ -63,6 +63,11 @@ pub(super) struct ImportOptions {
 }
 
 impl ImportOptions {
+    /// True when nothing was asked for.
+    pub(super) fn is_default(&self) -> bool {
+        self.answers.is_empty() && self.time_range.is_none() && self.units.is_none() && !self.mask_artefacts && !self.as_read
+    }
+
     /// Open a recording as these options say.
     pub(super) fn open(&self, path: &Path) -> anyhow::Result<Arc<Recording>> {
         let answers = self.answers.iter().cloned().collect();

@@ -8,13 +8,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::recipe::RecipeOptions;
+use super::resume::resume;
 use super::sources::Input;
-use super::train::train;
+use super::train::{Saving, train};
 use super::{Usage, output};
 use crate::recording::Recording;
 use crate::runs::{self, RunStatus};
-use crate::training::Recipe;
 use crate::training::sweep::{differences, sample};
+use crate::training::{Recipe, StartOptions};
 
 /// Options of `sweep`.
 #[derive(Debug, Args)]
@@ -32,9 +33,11 @@ pub(super) struct Sweep {
     /// Only every n-th sample, beginning with the i-th (from 1), for several machines
     #[arg(long, value_name = "i/n", default_value = "1/1")]
     shard: Shard,
-    /// Folder of the runs; samples that are there already are not trained again
+    /// Folder of the runs; samples that are there already are not trained again, interrupted ones go on
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    saving: Saving,
     /// One JSON object in place of text
     #[arg(long)]
     json: bool,
@@ -77,7 +80,12 @@ impl Sweep {
                 continue;
             }
             output::tell(&format!("sample {} of {}: {}", index + 1, self.samples, differences(&recipe, &base).join(" ")));
-            if let Err(error) = train(Arc::clone(&recording), recipe, folder, self.quiet) {
+            let options = StartOptions { run: Some(folder.clone()), ..self.saving.options() };
+            let trained = match goes_on(&folder, &recipe, &recording) {
+                true => resume(&folder, Arc::clone(&recording), None, options, self.quiet),
+                false => train(Arc::clone(&recording), recipe, options, self.quiet),
+            };
+            if let Err(error) = trained {
                 // One network that diverges is no reason to give up the others.
                 output::tell(&format!("sample {} failed: {error:#}", index + 1));
                 failed += 1;
@@ -94,6 +102,12 @@ fn is_done(folder: &Path, recipe: &Recipe, recording: &Recording) -> bool {
     run.is_some_and(|run| {
         run.manifest.status == RunStatus::Complete && &run.recipe == recipe && run.manifest.recording.fingerprint == recording.fingerprint
     })
+}
+
+/// True when the folder holds an interrupted run of this recipe on this recording.
+fn goes_on(folder: &Path, recipe: &Recipe, recording: &Recording) -> bool {
+    let run = runs::load(folder).ok().filter(|run| run.manifest.status == RunStatus::Interrupted);
+    run.is_some_and(|run| &run.recipe == recipe && run.manifest.recording.fingerprint == recording.fingerprint)
 }
 
 /// Runs of a folder from the best to the worst validation co-bps.

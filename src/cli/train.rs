@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::output;
@@ -11,8 +12,8 @@ use super::progress::{Bell, follow};
 use super::recipe::RecipeOptions;
 use super::sources::Input;
 use crate::recording::Recording;
-use crate::runs;
-use crate::training::{Recipe, StartOptions, TrainingHandle};
+use crate::runs::{self, Manifest, RunStatus};
+use crate::training::{CheckpointPlan, OnDeviceLost, Recipe, StartOptions, TrainingHandle};
 
 /// Options of `train`.
 #[derive(Debug, Args)]
@@ -24,12 +25,54 @@ pub(super) struct Train {
     /// Run folder to write; a run that is already there is replaced
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    saving: Saving,
     /// End with one line of JSON on standard output
     #[arg(long)]
     json: bool,
     /// No progress on standard error
     #[arg(long)]
     quiet: bool,
+}
+
+/// How a run is kept safe.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Saving {
+    /// Seconds between checkpoints; `spikescope resume` goes on from the last one
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    checkpoint_every: Duration,
+    /// What to do when the GPU that trains is lost
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "cpu")]
+    on_device_lost: Lost,
+}
+
+/// See [`OnDeviceLost`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Lost {
+    /// Go on on the CPU from the last checkpoint
+    Cpu,
+    /// End with the reason; the run can be resumed
+    Stop,
+}
+
+impl Saving {
+    /// The options of a run with these.
+    pub(super) fn options(&self) -> StartOptions {
+        let plan = CheckpointPlan::default();
+        StartOptions {
+            checkpoints: CheckpointPlan { every: self.checkpoint_every, improved: plan.improved.min(self.checkpoint_every), ..plan },
+            on_device_lost: match self.on_device_lost {
+                Lost::Cpu => OnDeviceLost::ContinueOnCpu,
+                Lost::Stop => OnDeviceLost::Stop,
+            },
+            ..StartOptions::default()
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds.ok_or_else(|| "write a number of seconds, 0 or more, for example 30".to_owned())
 }
 
 impl Train {
@@ -39,17 +82,27 @@ impl Train {
         runs::check_target(&self.out)?;
         let recording = self.input.open()?;
         let recipe = self.recipe.recipe(&recording)?;
-        let summary = train(recording, recipe, self.out, self.quiet)?;
-        output::print(&if self.json { summary.to_string() } else { summary_text(&summary) })
+        if matches!(Manifest::read(&self.out), Ok(run) if run.status == RunStatus::Interrupted) {
+            let place = self.out.display();
+            output::tell(&format!(
+                "note: {place} holds an interrupted run, which this one replaces (spikescope resume {place} would go on with it)"
+            ));
+        }
+        let options = StartOptions { run: Some(self.out), ..self.saving.options() };
+        print_summary(&train(recording, recipe, options, self.quiet)?, self.json)
     }
 }
 
 /// Train to the end and write the run. Gives the summary, one line of JSON.
-pub(super) fn train(recording: Arc<Recording>, recipe: Recipe, out: PathBuf, quiet: bool) -> anyhow::Result<Value> {
+pub(super) fn train(recording: Arc<Recording>, recipe: Recipe, options: StartOptions, quiet: bool) -> anyhow::Result<Value> {
     let bell = Bell::new();
-    let options = bell.options(StartOptions { run: Some(out), ..StartOptions::default() });
-    let handle = TrainingHandle::start(recording, recipe, options)?;
+    let handle = TrainingHandle::start(recording, recipe, bell.options(options))?;
     Ok(follow(handle, &bell, quiet)?.summary.clone())
+}
+
+/// The end of a command that trained.
+pub(super) fn print_summary(summary: &Value, json: bool) -> anyhow::Result<()> {
+    output::print(&if json { summary.to_string() } else { summary_text(summary) })
 }
 
 /// The summary for people.

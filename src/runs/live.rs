@@ -2,6 +2,7 @@
 //! recipe and a manifest that says `running`; checkpoints come and go inside it; at the end the results and the last manifest take
 //! their places. Whenever the process dies, the folder is a run that can be read and resumed.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct LiveRun {
     /// Of the checkpoint that training went on from, in a resumed run.
     from: Option<u64>,
     resumed: bool,
+    /// A checkpoint was handed over.
+    offered: Cell<bool>,
     fault: Fault,
     /// Held until the end; the last field, so that it is given back after everything is written.
     lock: Option<RunLock>,
@@ -93,7 +96,7 @@ impl LiveRun {
         let lock = early.map_or_else(|| RunLock::take(&folder), Ok)?;
         let id = run_id(contents.recipe, &contents.recording.fingerprint)?;
         let keeper = Keeper::start(folder.clone(), id, Keep { newest: keep, from: None }, fault())?;
-        Ok(Self { folder, keeper, from: None, resumed: false, fault: fault(), lock: Some(lock) })
+        Ok(Self { folder, keeper, from: None, resumed: false, offered: Cell::new(false), fault: fault(), lock: Some(lock) })
     }
 
     /// Take over a run that is not complete.
@@ -108,7 +111,10 @@ impl LiveRun {
         let id = run_id(&found.recipe, &found.manifest.recording.fingerprint)?;
         let from = found.checkpoint.as_ref().map(|checkpoint| checkpoint.number);
         let keeper = Keeper::start(folder.to_owned(), id, Keep { newest: keep, from }, fault())?;
-        Ok((Self { folder: folder.to_owned(), keeper, from, resumed: true, fault: fault(), lock: Some(lock) }, found))
+        Ok((
+            Self { folder: folder.to_owned(), keeper, from, resumed: true, offered: Cell::new(false), fault: fault(), lock: Some(lock) },
+            found,
+        ))
     }
 
     /// The run folder.
@@ -118,7 +124,9 @@ impl LiveRun {
 
     /// Hand a checkpoint to the thread that writes them; false when the disk is still busy after `patience`.
     pub(crate) fn offer(&self, checkpoint: Arc<Checkpoint>, patience: Duration) -> bool {
-        self.keeper.offer(checkpoint, patience)
+        let taken = self.keeper.offer(checkpoint, patience);
+        self.offered.set(self.offered.get() || taken);
+        taken
     }
 
     /// True when a checkpoint would be taken at once.
@@ -183,7 +191,9 @@ impl LiveRun {
     pub(crate) fn discard(mut self) {
         self.keeper.close();
         if self.resumed {
-            forget_after(&self.folder, self.from);
+            if self.offered.get() {
+                forget_after(&self.folder, self.from);
+            }
             return;
         }
         // Under another name first: a folder without a manifest would be taken for somebody else's.

@@ -15,7 +15,7 @@ use crate::runs::{Checkpoint, StageEntry};
 /// How often checkpoints are made, and how many stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckpointPlan {
-    /// Time between checkpoints; zero makes one after every step that the disk can keep up with.
+    /// Time between checkpoints; zero makes one after every step, and waits for the disk.
     pub every: Duration,
     /// Time after which a checkpoint is made when the validation loss has improved.
     pub improved: Duration,

@@ -131,6 +131,31 @@ pub(super) struct Shared {
     pub(super) messages: ArcSwap<Vec<String>>,
 }
 
+impl Default for Shared {
+    /// Before the thread has done anything.
+    fn default() -> Self {
+        Self {
+            progress: ArcSwap::from_pointee(Progress {
+                phase: Phase::Preparing,
+                doing: "starting".to_owned(),
+                device: String::new(),
+                stages: Vec::new(),
+                stage: 0,
+                step: 0,
+                epoch: 0,
+                steps_per_s: 0.0,
+                eta_s: None,
+                elapsed_s: 0.0,
+            }),
+            snapshot: ArcSwapOption::empty(),
+            losses: ArcSwap::from_pointee(LossLog::default()),
+            data: ArcSwapOption::empty(),
+            looked_at: ArcSwapOption::empty(),
+            messages: ArcSwap::default(),
+        }
+    }
+}
+
 /// A training run in the background. Dropping the handle asks the run to stop and keep what it has.
 pub struct TrainingHandle {
     recipe: Recipe,
@@ -176,25 +201,7 @@ impl TrainingHandle {
     pub(super) fn launch(task: Task) -> Result<Self, TrainingError> {
         task.recipe.check()?;
         let (commands, inbox) = crossbeam_channel::bounded(64);
-        let shared = Arc::new(Shared {
-            progress: ArcSwap::from_pointee(Progress {
-                phase: Phase::Preparing,
-                doing: "starting".to_owned(),
-                device: String::new(),
-                stages: Vec::new(),
-                stage: 0,
-                step: 0,
-                epoch: 0,
-                steps_per_s: 0.0,
-                eta_s: None,
-                elapsed_s: 0.0,
-            }),
-            snapshot: ArcSwapOption::empty(),
-            losses: ArcSwap::from_pointee(LossLog::default()),
-            data: ArcSwapOption::empty(),
-            looked_at: ArcSwapOption::empty(),
-            messages: ArcSwap::default(),
-        });
+        let shared = Arc::new(Shared::default());
         let (theirs, recipe) = (Arc::clone(&shared), task.recipe.clone());
         let thread = std::thread::Builder::new()
             .name("training".to_owned())

@@ -141,7 +141,7 @@ mod tests {
         let mut inner = Saved::default();
         inner.put_real("odd", f64::from_bits(0x7ff8_0000_0000_0001));
         inner.put_list("list", vec![0.1, -0.0, f32::NEG_INFINITY]);
-        inner.put_counts("steps", [1, u64::MAX]);
+        inner.put_counts("score_steps", [1, u64::MAX]);
         let state = TrainerState {
             weights: Values::from([("a.weight".to_owned(), TensorData::new(vec![1.0f32, 2.0], [2, 1]))]),
             optimiser: OptimiserState { step: 7, moments: Values::from([("first.a".to_owned(), TensorData::new(vec![0.3f32], [1]))]) },
@@ -157,11 +157,11 @@ mod tests {
         let back = Saved { values: serde_json::from_str(&text).unwrap(), arrays: outer.arrays.clone() };
         let learner = back.part("learner").unwrap();
         assert_eq!(learner.real("odd").unwrap().to_bits(), 0x7ff8_0000_0000_0001);
-        assert_eq!(learner.counts("steps").unwrap(), [1, u64::MAX]);
+        assert_eq!(learner.counts("score_steps").unwrap(), [1, u64::MAX]);
         assert_eq!(learner.rows("list", 1, 3).unwrap(), [[0.1, -0.0, f32::NEG_INFINITY]]);
         assert_eq!(learner.trainer().unwrap(), state);
         assert_eq!(back.index("stage").unwrap(), 2);
-        for missing in ["x", "steps"] {
+        for missing in ["x", "score_steps"] {
             assert!(back.count(missing).unwrap_err().to_string().contains(missing));
         }
         assert!(learner.rows("list", 2, 3).is_err() && learner.part("steps").is_err());

@@ -387,3 +387,6 @@ impl Place {
         Self { stage: self.stage + 1, ..Self::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,8 @@ impl Run<'_> {
                     // Before the validation that belongs to the end here, and to no run that goes on.
                     self.checkpoint(learner, state, Some(&stopper), Some(PATIENCE))?;
                 } else if flow == Flow::Go && self.due.is_due(Instant::now()) {
-                    self.checkpoint(learner, state, Some(&stopper), None)?;
+                    let patience = self.task.options.checkpoints.every.is_zero().then_some(PATIENCE);
+                    self.checkpoint(learner, state, Some(&stopper), patience)?;
                 }
             }
             let epoch = state.place.epoch;

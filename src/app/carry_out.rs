@@ -23,6 +23,7 @@ impl SpikescopeApp {
             Command::Train => self.recording.is_some() && !active,
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
+            Command::RestoreSession => !active && self.sessions.can_restore(),
             Command::Undo => self.history.can_undo(),
             Command::Redo => self.history.can_redo(),
             Command::Play
@@ -74,6 +75,7 @@ impl SpikescopeApp {
             }
             Command::ShowReport => self.report.open = true,
             Command::CloseRecording => self.close_recording(),
+            Command::RestoreSession => self.restore_session(ctx),
             Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Command::Show(index) => self.show(index),
             Command::Layout(named) => (self.tree, self.arranged) = (self.named(named), true),

@@ -28,6 +28,8 @@ pub enum Command {
     Export,
     /// Close the recording and go back to the welcome page.
     CloseRecording,
+    /// Open what the last session had open, as it was.
+    RestoreSession,
     /// Close the window.
     Quit,
     /// Show a view, by its place in [`VIEWS`].
@@ -106,7 +108,7 @@ impl Command {
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Open, Self::OpenFolder, Self::OpenPath, Self::OpenDemo];
         all.extend((0..RECENT).map(Self::OpenRecent));
-        all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::Settings, Self::Quit]);
+        all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::RestoreSession, Self::Settings, Self::Quit]);
         all.extend((0..VIEWS.len()).map(Self::Show));
         all.extend(Named::ALL.map(Self::Layout));
         all.extend([Self::ResetLayout, Self::Undo, Self::Redo, Self::ClearSelection]);
@@ -134,6 +136,7 @@ impl Command {
             Self::ImportOptions => "Import options…".to_owned(),
             Self::Export => "Export recording…".to_owned(),
             Self::CloseRecording => "Close recording".to_owned(),
+            Self::RestoreSession => "Restore the last session".to_owned(),
             Self::Quit => "Quit".to_owned(),
             Self::Show(index) => titles.get(index).map_or_else(|| "Show view".to_owned(), |title| format!("Show {title}")),
             Self::Undo => "Undo".to_owned(),
@@ -188,6 +191,7 @@ impl Command {
             Self::ImportOptions => "What was assumed when this file was opened; change it and see what it leads to",
             Self::Export => "Write the recording, the selected units or the visible time as NWB, NPZ, CSV or TSV",
             Self::CloseRecording => "Back to the welcome page",
+            Self::RestoreSession => "Open the recording of the last session with its recipe, layout and selection",
             Self::Quit => "Close the window; a running training is asked about",
             Self::Show(_) => "Open this view, or bring it to the front",
             Self::Undo => "Take back the last change of selection, layout or order",
@@ -268,6 +272,7 @@ impl Command {
             | Self::ImportOptions
             | Self::Export
             | Self::CloseRecording
+            | Self::RestoreSession
             | Self::Show(_)
             | Self::Layout(_)
             | Self::Loop

@@ -14,7 +14,7 @@ impl SpikescopeApp {
         let mut chosen = None;
         egui::MenuBar::new().ui(ui, |ui| {
             ui.menu_button("File", |ui| {
-                for command in [Command::Open, Command::OpenFolder, Command::OpenPath, Command::OpenDemo] {
+                for command in [Command::Open, Command::OpenFolder, Command::OpenPath, Command::OpenDemo, Command::RestoreSession] {
                     self.entry(ui, command, &mut chosen);
                 }
                 ui.add_enabled_ui(!self.settings.recent.is_empty(), |ui| {

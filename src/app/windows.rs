@@ -231,6 +231,8 @@ impl Then {
 /// The user's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    /// Close the window and train to the end without it.
+    GoOn,
     /// Stop, keep what was learned, then go on.
     Keep,
     /// Stop, keep nothing, then go on.
@@ -239,16 +241,24 @@ pub enum Answer {
     Cancel,
 }
 
-/// Ask what to do with the running training.
-pub fn question(ctx: &egui::Context, then: &Then) -> Option<Answer> {
+/// Ask what to do with the running training. Without a folder for runs (`written`) nobody would have anything of a training that
+/// goes on.
+pub fn question(ctx: &egui::Context, then: &Then, written: bool) -> Option<Answer> {
     let mut answer = None;
     let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(18.0);
     let modal = egui::Modal::new(egui::Id::unique("training runs")).frame(frame).show(ctx, |ui| {
         ui.set_width(380.0_f32.min(ctx.content_rect().width() - 40.0));
         ui.label(RichText::new("A training is running").size(16.0));
         ui.label("Keep what it has learned so far? It is evaluated and written to its run folder first, which takes a moment.");
+        let can_go_on = written && *then == Then::Quit;
+        if can_go_on {
+            ui.label("Or let it train to its end without the window: the program then ends by itself, and the run is in its folder.");
+        }
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
+            if can_go_on && ui.button("Keep training without the window").clicked() {
+                answer = Some(Answer::GoOn);
+            }
             if ui.add(widgets::primary(ui, &format!("Keep and {}", then.verb()))).clicked() {
                 answer = Some(Answer::Keep);
             }

@@ -21,7 +21,7 @@ mod thread;
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
-pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
+pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle, TrainingWatch};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use netformer::ActivityShape;
 pub use priority::yield_to_the_window;

@@ -374,6 +374,7 @@ impl SpikescopeApp {
         self.take_notice(&recording);
         self.with_areas = Background::default();
         self.recording = Some(recording);
+        self.sessions.keeper.look_now();
         if std::mem::take(&mut self.train_when_open) {
             self.train(ctx, self.recipe.clone());
         }

@@ -45,6 +45,7 @@ impl Sessions {
 
     /// A run has begun in this folder.
     pub(in crate::app) fn run_begins(&mut self, folder: Option<PathBuf>) {
+        self.keeper.look_now();
         self.runs.iter_mut().for_each(|run| run.going = false);
         self.runs.extend(folder.map(|folder| RunOfSession { folder, going: true }));
     }

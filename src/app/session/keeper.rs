@@ -105,6 +105,11 @@ impl SessionKeeper {
         }
     }
 
+    /// Something that matters has happened: look in the next frame.
+    pub fn look_now(&mut self) {
+        self.looked = None;
+    }
+
     /// Write the session when it has changed; true when it had.
     pub fn keep(&mut self, session: &Session) -> bool {
         let Some(queue) = &self.queue else { return false };

@@ -7,6 +7,7 @@ mod areas;
 mod bench;
 mod connectivity;
 mod demo;
+mod doctor;
 mod environment;
 mod evaluate;
 mod export;
@@ -78,6 +79,8 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
+    /// What a bug report has to say about this machine, with a self-test of every model
+    Doctor(doctor::Doctor),
     /// Time training steps, loading, or frames of the window
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -138,6 +141,7 @@ fn run(cli: Cli, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
     }
 }

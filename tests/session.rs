@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eframe::App as _;
-use eframe::egui::{ViewportEvent, ViewportId};
+use eframe::egui::{self, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
 use spikescope::app::{AppOptions, Break, Command, Named, Survivors};
 use spikescope::formats::shelf::Shelf;
@@ -331,4 +331,25 @@ fn a_hidden_window_neither_stops_nor_blocks_training() {
     assert!(steps(&harness) >= before + 200);
     execute(&mut harness, Command::Discard);
     wait(&mut harness, "discarded", |h| h.state().run().is_some_and(|run| run.progress.phase == Phase::Discarded));
+}
+
+#[test]
+fn numbers_can_be_typed_with_a_decimal_comma() {
+    let mut harness = window([1280.0, 900.0], AppOptions { demo: true, ..AppOptions::default() });
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    harness.get_by_label("Train").click();
+    settle(&mut harness);
+    for (typed, value) in [("0,05", 0.05), ("0.025", 0.025), ("−1,5", 0.025)] {
+        harness.get_by_label("Learning rate").focus();
+        settle(&mut harness);
+        harness.key_combination_modifiers(egui::Modifiers::COMMAND, &[egui::Key::A]);
+        for letter in typed.chars() {
+            harness.event(egui::Event::Text(letter.to_string()));
+            harness.step();
+        }
+        settle(&mut harness);
+        assert!((harness.state().recipe().glm().unwrap().rate - value).abs() < 1e-12, "{typed}: {}", harness.state().recipe().glm().unwrap().rate);
+    }
+    harness.get_by_label_contains("must be");
 }

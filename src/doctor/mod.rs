@@ -2,5 +2,11 @@
 //! that are sent to others.
 
 mod privacy;
+mod report;
+mod self_test;
+mod system;
 
 pub use privacy::Privacy;
+pub use report::{Examine, Report, Timed};
+pub use self_test::{MODELS, Outcome, Vector, print_vectors};
+pub use system::{Adapter, Folder, System};

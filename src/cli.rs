@@ -12,6 +12,7 @@ mod environment;
 mod evaluate;
 mod export;
 mod figures;
+mod import_weights;
 mod info;
 mod log;
 mod output;
@@ -73,6 +74,8 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
     Train(Box<train::Train>),
+    /// Make a run from weights that were trained with PyTorch, in the official layouts of STNDT and NetFormer
+    ImportWeights(Box<import_weights::ImportWeights>),
     /// Train runs with settings drawn from the published ranges (STNDT, NDT) and rank them
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
@@ -138,6 +141,7 @@ fn run(cli: Cli, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
         Some(Command::Connectivity(connectivity)) => connectivity.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
+        Some(Command::ImportWeights(import)) => import.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),

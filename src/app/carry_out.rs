@@ -128,6 +128,7 @@ impl SpikescopeApp {
             Command::Discard => run(self, RunCommand::Discard),
             Command::Palette => self.palette.toggle(),
             Command::Help => self.windows.help = !self.windows.help,
+            Command::SystemReport => self.windows.system.open = true,
             Command::About => self.windows.about = true,
         }
     }

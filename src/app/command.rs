@@ -99,6 +99,8 @@ pub enum Command {
     Palette,
     /// Shortcuts and help.
     Help,
+    /// What a bug report has to say about this machine.
+    SystemReport,
     /// About the program.
     About,
 }
@@ -120,7 +122,7 @@ impl Command {
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
         all.extend([Self::Train, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
-        all.extend([Self::Palette, Self::Help, Self::About]);
+        all.extend([Self::Palette, Self::Help, Self::SystemReport, Self::About]);
         all
     }
 
@@ -175,6 +177,7 @@ impl Command {
             Self::Discard => "Discard training".to_owned(),
             Self::Palette => "Find a command…".to_owned(),
             Self::Help => "Shortcuts and help".to_owned(),
+            Self::SystemReport => "System report".to_owned(),
             Self::About => "About Spikescope".to_owned(),
         }
     }
@@ -224,6 +227,7 @@ impl Command {
             Self::Discard => "End now and write nothing",
             Self::Palette => "Type a few letters of what you want to do",
             Self::Help => "All keyboard shortcuts, and how to begin",
+            Self::SystemReport => "Graphics, memory, folders and a self-test of every model, to copy into a bug report",
             Self::About => "Version, licence and sources",
         }
     }
@@ -282,6 +286,7 @@ impl Command {
             | Self::Step
             | Self::StopAndKeep
             | Self::Discard
+            | Self::SystemReport
             | Self::About => None,
         }
     }

@@ -174,6 +174,7 @@ impl SpikescopeApp {
             }
         }
         self.poll_import(ctx);
+        self.windows.system.ui(ctx, self.run.as_ref().is_some_and(Run::is_active));
         let runs = self.options.runs_dir.clone();
         if let Some(request) = self.windows.ui(ctx, &self.titles, &mut self.settings, &mut self.path, runs.as_ref()) {
             self.open(ctx, request);

@@ -55,7 +55,7 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("Help", |ui| {
-                for command in [Command::Palette, Command::Help, Command::About] {
+                for command in [Command::Palette, Command::Help, Command::SystemReport, Command::About] {
                     self.entry(ui, command, &mut chosen);
                 }
             });

@@ -24,6 +24,7 @@ mod settings;
 mod state;
 mod status;
 mod survivors;
+mod system_report;
 pub mod theme;
 mod timeline;
 mod toasts;

@@ -36,6 +36,7 @@ impl Run {
             wake: Some(Arc::new(move || waker.request_repaint_after(pause))),
             watched: true,
             below_the_window: true,
+            ..StartOptions::default()
         };
         let handle = TrainingHandle::start(recording, recipe, options)?;
         let state = RunState {

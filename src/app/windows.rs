@@ -7,6 +7,7 @@ use eframe::egui::{self, RichText, vec2};
 use super::command::Command;
 use super::open::Request;
 use super::settings::{Settings, ThemeChoice};
+use super::system_report::SystemReport;
 use super::{theme, welcome};
 use crate::views::widgets;
 
@@ -19,6 +20,8 @@ pub struct Windows {
     pub about: bool,
     /// Settings.
     pub settings: bool,
+    /// The system report.
+    pub system: SystemReport,
     /// A path to open.
     pub path: bool,
     /// It was open in the last frame: opening puts the keyboard into its field.
@@ -29,7 +32,7 @@ pub struct Windows {
 impl Windows {
     /// Close the topmost of them (Escape).
     pub fn close_one(&mut self) {
-        for open in [&mut self.path, &mut self.about, &mut self.settings, &mut self.help] {
+        for open in [&mut self.path, &mut self.about, &mut self.system.open, &mut self.settings, &mut self.help] {
             if std::mem::take(open) {
                 return;
             }

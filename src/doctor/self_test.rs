@@ -71,8 +71,7 @@ fn settings(model: &str) -> &'static [(&'static str, &'static str)] {
             ("hidden", "32"),
             ("layers", "1"),
             ("max_epochs", "2"),
-            ("edge_jitters", "0"),
-            ("dropout", "0"),
+            ("edge_jitters", "1"),
             ("batch", "16"),
         ],
         "stndt" => &[
@@ -199,7 +198,10 @@ fn compare(computed: Vector, expected: Option<Vector>, last: f64) -> String {
 /// # Errors
 /// In words.
 pub fn print_vectors() -> Result<String, String> {
-    let vectors = MODELS.iter().map(|model| Ok(((*model).to_owned(), compute(model, DeviceChoice::Cpu)?.0)));
+    let vectors = MODELS.iter().map(|model| {
+        let (vector, _) = compute(model, DeviceChoice::Cpu).map_err(|e| format!("{model}: {e}"))?;
+        Ok(((*model).to_owned(), vector))
+    });
     let vectors: BTreeMap<String, Vector> = vectors.collect::<Result<_, String>>()?;
     serde_json::to_string_pretty(&vectors).map_err(|e| e.to_string())
 }

@@ -3,6 +3,7 @@
 
 pub mod adam;
 pub mod glm_transformer;
+pub mod import;
 mod host;
 pub mod init;
 pub mod kernels;

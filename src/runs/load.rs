@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::writer::{owner_of, recover};
-use super::{METRICS, Manifest, NamedArray, RECIPE, RESULTS, RunError, RunStatus, SUMMARY, WEIGHTS};
+use super::{METRICS, Manifest, NamedArray, OLD_WEIGHTS, RECIPE, RESULTS, RunError, RunStatus, SUMMARY, WEIGHTS};
 use super::{metrics, results, weights};
 use crate::export::NpzSource;
 use crate::training::{Finished, LossLog, Phase, Progress, Recipe, Snapshot, StageProgress};
@@ -89,11 +89,9 @@ impl LoadedRun {
     /// # Errors
     /// [`RunError`] when the file is missing or damaged.
     pub fn weights(&self) -> Result<Vec<NamedArray>, RunError> {
-        if !self.manifest.has(WEIGHTS) {
-            return Ok(Vec::new());
-        }
-        let bytes = self.manifest.file(&self.path, WEIGHTS)?.read(&self.path)?;
-        weights::unpack(bytes).map_err(RunError::damaged(&self.path.join(WEIGHTS)))
+        let Some(name) = [WEIGHTS, OLD_WEIGHTS].into_iter().find(|name| self.manifest.has(name)) else { return Ok(Vec::new()) };
+        let bytes = self.manifest.file(&self.path, name)?.read(&self.path)?;
+        weights::unpack(bytes).map_err(RunError::damaged(&self.path.join(name)))
     }
 
     /// The progress that views show for a run that is over.

@@ -7,7 +7,7 @@
 //!   metrics.jsonl   losses, one point per line, and the references they are compared with
 //!   results.npz     the final snapshot: filters, weights, scores, latents, … (see `results`)
 //!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
-//!   weights.bpk     parameters of the model as named f32 arrays (burnpack)
+//!   weights.safetensors   parameters of the model as named f32 arrays (weights.bpk, burnpack, in runs of earlier versions)
 //!   summary.json    the line that `spikescope train --json` prints
 //!   figures/*.png   optional pictures
 //! ```
@@ -18,6 +18,7 @@
 mod contents;
 mod edges;
 mod error;
+mod foreign;
 mod load;
 mod manifest;
 mod metrics;
@@ -29,6 +30,7 @@ mod writer;
 pub use contents::{RunContents, add_figures, write};
 pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
+pub use foreign::read_weights;
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
 pub use time::utc;
@@ -44,7 +46,9 @@ pub const RESULTS: &str = "results.npz";
 /// Pairs of areas as a table.
 pub const EDGES: &str = "edges.csv";
 /// Parameters of the model.
-pub const WEIGHTS: &str = "weights.bpk";
+pub const WEIGHTS: &str = "weights.safetensors";
+/// Parameters of the model in runs of earlier versions.
+pub const OLD_WEIGHTS: &str = "weights.bpk";
 /// The line of `train --json`.
 pub const SUMMARY: &str = "summary.json";
 /// Folder of pictures.

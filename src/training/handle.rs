@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
 
+use crate::models::params::Values;
 use super::{LossLog, Recipe, RecipeError, Snapshot};
 use crate::recording::{Recording, Trials};
 
@@ -99,6 +100,8 @@ pub struct StartOptions {
     pub wake: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Publish snapshots from the start, as a view that looks does (see [`TrainingHandle::look`]).
     pub watched: bool,
+    /// Weights that were trained elsewhere: nothing is trained, the model is evaluated with them and written as a run.
+    pub weights: Option<Arc<Values>>,
     /// The thread yields to a window of this process (see [`super::yield_to_the_window`]).
     pub below_the_window: bool,
 }

@@ -37,6 +37,8 @@ enum Failure {
     Device(#[from] DeviceFailed),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error("the weights do not fit the recipe and the recording: {0}; change units, bins or the model's settings to those it was trained with")]
+    Weights(String),
     #[error("the loss is no longer a finite number at step {step} of stage {stage}; lower the learning rate (now {rate})")]
     NotFinite { step: u64, stage: String, rate: f64 },
 }
@@ -69,7 +71,8 @@ pub(super) fn guarded(recording: Arc<Recording>, recipe: Recipe, options: StartO
     let target = options.run.clone();
     let work = || {
         let control = Control::new(Arc::clone(&shared), inbox, &options);
-        Run { recording: &recording, recipe: &recipe, target: target.clone(), control, kept: &mut kept }.train()
+        let weights = options.weights.clone();
+        Run { recording: &recording, recipe: &recipe, target: target.clone(), weights, control, kept: &mut kept }.train()
     };
     let phase = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(phase)) => phase,
@@ -162,6 +165,8 @@ struct Run<'a> {
     recording: &'a Arc<Recording>,
     recipe: &'a Recipe,
     target: Option<PathBuf>,
+    /// Weights from elsewhere: nothing is trained.
+    weights: Option<Arc<Values>>,
     control: Control,
     kept: &'a mut Kept,
 }
@@ -191,6 +196,9 @@ impl Run<'_> {
         let stages = learner.stages();
         self.control.stages(&stages);
         let mut state = State::default();
+        if let Some(weights) = self.weights.take() {
+            return self.evaluate(&mut *learner, &data, &mut state, &weights);
+        }
         for (stage, name) in stages.iter().enumerate() {
             match self.stage(&mut *learner, stage, name, &mut state)? {
                 Flow::Go => {}
@@ -199,6 +207,27 @@ impl Run<'_> {
             }
         }
         self.finish(&mut *learner, &data, &mut state, RunStatus::Complete)
+    }
+
+    /// No training: take weights over, and evaluate as after training.
+    fn evaluate(mut self, learner: &mut dyn Learner, data: &Material, state: &mut State, weights: &Values) -> Result<Phase, Failure> {
+        let last = learner.stages().len().saturating_sub(1);
+        let mut flow = Flow::Go;
+        let control = &mut self.control;
+        learner.begin(last, &mut |doing| {
+            control.say(Phase::Preparing, doing);
+            flow = control.between(0, None);
+            flow == Flow::Go
+        })?;
+        if flow == Flow::Discard {
+            return Ok(Phase::Discarded);
+        }
+        fits(&learner.weights()?, weights)?;
+        learner.restore(weights);
+        let validated = learner.validate(0)?;
+        state.losses.validation(0, last, validated.terms);
+        learner.refresh()?;
+        self.finish(learner, data, state, RunStatus::Complete)
     }
 
     fn publish_references(&self, references: &References) {
@@ -324,6 +353,21 @@ impl Run<'_> {
         };
         Ok(Phase::Finished(Arc::new(Finished { run, summary })))
     }
+}
+
+/// Whether weights from elsewhere are those of this network.
+fn fits(own: &Values, theirs: &Values) -> Result<(), Failure> {
+    let sizes = |data: &burn::tensor::TensorData| data.shape().iter().copied().collect::<Vec<usize>>();
+    for (name, data) in own {
+        match theirs.get(name) {
+            None => return Err(Failure::Weights(format!("'{name}' is missing"))),
+            Some(other) if sizes(other) != sizes(data) => {
+                return Err(Failure::Weights(format!("'{name}' has the shape {:?}, the recipe asks for {:?}", sizes(other), sizes(data))));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What a model is trained on.

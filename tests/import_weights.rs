@@ -104,7 +104,7 @@ fn a_run_is_made_from_them_and_keeps_them() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("six.csv");
     // Six units for ten seconds: as many units and bins as the network has.
-    let rows: String = (0..6000).map(|k| format!("u{},{}\n", k * k % 6, f64::from(k) / 600.0)).collect();
+    let rows: String = (0..6000).map(|k| format!("u{},{}\n", k * 5 % 6, f64::from(k) / 600.0)).collect();
     std::fs::write(&csv, format!("unit,time_s\n{rows}")).unwrap();
     let (weights, out) = (fixtures().join("import/stndt_full.pth"), folder.path().join("run"));
     let text = |path: &PathBuf| path.display().to_string();

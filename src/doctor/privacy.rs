@@ -35,7 +35,7 @@ impl Privacy {
         let mut text = text.to_owned();
         if let Some(home) = self.home.as_ref().map(|home| home.display().to_string()).filter(|home| home.len() > 1) {
             // In JSON a backslash is written twice.
-            text = text.replace(&home.replace('\\', "\\\\"), "~");
+            text = before_an_end(&text, &home.replace('\\', "\\\\"));
             text = before_an_end(&text, &home);
         }
         for homes in HOMES {

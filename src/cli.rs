@@ -7,11 +7,14 @@ mod areas;
 mod bench;
 mod connectivity;
 mod demo;
+mod doctor;
 mod environment;
 mod evaluate;
 mod export;
 mod figures;
+mod import_weights;
 mod info;
+mod log;
 mod output;
 mod panics;
 mod progress;
@@ -30,9 +33,13 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::{BlackBox, default_state_dir, process_id, reports_folder};
+use crate::doctor::Privacy;
 use crate::training::yield_to_the_window;
 
 /// Open a spike recording, train models of neural interaction in the background, watch what they learn.
@@ -70,12 +77,16 @@ enum Command {
     Train(Box<train::Train>),
     /// Go on with a run that was interrupted, stopped or failed, from its last checkpoint
     Resume(Box<resume::Resume>),
+    /// Make a run from weights that were trained with PyTorch, in the official layouts of STNDT and NetFormer
+    ImportWeights(Box<import_weights::ImportWeights>),
     /// Train runs with settings drawn from the published ranges (STNDT, NDT) and rank them
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
     Evaluate(Box<evaluate::Evaluate>),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
+    /// What a bug report has to say about this machine, with a self-test of every model
+    Doctor(doctor::Doctor),
     /// Time training steps, loading, or frames of the window
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -89,8 +100,9 @@ struct Usage(String);
 /// What the program does; the binary calls nothing else.
 pub fn main() -> ExitCode {
     environment::settle();
-    panics::report();
-    log();
+    let black_box = black_box();
+    panics::report(Arc::clone(&black_box));
+    log::begin(Arc::clone(&black_box));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -99,7 +111,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match catch_unwind(AssertUnwindSafe(|| run(cli))) {
+    match catch_unwind(AssertUnwindSafe(|| run(cli, &black_box))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
             output::tell(&format!("error: {}", one_line(&error)));
@@ -110,7 +122,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+/// What fault reports of this process tell.
+fn black_box() -> Arc<BlackBox> {
+    let reports = default_state_dir().map(|state| reports_folder(&state));
+    Arc::new(BlackBox::new(reports, process_id(SystemTime::now()), Privacy::of_user()))
+}
+
+fn run(cli: Cli, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
     let mut pool =
         rayon::ThreadPoolBuilder::new().num_threads(cli.threads.map_or(0, NonZeroUsize::get)).thread_name(|i| format!("compute {i}"));
     let behind_a_window = match &cli.command {
@@ -123,8 +141,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     }
     pool.build_global()?;
     match cli.command {
-        None => window::open(cli.files, cli.until_first_frame),
-        Some(Command::Demo(demo)) => demo.run(),
+        None => window::open(cli.files, cli.until_first_frame, black_box),
+        Some(Command::Demo(demo)) => demo.run(black_box),
         Some(Command::Info(info)) => info.run(),
         Some(Command::Export(export)) => export.run(),
         Some(Command::Areas(areas)) => areas.run(),
@@ -132,9 +150,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
         Some(Command::Resume(resume)) => resume.run(),
+        Some(Command::ImportWeights(import)) => import.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
+        Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
     }
 }
@@ -149,13 +169,6 @@ fn one_line(error: &anyhow::Error) -> String {
         }
     }
     line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Messages for developers: warnings by default, more with `SPIKESCOPE_LOG=debug` (the syntax of `RUST_LOG`).
-fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SPIKESCOPE_LOG").unwrap_or_else(|_| "warn".into());
-    // A second subscriber cannot be set; the first one then goes on.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 #[cfg(test)]

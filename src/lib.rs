@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod app;
 pub mod cli;
+pub mod doctor;
 pub mod export;
 pub mod formats;
 pub mod models;

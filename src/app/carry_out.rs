@@ -24,6 +24,7 @@ impl SpikescopeApp {
             Command::ResumeRun => self.recording.is_some() && self.run.as_ref().is_some_and(|run| run.resumable().is_some()),
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
+            Command::RestoreSession => !active && self.sessions.can_restore(),
             Command::Undo => self.history.can_undo(),
             Command::Redo => self.history.can_redo(),
             Command::Play
@@ -75,6 +76,7 @@ impl SpikescopeApp {
             }
             Command::ShowReport => self.report.open = true,
             Command::CloseRecording => self.close_recording(),
+            Command::RestoreSession => self.restore_session(ctx),
             Command::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Command::Show(index) => self.show(index),
             Command::Layout(named) => (self.tree, self.arranged) = (self.named(named), true),
@@ -128,6 +130,7 @@ impl SpikescopeApp {
             Command::Discard => run(self, RunCommand::Discard),
             Command::Palette => self.palette.toggle(),
             Command::Help => self.windows.help = !self.windows.help,
+            Command::SystemReport => self.windows.system.open = true,
             Command::About => self.windows.about = true,
         }
     }

@@ -28,6 +28,8 @@ pub enum Command {
     Export,
     /// Close the recording and go back to the welcome page.
     CloseRecording,
+    /// Open what the last session had open, as it was.
+    RestoreSession,
     /// Close the window.
     Quit,
     /// Show a view, by its place in [`VIEWS`].
@@ -99,6 +101,8 @@ pub enum Command {
     Palette,
     /// Shortcuts and help.
     Help,
+    /// What a bug report has to say about this machine.
+    SystemReport,
     /// About the program.
     About,
 }
@@ -108,7 +112,15 @@ impl Command {
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Open, Self::OpenFolder, Self::OpenPath, Self::OpenDemo];
         all.extend((0..RECENT).map(Self::OpenRecent));
-        all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::Settings, Self::Quit]);
+        all.extend([
+            Self::ShowReport,
+            Self::ImportOptions,
+            Self::Export,
+            Self::CloseRecording,
+            Self::RestoreSession,
+            Self::Settings,
+            Self::Quit,
+        ]);
         all.extend((0..VIEWS.len()).map(Self::Show));
         all.extend(Named::ALL.map(Self::Layout));
         all.extend([Self::ResetLayout, Self::Undo, Self::Redo, Self::ClearSelection]);
@@ -120,7 +132,7 @@ impl Command {
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
         all.extend([Self::Train, Self::ResumeRun, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
-        all.extend([Self::Palette, Self::Help, Self::About]);
+        all.extend([Self::Palette, Self::Help, Self::SystemReport, Self::About]);
         all
     }
 
@@ -136,6 +148,7 @@ impl Command {
             Self::ImportOptions => "Import options…".to_owned(),
             Self::Export => "Export recording…".to_owned(),
             Self::CloseRecording => "Close recording".to_owned(),
+            Self::RestoreSession => "Restore the last session".to_owned(),
             Self::Quit => "Quit".to_owned(),
             Self::Show(index) => titles.get(index).map_or_else(|| "Show view".to_owned(), |title| format!("Show {title}")),
             Self::Undo => "Undo".to_owned(),
@@ -175,6 +188,7 @@ impl Command {
             Self::Discard => "Discard training".to_owned(),
             Self::Palette => "Find a command…".to_owned(),
             Self::Help => "Shortcuts and help".to_owned(),
+            Self::SystemReport => "System report".to_owned(),
             Self::About => "About Spikescope".to_owned(),
         }
     }
@@ -191,6 +205,7 @@ impl Command {
             Self::ImportOptions => "What was assumed when this file was opened; change it and see what it leads to",
             Self::Export => "Write the recording, the selected units or the visible time as NWB, NPZ, CSV or TSV",
             Self::CloseRecording => "Back to the welcome page",
+            Self::RestoreSession => "Open the recording of the last session with its recipe, layout and selection",
             Self::Quit => "Close the window; a running training is asked about",
             Self::Show(_) => "Open this view, or bring it to the front",
             Self::Undo => "Take back the last change of selection, layout or order",
@@ -224,6 +239,7 @@ impl Command {
             Self::Discard => "End now and write nothing",
             Self::Palette => "Type a few letters of what you want to do",
             Self::Help => "All keyboard shortcuts, and how to begin",
+            Self::SystemReport => "Graphics, memory, folders and a self-test of every model, to copy into a bug report",
             Self::About => "Version, licence and sources",
         }
     }
@@ -272,6 +288,7 @@ impl Command {
             | Self::ImportOptions
             | Self::Export
             | Self::CloseRecording
+            | Self::RestoreSession
             | Self::Show(_)
             | Self::Layout(_)
             | Self::Loop
@@ -282,6 +299,7 @@ impl Command {
             | Self::Step
             | Self::StopAndKeep
             | Self::Discard
+            | Self::SystemReport
             | Self::About => None,
         }
     }

@@ -8,7 +8,7 @@ use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, Ti
 use super::layout::{self, Pane};
 use super::report::ReportWish;
 use super::run::Run;
-use super::{Command, SpikescopeApp, theme, welcome, windows};
+use super::{Break, Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
 use crate::render::AreaColors;
 use crate::training::Recipe;
@@ -19,8 +19,9 @@ impl eframe::App for SpikescopeApp {
         self.poll(ctx);
     }
 
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
         self.meter.begin();
+        self.break_when_asked(frame);
         let ctx = ui.ctx().clone();
         let shown = self.recording.as_ref();
         AreaColors::new(shown.into_iter().flat_map(|r| (0..r.areas.len()).map(|area| r.area_color(area)))).set(&ctx);
@@ -45,6 +46,10 @@ impl eframe::App for SpikescopeApp {
         }
         self.frames += 1;
         self.meter.end();
+    }
+
+    fn on_exit(&mut self) {
+        self.end_session();
     }
 
     fn clear_color(&self, visuals: &Visuals) -> [f32; 4] {
@@ -169,6 +174,7 @@ impl SpikescopeApp {
             }
         }
         self.poll_import(ctx);
+        self.windows.system.ui(ctx, self.run.as_ref().is_some_and(Run::is_active));
         let runs = self.options.runs_dir.clone();
         if let Some(request) = self.windows.ui(ctx, &self.titles, &mut self.settings, &mut self.path, runs.as_ref()) {
             self.open(ctx, request);
@@ -177,7 +183,7 @@ impl SpikescopeApp {
             ctx.set_theme(theme);
         }
         if let Some(then) = self.question.clone() {
-            if let Some(answer) = windows::question(ctx, &then) {
+            if let Some(answer) = windows::question(ctx, &then, self.sessions.writes_a_run()) {
                 self.answered(ctx, answer);
             }
         } else if ctx.input(|i| i.key_pressed(egui::Key::Escape)) && !ctx.any_popup_open() {
@@ -186,6 +192,21 @@ impl SpikescopeApp {
         command = self.toasts.ui(ctx).or(command);
         drop_hint(ctx);
         command
+    }
+
+    /// Tests look at what happens when the window breaks in the middle of a training.
+    fn break_when_asked(&mut self, frame: &eframe::Frame) {
+        let trains = self.run.as_ref().is_some_and(|run| run.state().progress.step > 20);
+        match self.options.break_window.filter(|_| trains) {
+            None => {}
+            Some(Break::Panic) => std::panic::panic_any("the window was asked to break"),
+            Some(Break::Device) => {
+                self.options.break_window = None;
+                if let Some(state) = frame.wgpu_render_state() {
+                    state.device.destroy();
+                }
+            }
+        }
     }
 
     /// Hand settings to their writer; it writes when something changed.

@@ -14,7 +14,7 @@ impl SpikescopeApp {
         let mut chosen = None;
         egui::MenuBar::new().ui(ui, |ui| {
             ui.menu_button("File", |ui| {
-                for command in [Command::Open, Command::OpenFolder, Command::OpenPath, Command::OpenDemo] {
+                for command in [Command::Open, Command::OpenFolder, Command::OpenPath, Command::OpenDemo, Command::RestoreSession] {
                     self.entry(ui, command, &mut chosen);
                 }
                 ui.add_enabled_ui(!self.settings.recent.is_empty(), |ui| {
@@ -57,7 +57,7 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("Help", |ui| {
-                for command in [Command::Palette, Command::Help, Command::About] {
+                for command in [Command::Palette, Command::Help, Command::SystemReport, Command::About] {
                     self.entry(ui, command, &mut chosen);
                 }
             });

@@ -1,6 +1,7 @@
 //! The window: an eframe app on wgpu. It holds the recording, the run, the selection and the views, turns commands into
 //! actions, and never waits: files are read, settings written and models trained on threads of their own.
 
+mod black_box;
 mod carry_out;
 mod command;
 mod export_counts;
@@ -10,6 +11,7 @@ mod history;
 mod import;
 mod import_flow;
 mod import_preview;
+mod kept;
 mod layout;
 mod menu;
 mod meter;
@@ -17,25 +19,33 @@ mod open;
 mod palette;
 mod report;
 mod run;
+mod session;
 mod settings;
 mod state;
 mod status;
+mod survivors;
+mod system_report;
 pub mod theme;
 mod timeline;
 mod toasts;
 mod welcome;
 mod windows;
 
+pub use black_box::{BlackBox, Fault};
 pub use command::Command;
 pub use import_preview::Preview;
 pub use layout::Named;
 pub use open::Request;
 pub use run::default_runs_dir;
+pub use session::{Session, process_id, reports_folder};
 pub use settings::{Settings, ThemeChoice};
 pub use state::SpikescopeApp;
+pub use survivors::{Rescued, Survivors};
 pub use timeline::Stride;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use eframe::egui;
 
@@ -64,6 +74,14 @@ pub struct AppOptions {
     pub shelf: Option<Shelf>,
     /// Theme, instead of the one in the settings.
     pub theme: Option<ThemeChoice>,
+    /// Folder of what is kept between starts: sessions and fault reports; `None` keeps none.
+    pub state_dir: Option<PathBuf>,
+    /// What a fault report will tell.
+    pub black_box: Option<Arc<BlackBox>>,
+    /// Runs that go on when the window is gone.
+    pub survivors: Survivors,
+    /// Break the window while it trains (tests of what then happens).
+    pub break_window: Option<Break>,
     /// Tell when the first frame is on the screen and close the window (`spikescope bench ui`).
     pub first_frame: Option<fn()>,
 }
@@ -71,15 +89,54 @@ pub struct AppOptions {
 impl AppOptions {
     /// Options of a normal start: settings and runs in the user's folders.
     pub fn for_user(files: Vec<PathBuf>) -> Self {
-        Self { files, settings_path: Settings::default_path(), runs_dir: default_runs_dir(), shelf: Shelf::of_user(), ..Self::default() }
+        Self {
+            files,
+            settings_path: Settings::default_path(),
+            runs_dir: default_runs_dir(),
+            shelf: Shelf::of_user(),
+            state_dir: default_state_dir(),
+            ..Self::default()
+        }
     }
 }
 
-/// Open the window and stay until it is closed.
-///
-/// # Errors
-/// When there is no display or no graphics adapter, with what to do about it.
-pub fn run_window(options: AppOptions) -> anyhow::Result<()> {
+/// A way to break the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// A panic in a frame.
+    Panic,
+    /// The graphics device of the window is lost.
+    Device,
+}
+
+/// Where sessions and fault reports are kept on this system; `None` without a home folder.
+pub fn default_state_dir() -> Option<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "spikescope")?;
+    Some(dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned())
+}
+
+/// How the window came to its end.
+#[derive(Debug)]
+pub enum WindowEnd {
+    /// It was closed. Runs may go on.
+    Closed,
+    /// It died of a fault in the program, or its graphics device was lost. Runs may go on, and should be stopped.
+    Died,
+    /// It was not there in the first place, or the display is gone, with what to do about it.
+    Failed(anyhow::Error),
+}
+
+/// Open the window and stay until it has ended, in whichever way. Runs outlive it, see [`AppOptions::survivors`].
+pub fn run_window(options: AppOptions) -> WindowEnd {
+    // A panic unwinds through the event loop to here; the training thread does not notice.
+    match catch_unwind(AssertUnwindSafe(|| open_window(options))) {
+        Ok(Ok(())) => WindowEnd::Closed,
+        Ok(Err(error)) => WindowEnd::Failed(error),
+        Err(_) => WindowEnd::Died,
+    }
+}
+
+fn open_window(options: AppOptions) -> anyhow::Result<()> {
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Spikescope")

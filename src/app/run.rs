@@ -8,7 +8,7 @@ use eframe::egui;
 
 use crate::recording::Recording;
 use crate::runs::RunStatus;
-use crate::training::{Command, Phase, Recipe, StartOptions, TrainingError, TrainingHandle};
+use crate::training::{Command, Phase, Recipe, StartOptions, TrainingError, TrainingHandle, TrainingWatch};
 use crate::views::RunState;
 
 /// A run: live, or a finished one loaded or made by a test.
@@ -128,6 +128,18 @@ impl Run {
     pub fn send(&self, command: Command) {
         if let Some(handle) = &self.handle {
             handle.send(command);
+        }
+    }
+
+    /// A second look at the run, for whoever outlives the window; `None` without a thread behind it.
+    pub fn watch(&self) -> Option<TrainingWatch> {
+        self.handle.as_ref().map(TrainingHandle::watch)
+    }
+
+    /// Let the run go on when the window is gone. It can no longer be commanded from here.
+    pub fn leave(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.leave();
         }
     }
 

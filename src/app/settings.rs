@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 use serde::{Deserialize, Serialize};
 
+use super::kept::{self, Kept};
 use crate::export::{WriteError, parent, write_atomically};
 
 /// Layout of the settings file that this program writes.
@@ -107,36 +108,26 @@ impl Settings {
 
     /// Read settings. A missing file gives the defaults; the text, if any, tells the user what was wrong and what was done.
     pub fn load(path: &Path) -> (Self, Option<String>) {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Self::default(), None),
-            Err(e) => {
-                return (Self::default(), Some(format!("The settings in {} cannot be read ({e}); defaults are used.", path.display())));
-            }
+        let (value, newer) = match kept::read(path, VERSION) {
+            Kept::Nothing => return (Self::default(), None),
+            Kept::Known(value) => (value, None),
+            Kept::Newer(value, version) => (value, Some(version)),
+            Kept::Unusable(why) => return (Self::default(), Some(unusable(path, &why))),
         };
-        match serde_json::from_str::<Self>(&text) {
-            Ok(mut settings) if settings.version > VERSION => {
-                let backup = beside(path, &format!("version-{}", settings.version));
-                let kept = fs::copy(path, &backup).is_ok();
+        match (serde_json::from_value::<Self>(value), newer) {
+            (Ok(settings), None) => (settings, None),
+            (Ok(mut settings), Some(version)) => {
+                // What this version does not know would be lost when it saves.
+                let backup = kept::beside(path, &format!("version-{version}"));
+                let copied = fs::copy(path, &backup).is_ok();
                 settings.version = VERSION;
-                let copy = if kept { format!(" A copy was kept as {}.", backup.display()) } else { String::new() };
+                let copy = if copied { format!(" A copy was kept as {}.", backup.display()) } else { String::new() };
                 (
                     settings,
                     Some(format!("The settings were written by a newer Spikescope; what this version does not know is ignored.{copy}")),
                 )
             }
-            Ok(settings) => (settings, None),
-            Err(e) => {
-                let backup = beside(path, "unreadable");
-                let kept = match fs::rename(path, &backup) {
-                    Ok(()) => format!("the file was set aside as {}", backup.display()),
-                    Err(e) => format!("the file could not be set aside ({e})"),
-                };
-                (
-                    Self::default(),
-                    Some(format!("The settings in {} cannot be understood ({e}); defaults are used and {kept}.", path.display())),
-                )
-            }
+            (Err(e), _) => (Self::default(), Some(unusable(path, &e.to_string()))),
         }
     }
 
@@ -186,9 +177,9 @@ impl Settings {
     }
 }
 
-fn beside(path: &Path, tag: &str) -> PathBuf {
-    let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_else(|| "settings".to_owned());
-    path.with_file_name(format!("{stem}.{tag}.json"))
+fn unusable(path: &Path, why: &str) -> String {
+    let aside = kept::set_aside(path, "unreadable");
+    format!("The settings in {} cannot be understood ({why}); defaults are used and {aside}.", path.display())
 }
 
 /// Writes settings on the thread `settings`, so that the window never waits for a disk.

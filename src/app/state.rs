@@ -14,6 +14,7 @@ use super::open::{Ask, Dialog, OpenFailure, Opened, Opening, Picked, Request, re
 use super::palette::Palette;
 use super::report::ReportWindow;
 use super::run::{Run, run_folder};
+use super::session::{SessionKeeper, Sessions, process_id};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
 use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};
@@ -44,6 +45,7 @@ pub struct SpikescopeApp {
     /// Selections of views that are pinned; they do not follow the window.
     pub(super) pins: Vec<Option<Selection>>,
     pub(super) history: History,
+    pub(super) sessions: Sessions,
     pub(super) timeline: Timeline,
     /// The demo is open: its recipe is not for other recordings.
     is_demo: bool,
@@ -79,6 +81,8 @@ impl SpikescopeApp {
         let (settings, problem) = options.settings_path.as_deref().map(Settings::load).unwrap_or_default();
         let mut app = Self::build(cc, options, settings);
         app.meter = Meter::start();
+        let id = app.options.black_box.as_ref().map_or_else(|| process_id(SystemTime::now()), |black_box| black_box.id().to_owned());
+        app.sessions.keeper = SessionKeeper::start(&cc.egui_ctx, app.options.state_dir.clone(), id);
         if let Some(problem) = problem {
             app.toasts.error("Settings could not be used as they are", problem);
         }
@@ -136,6 +140,7 @@ impl SpikescopeApp {
             selection: Selection::default(),
             pins: vec![None; VIEWS.len()],
             history: History::default(),
+            sessions: Sessions::default(),
             timeline: Timeline::default(),
             is_demo: false,
             opening: None,
@@ -199,6 +204,7 @@ impl SpikescopeApp {
     pub fn is_busy(&self, ctx: &egui::Context) -> bool {
         self.opening.is_some()
             || self.import.is_busy()
+            || self.sessions.keeper.is_looking()
             || work::pending(ctx) > 0
             || (self.frames < 2 && (self.options.demo || !self.options.files.is_empty()))
     }
@@ -236,6 +242,7 @@ impl SpikescopeApp {
             }
             self.open_from_options(ctx);
         }
+        self.poll_session(ctx);
         if let Some(opened) = self.opening.as_ref().map(Opening::poll) {
             self.opened(ctx, opened);
         }
@@ -305,6 +312,7 @@ impl SpikescopeApp {
         if let Some(before) = self.opening.take() {
             before.cancel();
         }
+        self.sessions.forget();
         match Opening::start(ctx, request, self.how()) {
             Ok(opening) => self.opening = Some(opening),
             Err(failure) => self.failed_to_open(failure),
@@ -319,9 +327,14 @@ impl SpikescopeApp {
     fn opened(&mut self, ctx: &egui::Context, opened: Opened) {
         match opened {
             Opened::NotYet => {}
-            Opened::Cancelled => self.opening = None,
+            Opened::Cancelled => {
+                self.opening = None;
+                self.session_not_restored();
+            }
+            Opened::Failed(_) if self.restore_with_other_answers(ctx) => {}
             Opened::Failed(failure) => {
                 self.opening = None;
+                self.session_not_restored();
                 self.failed_to_open(failure);
             }
             Opened::Question(choice) => {
@@ -346,10 +359,12 @@ impl SpikescopeApp {
             _ => recipe_for(&self.recipe),
         };
         self.is_demo = matches!(request, Some(Request::Demo));
+        tracing::info!("opened {}: {} units, {} spikes", recording.name, recording.n_units(), recording.spikes.n_spikes());
         if let Some(Request::File(path)) = request {
             self.settings.remember(&path);
         }
         self.take_over(ctx, recording, recipe);
+        self.session_opened(ctx);
     }
 
     fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe) {
@@ -362,6 +377,7 @@ impl SpikescopeApp {
         self.take_notice(&recording);
         self.with_areas = Background::default();
         self.recording = Some(recording);
+        self.sessions.keeper.look_now();
         if std::mem::take(&mut self.train_when_open) {
             self.train(ctx, self.recipe.clone());
         }
@@ -380,8 +396,11 @@ impl SpikescopeApp {
         let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
         let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
         let layout = Named::for_model(&recipe.model);
-        match Run::start(ctx, self.pause, recording, recipe, folder) {
+        match Run::start(ctx, self.pause, recording, recipe, folder.clone()) {
             Ok(run) => {
+                tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
+                run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
+                self.sessions.run_begins(folder);
                 self.run = Some(run);
                 if !self.arranged {
                     self.tree = self.named(layout);
@@ -402,6 +421,7 @@ impl SpikescopeApp {
     }
 
     fn ended(&mut self, end: &Phase) {
+        tracing::info!("training ended: {}", if matches!(end, Phase::Finished(_)) { "finished" } else { "stopped or failed" });
         match end {
             Phase::Finished(finished) => {
                 let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();
@@ -420,6 +440,13 @@ impl SpikescopeApp {
         let Some(then) = self.question.take() else { return };
         let command = match answer {
             Answer::Cancel => return,
+            Answer::GoOn => {
+                // The run lives on without us; whoever started the window waits for it.
+                if let Some(run) = &mut self.run {
+                    run.leave();
+                }
+                return self.go_on(ctx, then);
+            }
             Answer::Keep => RunCommand::StopAndKeep,
             Answer::Discard => RunCommand::Discard,
         };

@@ -7,6 +7,7 @@ use eframe::egui::{self, RichText, vec2};
 use super::command::Command;
 use super::open::Request;
 use super::settings::{Settings, ThemeChoice};
+use super::system_report::SystemReport;
 use super::{theme, welcome};
 use crate::views::widgets;
 
@@ -19,6 +20,8 @@ pub struct Windows {
     pub about: bool,
     /// Settings.
     pub settings: bool,
+    /// The system report.
+    pub system: SystemReport,
     /// A path to open.
     pub path: bool,
     /// It was open in the last frame: opening puts the keyboard into its field.
@@ -29,7 +32,7 @@ pub struct Windows {
 impl Windows {
     /// Close the topmost of them (Escape).
     pub fn close_one(&mut self) {
-        for open in [&mut self.path, &mut self.about, &mut self.settings, &mut self.help] {
+        for open in [&mut self.path, &mut self.about, &mut self.system.open, &mut self.settings, &mut self.help] {
             if std::mem::take(open) {
                 return;
             }
@@ -231,6 +234,8 @@ impl Then {
 /// The user's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
+    /// Close the window and train to the end without it.
+    GoOn,
     /// Stop, keep what was learned, then go on.
     Keep,
     /// Stop, keep nothing, then go on.
@@ -239,16 +244,24 @@ pub enum Answer {
     Cancel,
 }
 
-/// Ask what to do with the running training.
-pub fn question(ctx: &egui::Context, then: &Then) -> Option<Answer> {
+/// Ask what to do with the running training. Without a folder for runs (`written`) nobody would have anything of a training that
+/// goes on.
+pub fn question(ctx: &egui::Context, then: &Then, written: bool) -> Option<Answer> {
     let mut answer = None;
     let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(18.0);
     let modal = egui::Modal::new(egui::Id::unique("training runs")).frame(frame).show(ctx, |ui| {
         ui.set_width(380.0_f32.min(ctx.content_rect().width() - 40.0));
         ui.label(RichText::new("A training is running").size(16.0));
         ui.label("Keep what it has learned so far? It is evaluated and written to its run folder first, which takes a moment.");
+        let can_go_on = written && *then == Then::Quit;
+        if can_go_on {
+            ui.label("Or let it train to its end without the window: the program then ends by itself, and the run is in its folder.");
+        }
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
+            if can_go_on && ui.button("Keep training without the window").clicked() {
+                answer = Some(Answer::GoOn);
+            }
             if ui.add(widgets::primary(ui, &format!("Keep and {}", then.verb()))).clicked() {
                 answer = Some(Answer::Keep);
             }

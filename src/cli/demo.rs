@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{figures, output, recipe, sources, train, window};
+use crate::app::{AppOptions, BlackBox, Break};
 use crate::runs;
 use crate::training::{Recipe, StartOptions};
 
@@ -30,15 +31,27 @@ pub(super) struct Demo {
     /// Close the window when the training has ended (for tests)
     #[arg(long, hide = true, conflicts_with_all = ["headless", "out", "no_train"])]
     quit_when_done: bool,
+    /// Break the window while it trains (for tests)
+    #[arg(long, hide = true, value_name = "HOW", value_parser = ["panic", "device"], conflicts_with_all = ["headless", "out", "no_train"])]
+    break_window: Option<String>,
 }
 
 impl Demo {
-    pub(super) fn run(self) -> anyhow::Result<()> {
+    pub(super) fn run(self, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
         let mut recipe = Recipe::demo();
         recipe::change(&mut recipe, &self.settings)?;
         if self.no_train || !(self.headless || self.out.is_some()) {
             if self.no_train || window::has_display() {
-                return window::open_demo(recipe, !self.no_train, self.quit_when_done);
+                let break_window = self.break_window.map(|how| if how == "panic" { Break::Panic } else { Break::Device });
+                let options = AppOptions {
+                    demo: true,
+                    recipe: Some(recipe),
+                    train_at_once: !self.no_train,
+                    quit_when_done: self.quit_when_done,
+                    break_window,
+                    ..AppOptions::for_user(Vec::new())
+                };
+                return window::show(options, black_box);
             }
             output::tell("There is no display here (DISPLAY and WAYLAND_DISPLAY are not set): running the demo without a window.");
         }

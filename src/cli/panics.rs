@@ -1,20 +1,59 @@
-//! An error in the program itself: one readable message with the version, in place of Rust's own.
+//! An error in the program itself: one readable message with the version, in place of Rust's own, and a report on disk.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
 use std::panic::{PanicHookInfo, set_hook};
+use std::sync::Arc;
 
 use super::output::tell;
+use crate::app::{BlackBox, Fault, Survivors};
+use crate::doctor::Privacy;
 
-/// From now on, panics are reported on standard error with version, thread and place.
-pub(super) fn report() {
-    set_hook(Box::new(|info| {
+thread_local! {
+    /// Runs of a window that this thread drives.
+    static DRIVES: RefCell<Option<Survivors>> = const { RefCell::new(None) };
+    /// This thread is being unwound already.
+    static FALLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on, panics are reported on standard error with version, thread and place, and in a file with what was open.
+pub(super) fn report(black_box: Arc<BlackBox>) {
+    set_hook(Box::new(move |info| {
         let thread = std::thread::current();
-        tell(&message(what(info), info.location().map(ToString::to_string), thread.name()));
-        let trace = Backtrace::capture();
-        if trace.status() == BacktraceStatus::Captured {
-            tell(&trace.to_string());
+        let place = info.location().map(ToString::to_string);
+        tell(&message(what(info), place.clone(), thread.name()));
+        let backtrace = Backtrace::force_capture().to_string();
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            tell(&backtrace);
+        }
+        let fault = Fault {
+            what: what(info).to_owned(),
+            place: place.unwrap_or_default(),
+            thread: thread.name().unwrap_or("unnamed").to_owned(),
+            backtrace,
+        };
+        if let Some(path) = black_box.report(&fault) {
+            tell(&format!("A report was written to {}", Privacy::of_user().path(&path)));
+        }
+        if FALLING.replace(true) {
+            rescue_now();
         }
     }));
+}
+
+/// This thread drives a window with these runs. When it panics again while it unwinds (a lost graphics device is used once more by
+/// something that is being dropped), the process is ended by Rust without coming back: the runs are then kept before that.
+pub(super) fn rescue_when_unwinding_fails(survivors: &Survivors) {
+    DRIVES.set(Some(survivors.clone()));
+}
+
+fn rescue_now() {
+    let survivors = DRIVES.try_with(|drives| drives.try_borrow().ok().and_then(|drives| drives.clone())).ok().flatten();
+    if let Some(survivors) = survivors {
+        for folder in super::window::rescue(&survivors).folders {
+            tell(&format!("The training was stopped and kept in {}", folder.display()));
+        }
+    }
 }
 
 fn what<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {

@@ -36,7 +36,7 @@ pub fn beforehand(path: &Path) -> Option<String> {
 }
 
 /// A size in words.
-pub(super) fn bytes(n: u64) -> String {
+pub fn bytes(n: u64) -> String {
     match n {
         0..1_000_000 => format!("{:.1} kB", n as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),

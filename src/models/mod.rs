@@ -4,6 +4,7 @@
 pub mod adam;
 pub mod glm_transformer;
 mod host;
+pub mod import;
 pub mod init;
 pub mod kernels;
 pub mod netformer;

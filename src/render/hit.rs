@@ -10,13 +10,21 @@ pub fn nearest_spike(train: &[f64], time: f64, within: f64) -> Option<usize> {
     (distance <= within).then_some(spike)
 }
 
+/// A number as a user types it: with a point or, as in many countries, a comma before the decimals, and with either kind of minus.
+pub fn parse_number(text: &str) -> Option<f64> {
+    let text = text.trim().replace('−', "-");
+    let comma = text.matches(',').count() == 1 && !text.contains('.');
+    let text = if comma { text.replace(',', ".") } else { text };
+    text.parse().ok().filter(|v: &f64| v.is_finite())
+}
+
 /// Seconds from what a user types: `12.5`, `12.5 s`, `250 ms`, `3 min`, `2:30` (min:s), `1:02:30` (h:min:s).
 pub fn parse_time(text: &str) -> Option<f64> {
     let text = text.trim();
     if text.contains(':') {
         let mut seconds = 0.0;
         for part in text.split(':') {
-            seconds = 60.0 * seconds + part.trim().parse::<f64>().ok().filter(|v| *v >= 0.0)?;
+            seconds = 60.0 * seconds + parse_number(part).filter(|v| *v >= 0.0)?;
         }
         return Some(seconds);
     }
@@ -28,12 +36,23 @@ pub fn parse_time(text: &str) -> Option<f64> {
         "h" => 3600.0,
         _ => return None,
     };
-    number.parse::<f64>().ok().filter(|v| v.is_finite()).map(|v| v * factor)
+    parse_number(number).map(|v| v * factor)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comma_is_a_decimal_point_where_a_number_is_meant() {
+        for (text, number) in [("0,5", 0.5), (" -1,25 ", -1.25), ("−2", -2.0), ("1e-3", 1e-3), ("1,5e3", 1500.0), ("7", 7.0)] {
+            assert_eq!(parse_number(text), Some(number), "{text}");
+        }
+        for text in ["1,000,000", "1,000.5", "", "inf", "NaN", "0,5 s", "a"] {
+            assert_eq!(parse_number(text), None, "{text}");
+        }
+        assert_eq!((parse_time("12,5 s"), parse_time("2:30,5"), parse_time("1,5 min")), (Some(12.5), Some(150.5), Some(90.0)));
+    }
 
     #[test]
     fn the_nearest_spike_is_found_on_either_side() {

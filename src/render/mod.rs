@@ -24,7 +24,7 @@ pub mod unobserved;
 pub use density::DensityGrid;
 pub use field::{Hit, SpikeField};
 pub use gpu::{gpu_bytes, install};
-pub use hit::{nearest_spike, parse_time};
+pub use hit::{nearest_spike, parse_number, parse_time};
 pub use paint::{Colouring, Picture, RasterPaint, Trouble, UnitLooks, density_words};
 pub use plain::Plain;
 pub use pyramid::Pyramid;

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use super::manifest::FileEntry;
 use super::writer::{Fault, Staging};
 use super::{METRICS, NamedArray, RESULTS, RunError, StageEntry, WEIGHTS};
-use super::{metrics, results, safetensors};
+use super::{metrics, results, weights};
 use crate::export::{NpzSource, WriteError, sync_folder};
 use crate::models::params::Values;
 use crate::training::{LossLog, Recipe, Snapshot};
@@ -106,9 +106,9 @@ pub(super) fn write(run: &Path, id: &str, checkpoint: &Checkpoint, keep: Keep, f
     fault("begin a checkpoint").and_then(|()| fs::create_dir_all(&folder)).map_err(at("making its folder"))?;
     let mut staging = Staging::new(&folder, ".checkpoint.", &place)?;
     let mut put = |name: &str, bytes: &[u8]| staging.file(name, fault, |f| f.write_all(bytes));
-    put(STATE, &safetensors::pack(&named(&checkpoint.arrays)).map_err(RunError::contents(STATE))?)?;
+    put(STATE, &weights::pack(&named(&checkpoint.arrays)).map_err(RunError::contents(STATE))?)?;
     put(PLACE, serde_json::to_string(&checkpoint.values).map_err(RunError::contents(PLACE))?.as_bytes())?;
-    put(WEIGHTS, &safetensors::pack(&named(&checkpoint.best)).map_err(RunError::contents(WEIGHTS))?)?;
+    put(WEIGHTS, &weights::pack(&named(&checkpoint.best)).map_err(RunError::contents(WEIGHTS))?)?;
     put(METRICS, metrics::to_lines(&checkpoint.losses).as_bytes())?;
     // What is only shown must not keep a checkpoint from being written.
     if let Some(Ok(arrays)) = checkpoint.snapshot.as_ref().map(|snapshot| results::to_arrays(snapshot, &checkpoint.losses)) {
@@ -228,14 +228,14 @@ impl Header {
     }
 
     pub(super) fn best(&self, place: &Path) -> Result<Vec<NamedArray>, RunError> {
-        safetensors::unpack(&self.bytes(place, WEIGHTS)?).map_err(RunError::damaged(&place.join(WEIGHTS)))
+        weights::unpack(self.bytes(place, WEIGHTS)?).map_err(RunError::damaged(&place.join(WEIGHTS)))
     }
 
     /// Everything that is needed to go on.
     pub(super) fn read(self, place: &Path, recipe: &Recipe) -> Result<Checkpoint, RunError> {
         let values =
             serde_json::from_slice(&self.bytes(place, PLACE)?).map_err(|e| RunError::damaged(&place.join(PLACE))(e.to_string()))?;
-        let arrays = safetensors::unpack(&self.bytes(place, STATE)?).map_err(RunError::damaged(&place.join(STATE)))?;
+        let arrays = weights::unpack(self.bytes(place, STATE)?).map_err(RunError::damaged(&place.join(STATE)))?;
         Ok(Checkpoint {
             losses: self.losses(place, recipe)?,
             snapshot: self.snapshot(place, recipe).ok().flatten().map(Arc::new),

@@ -12,7 +12,7 @@ use super::{
     EDGES, FIGURES, LAYOUT, MANIFEST, METRICS, Manifest, NamedArray, RECIPE, RESULTS, RunError, RunStatus, RunWriter, SUMMARY, StageEntry,
     Used, WEIGHTS,
 };
-use super::{edges, metrics, results, safetensors, utc};
+use super::{edges, metrics, results, utc, weights};
 use crate::export::{encode_png, write_atomically};
 use crate::recording::Recording;
 use crate::training::{LossLog, Recipe, Snapshot};
@@ -76,7 +76,7 @@ pub(super) fn fill(staging: &mut Staging, fault: &mut Fault, run: &RunContents<'
         }
     }
     if !run.weights.is_empty() {
-        let bytes = safetensors::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;
+        let bytes = weights::pack(run.weights).map_err(RunError::contents(WEIGHTS))?;
         staging.file(WEIGHTS, fault, |f| f.write_all(&bytes))?;
     }
     let mut summary = run.summary.to_string();

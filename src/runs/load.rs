@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Header, newest, run_id};
 use super::live::resumable;
-use super::weights::unpack_burnpack;
 use super::writer::{owner_of, recover};
-use super::{METRICS, Manifest, NamedArray, RECIPE, RESULTS, RunError, RunStatus, SUMMARY, WEIGHTS, WEIGHTS_BEFORE};
-use super::{metrics, results, safetensors};
+use super::{METRICS, Manifest, NamedArray, OLD_WEIGHTS, RECIPE, RESULTS, RunError, RunStatus, SUMMARY, WEIGHTS};
+use super::{metrics, results, weights};
 use crate::export::NpzSource;
 use crate::training::{Finished, LossLog, Phase, Progress, Recipe, Snapshot, StageProgress};
 
@@ -124,14 +123,9 @@ impl LoadedRun {
         if let Some((place, header)) = &self.checkpoint {
             return header.best(place);
         }
-        let read = |name: &str| self.manifest.file(&self.path, name)?.read(&self.path);
-        if self.manifest.has(WEIGHTS) {
-            return safetensors::unpack(&read(WEIGHTS)?).map_err(RunError::damaged(&self.path.join(WEIGHTS)));
-        }
-        if self.manifest.has(WEIGHTS_BEFORE) {
-            return unpack_burnpack(read(WEIGHTS_BEFORE)?).map_err(RunError::damaged(&self.path.join(WEIGHTS_BEFORE)));
-        }
-        Ok(Vec::new())
+        let Some(name) = [WEIGHTS, OLD_WEIGHTS].into_iter().find(|name| self.manifest.has(name)) else { return Ok(Vec::new()) };
+        let bytes = self.manifest.file(&self.path, name)?.read(&self.path)?;
+        weights::unpack(bytes).map_err(RunError::damaged(&self.path.join(name)))
     }
 
     /// Whether training can go on: it was interrupted, stopped or failed, and left a checkpoint (or had not come to one).

@@ -8,7 +8,7 @@
 //!   metrics.jsonl   losses, one point per line, and the references they are compared with
 //!   results.npz     the final snapshot: filters, weights, scores, latents, … (see `results`)
 //!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
-//!   weights.safetensors  parameters of the model as named f32 arrays (`weights.bpk`, burnpack, in layout 1)
+//!   weights.safetensors  parameters of the model as named f32 arrays (`weights.bpk`, burnpack, in runs of layout 1)
 //!   summary.json    the line that `spikescope train --json` prints
 //!   figures/*.png   optional pictures
 //!   checkpoints/    what is needed to go on, until the run is complete (see `checkpoint`)
@@ -23,6 +23,7 @@ mod checkpoint;
 mod contents;
 mod edges;
 mod error;
+mod foreign;
 mod keeper;
 mod live;
 mod load;
@@ -30,7 +31,6 @@ mod lock;
 mod manifest;
 mod metrics;
 mod results;
-mod safetensors;
 mod time;
 mod used;
 mod weights;
@@ -40,6 +40,7 @@ pub use checkpoint::{CHECKPOINTS, Checkpoint};
 pub use contents::{RunContents, add_figures, write};
 pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
+pub use foreign::read_weights;
 pub use live::{LiveRun, Resumable, resumable};
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
@@ -64,8 +65,8 @@ pub const RESULTS: &str = "results.npz";
 pub const EDGES: &str = "edges.csv";
 /// Parameters of the model.
 pub const WEIGHTS: &str = "weights.safetensors";
-/// The same in runs of layout 1.
-const WEIGHTS_BEFORE: &str = "weights.bpk";
+/// Parameters of the model in runs of earlier versions.
+pub const OLD_WEIGHTS: &str = "weights.bpk";
 /// The line of `train --json`.
 pub const SUMMARY: &str = "summary.json";
 /// Folder of pictures.

@@ -12,6 +12,7 @@ use super::checkpoints::CheckpointPlan;
 use super::seam::Seam;
 use super::thread::Task;
 use super::{DeviceChoice, LossLog, Recipe, RecipeError, Snapshot};
+use crate::models::params::Values;
 use crate::recording::{Recording, Trials};
 use crate::runs::{Manifest, RunError, RunStatus};
 
@@ -113,6 +114,8 @@ pub struct StartOptions {
     pub wake: Option<Arc<dyn Fn() + Send + Sync>>,
     /// Publish snapshots from the start, as a view that looks does (see [`TrainingHandle::look`]).
     pub watched: bool,
+    /// Weights that were trained elsewhere: nothing is trained, the model is evaluated with them and written as a run.
+    pub weights: Option<Arc<Values>>,
     /// The thread yields to a window of this process (see [`super::yield_to_the_window`]).
     pub below_the_window: bool,
     /// How often the run is saved, so that it can go on after whatever may happen.
@@ -162,6 +165,8 @@ pub struct TrainingHandle {
     commands: Sender<Command>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// The run goes on without this handle.
+    left: bool,
 }
 
 impl TrainingHandle {
@@ -212,7 +217,7 @@ impl TrainingHandle {
                 super::thread::guarded(task, inbox, theirs);
             })
             .map_err(|e| TrainingError::Thread(e.to_string()))?;
-        Ok(Self { recipe, commands, shared, thread: Some(thread) })
+        Ok(Self { recipe, commands, shared, thread: Some(thread), left: false })
     }
 
     /// The recipe of this run.
@@ -275,7 +280,52 @@ impl TrainingHandle {
 
 impl Drop for TrainingHandle {
     fn drop(&mut self) {
-        self.send(Command::StopAndKeep);
+        if !self.left {
+            self.send(Command::StopAndKeep);
+        }
+    }
+}
+
+/// A second look at a run, for whoever outlives its handle: it can be asked to stop, and its end can be seen. Dropping it does
+/// nothing.
+#[derive(Clone)]
+pub struct TrainingWatch {
+    commands: Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+impl TrainingHandle {
+    /// A second look at this run.
+    pub fn watch(&self) -> TrainingWatch {
+        TrainingWatch { commands: self.commands.clone(), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Let the run go on without its handle.
+    pub fn leave(mut self) -> TrainingWatch {
+        self.left = true;
+        self.watch()
+    }
+}
+
+impl TrainingWatch {
+    /// See [`TrainingHandle::send`].
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.try_send(command);
+    }
+
+    /// See [`TrainingHandle::progress`].
+    pub fn progress(&self) -> Arc<Progress> {
+        self.shared.progress.load_full()
+    }
+
+    /// See [`TrainingHandle::losses`].
+    pub fn losses(&self) -> Arc<LossLog> {
+        self.shared.losses.load_full()
+    }
+
+    /// See [`TrainingHandle::is_over`].
+    pub fn is_over(&self) -> bool {
+        matches!(self.progress().phase, Phase::Finished(_) | Phase::Discarded | Phase::Failed(_))
     }
 }
 

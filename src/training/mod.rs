@@ -27,7 +27,9 @@ pub use checkpoints::CheckpointPlan;
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
-pub use handle::{Command, Finished, OnDeviceLost, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
+pub use handle::{
+    Command, Finished, OnDeviceLost, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle, TrainingWatch,
+};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use material::{CheckError, check_data};
 pub use netformer::ActivityShape;

@@ -46,6 +46,10 @@ enum Failure {
     Run(#[from] RunError),
     #[error("{0}")]
     Unfit(String),
+    #[error(
+        "the weights do not fit the recipe and the recording: {0}; change units, bins or the model's settings to those it was trained with"
+    )]
+    Weights(String),
     #[error("the loss is no longer a finite number at step {step} of stage {stage}{}; lower the learning rate (now {rate})",
         if *.rolled_back > 0 { format!(" (after going back to good weights at half the learning rate {rolled_back} times)") } else { String::new() })]
     NotFinite { step: u64, stage: String, rate: f64, rolled_back: u64 },
@@ -289,6 +293,9 @@ impl Run<'_> {
         self.control.stages(&stages);
         let mut state = self.state_of(&mut *learner, from)?;
         self.publish_losses(&state);
+        if let Some(weights) = &task.options.weights {
+            return self.evaluate(&mut *learner, data, &mut state, weights);
+        }
         while let Some(name) = stages.get(state.place.stage) {
             match self.stage(&mut *learner, name, &mut state)? {
                 Flow::Go => {}
@@ -324,6 +331,27 @@ impl Run<'_> {
         tracing::warn!("{text}");
         self.kept.messages.push(text);
         self.control.message(&self.kept.messages);
+    }
+
+    /// No training: take weights over, and evaluate as after training.
+    fn evaluate(&mut self, learner: &mut dyn Learner, data: &Material, state: &mut State, weights: &Values) -> Result<Phase, Failure> {
+        let last = learner.stages().len().saturating_sub(1);
+        let mut flow = Flow::Go;
+        let control = &mut self.control;
+        learner.begin(last, &mut |doing| {
+            control.say(Phase::Preparing, doing);
+            flow = control.between(0, None);
+            flow == Flow::Go
+        })?;
+        if flow == Flow::Discard {
+            return Ok(Phase::Discarded);
+        }
+        fits(&learner.weights()?, weights)?;
+        learner.restore(weights);
+        let validated = learner.validate(0)?;
+        state.losses.validation(0, last, validated.terms);
+        learner.refresh()?;
+        self.finish(learner, data, state, RunStatus::Complete)
     }
 
     fn publish_references(&self, references: &References) {
@@ -386,6 +414,21 @@ impl Place {
     fn next_stage(self) -> Self {
         Self { stage: self.stage + 1, ..Self::default() }
     }
+}
+
+/// Whether weights from elsewhere are those of this network.
+fn fits(own: &Values, theirs: &Values) -> Result<(), Failure> {
+    let sizes = |data: &burn::tensor::TensorData| data.shape().iter().copied().collect::<Vec<usize>>();
+    for (name, data) in own {
+        match theirs.get(name) {
+            None => return Err(Failure::Weights(format!("'{name}' is missing"))),
+            Some(other) if sizes(other) != sizes(data) => {
+                return Err(Failure::Weights(format!("'{name}' has the shape {:?}, the recipe asks for {:?}", sizes(other), sizes(data))));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -85,6 +85,13 @@ impl Default for Playback {
     }
 }
 
+impl Playback {
+    /// Not playing, at this speed.
+    pub fn at(speed: f64) -> Self {
+        Self { speed, ..Self::default() }
+    }
+}
+
 /// Speeds offered, seconds of recording per second.
 pub const SPEEDS: [f64; 8] = [0.01, 0.1, 0.25, 0.5, 1.0, 4.0, 16.0, 60.0];
 

@@ -8,12 +8,15 @@ use eframe::egui::{self, RichText, TextEdit, Ui};
 use super::widgets;
 use crate::app::theme;
 use crate::recording::{Recording, TrialSource};
+use crate::render::parse_number;
 use crate::training::{Recipe, RecipeError, RecipeField};
 
 /// Text being edited and what is wrong with it.
 #[derive(Default)]
 pub struct Form {
     drafts: BTreeMap<&'static str, Draft>,
+    /// Text of the field that has the focus: `0.0` on the way to `0.05` must not become `0`.
+    typing: Option<(&'static str, String)>,
 }
 
 struct Draft {
@@ -119,7 +122,8 @@ impl Form {
     }
 
     fn text(&mut self, ui: &mut Ui, field: &RecipeField, value: &serde_json::Value, label: egui::Id, recipe: &mut Recipe) {
-        let mut text = self.drafts.get(field.path).map_or_else(|| shown(value), |draft| draft.text.clone());
+        let typed = self.typing.as_ref().filter(|(path, _)| *path == field.path).map(|(_, text)| text.clone());
+        let mut text = typed.unwrap_or_else(|| self.drafts.get(field.path).map_or_else(|| shown(value), |draft| draft.text.clone()));
         let response = ui.add(TextEdit::singleline(&mut text).id_salt(field.path).desired_width(74.0)).labelled_by(label);
         let response = response.on_hover_text(field.help);
         if response.gained_focus() {
@@ -129,8 +133,12 @@ impl Form {
         if response.changed() {
             self.set(field.path, &quoted(value, &text), recipe);
             if let Some(draft) = self.drafts.get_mut(field.path) {
-                draft.text = text;
+                draft.text.clone_from(&text);
             }
+            self.typing = Some((field.path, text));
+        }
+        if response.lost_focus() && self.typing.as_ref().is_some_and(|(path, _)| *path == field.path) {
+            self.typing = None;
         }
     }
 
@@ -193,7 +201,12 @@ fn shown(value: &serde_json::Value) -> String {
 
 /// Text for `Recipe::set`: text settings are quoted, so that `5` stays text.
 fn quoted(value: &serde_json::Value, text: &str) -> String {
-    if value.is_string() { serde_json::Value::String(text.to_owned()).to_string() } else { text.trim().to_owned() }
+    match parse_number(text).filter(|_| value.is_number() && text.contains([',', '−']) && !text.ends_with(',')) {
+        // In JSON a number has a point.
+        Some(number) => number.to_string(),
+        None if value.is_string() => serde_json::Value::String(text.to_owned()).to_string(),
+        None => text.trim().to_owned(),
+    }
 }
 
 fn label_of<'a>(recipe: &Recipe, path: &'a str) -> &'a str {
@@ -251,5 +264,7 @@ mod tests {
         assert_eq!(shown(&serde_json::json!(1e-5)), "1e-5");
         assert_eq!(shown(&serde_json::json!("condition")), "condition");
         assert_eq!(quoted(&serde_json::json!(""), "5"), "\"5\"");
+        assert_eq!(quoted(&serde_json::json!(""), "0,5"), "\"0,5\"");
+        assert_eq!((quoted(&serde_json::json!(1.0), "0,5"), quoted(&serde_json::json!(3), "0,5")), ("0.5".into(), "0.5".into()));
     }
 }

@@ -7,7 +7,7 @@ use eframe::egui::{
 use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
 use crate::app::theme::{self, Tokens};
-use crate::render::RasterStyle;
+use crate::render::{RasterStyle, parse_number};
 
 /// What an empty view says: a title, one or two sentences on what to do, and optionally a button. True when it was clicked.
 pub fn empty(ui: &mut Ui, title: &str, text: &str, action: Option<&str>) -> bool {
@@ -438,11 +438,12 @@ pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&
 /// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
 pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
     let label = caption(ui, name, 76.0);
-    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).suffix(if unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {unit}")
-    });
+    let field = egui::DragValue::new(value)
+        .range(range)
+        .speed(speed)
+        .max_decimals(4)
+        .custom_parser(parse_number)
+        .suffix(if unit.is_empty() { String::new() } else { format!(" {unit}") });
     ui.add(field).labelled_by(label.id).changed()
 }
 

@@ -9,7 +9,7 @@ use super::events::EventColumn;
 use super::trial_marks::TrialEvents;
 use super::trials::{TrialRows, TrialWish};
 use crate::recording::Recording;
-use crate::render::RowGroup;
+use crate::render::{RowGroup, parse_number};
 use crate::views::widgets;
 
 /// What the user asked for in one frame.
@@ -136,7 +136,7 @@ fn alignment(ui: &mut Ui, recording: &Recording, wish: &mut TrialWish) {
     });
     for (name, value, range) in [("From", &mut wish.from_s, -60.0..=-0.0), ("To", &mut wish.to_s, 0.01..=60.0)] {
         let label = ui.label(name);
-        let field = DragValue::new(value).range(range).speed(0.01).suffix(" s").max_decimals(3);
+        let field = DragValue::new(value).range(range).speed(0.01).suffix(" s").max_decimals(3).custom_parser(parse_number);
         ui.add(field).labelled_by(label.id).on_hover_text("Seconds from the event");
     }
 }

@@ -8,6 +8,7 @@ use eframe::egui::{self, Ui};
 use crate::analysis::synchrony::{Synchrony, SynchronyCheck, synchrony};
 use crate::recording::quality::{QualityFilter, UnitQuality, kept_by_area, kept_text};
 use crate::recording::{Recording, Sidecar};
+use crate::render::parse_number;
 use crate::views::Action;
 use crate::views::recording::first_upper;
 use crate::views::work::Background;
@@ -165,9 +166,9 @@ impl QualityForm {
     fn filter(&self) -> Result<QualityFilter, String> {
         let mut numbers = [None; 3];
         for (((name, unit, _), text), number) in FIELDS.iter().zip(&self.fields).zip(&mut numbers) {
-            let text = text.trim().replace(',', ".");
+            let text = text.trim();
             if !text.is_empty() {
-                let parsed = text.parse().ok().filter(|v: &f64| v.is_finite() && *v >= 0.0);
+                let parsed = parse_number(text).filter(|v| *v >= 0.0);
                 *number = Some(parsed.ok_or_else(|| format!("{name}: '{text}' is no number in {unit}"))?);
             }
         }

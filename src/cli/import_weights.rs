@@ -1,0 +1,68 @@
+//! `spikescope import-weights`: a run from weights that were trained elsewhere, evaluated on a recording as after training.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use burn::tensor::TensorData;
+use clap::Args;
+
+use super::output;
+use super::progress::{Bell, follow};
+use super::recipe::RecipeOptions;
+use super::sources::Input;
+use super::train::summary_text;
+use crate::models::import;
+use crate::models::params::Values;
+use crate::runs;
+use crate::training::{ModelRecipe, StartOptions, TrainingHandle};
+
+/// Options of `import-weights`.
+#[derive(Debug, Args)]
+pub(super) struct ImportWeights {
+    /// Weights: a state dict or checkpoint of PyTorch (.pt, .pth, .ckpt), or safetensors with the same names
+    #[arg(long, value_name = "MODEL.pt")]
+    weights: PathBuf,
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    recipe: RecipeOptions,
+    /// Run folder to write; a run that is already there is replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// End with one line of JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// No progress on standard error
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl ImportWeights {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        self.recipe.check()?;
+        runs::check_target(&self.out)?;
+        let arrays = runs::read_weights(&self.weights)?;
+        let recording = self.input.open()?;
+        let recipe = self.recipe.recipe(&recording)?;
+        let imported = match &recipe.model {
+            ModelRecipe::Stndt(_) => import::stndt(arrays),
+            ModelRecipe::NetFormer(_) => import::netformer(arrays),
+            ModelRecipe::GlmTransformer(_) => {
+                anyhow::bail!(
+                    "weights of the GLM-Transformer cannot be imported (nobody has published any); choose --model stndt or netformer"
+                )
+            }
+        };
+        let imported = imported.with_context(|| self.weights.display().to_string())?;
+        for (name, why) in &imported.left_out {
+            output::tell(&format!("left out: '{name}' ({why})"));
+        }
+        let weights: Values = imported.weights.into_iter().map(|(name, a)| (name, TensorData::new(a.values, a.shape))).collect();
+        let bell = Bell::new();
+        let options = StartOptions { run: Some(self.out), weights: Some(Arc::new(weights)), ..StartOptions::default() };
+        let handle = TrainingHandle::start(recording, recipe, bell.options(options))?;
+        let finished = follow(handle, &bell, self.quiet)?;
+        output::print(&if self.json { finished.summary.to_string() } else { summary_text(&finished.summary) })
+    }
+}

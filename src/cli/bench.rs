@@ -1,6 +1,7 @@
 //! `spikescope bench`: timings, as text or as one JSON line each.
 
 mod canvas;
+mod checkpoint;
 mod companion;
 mod correlogram;
 mod load;
@@ -18,6 +19,8 @@ use super::output;
 pub(in crate::cli) enum Bench {
     /// Training steps (forward, backward, optimiser)
     Step(step::Step),
+    /// What checkpoints of a run cost, and how soon training obeys
+    Checkpoint(Box<checkpoint::Checkpoint>),
     /// Correlograms of all pairs of units of a made-up recording
     Correlogram(correlogram::Correlogram),
     /// Opening a recording
@@ -41,6 +44,7 @@ impl Bench {
     pub(in crate::cli) fn run(self, threads: Option<usize>) -> anyhow::Result<()> {
         let (results, json) = match self {
             Self::Step(step) => (vec![step.run(threads)?], step.json),
+            Self::Checkpoint(checkpoint) => (vec![checkpoint.run()?], checkpoint.json),
             Self::Correlogram(correlogram) => (vec![correlogram.run()?], correlogram.json),
             Self::Load(load) => (vec![load.run()?], load.json),
             Self::Ui(ui) => (vec![ui.run()?], ui.json),

@@ -139,6 +139,16 @@ pub(super) fn write(run: &Path, id: &str, checkpoint: &Checkpoint, keep: Keep, f
     Ok(())
 }
 
+/// For the bench: write a checkpoint into `run` and say how large it is.
+///
+/// # Errors
+/// As of a checkpoint that is written.
+pub(crate) fn checkpoint_bytes(run: &Path, recipe: &Recipe, checkpoint: &Checkpoint, keep: usize) -> Result<u64, RunError> {
+    write(run, &run_id(recipe, "")?, checkpoint, Keep { newest: keep, from: None }, &mut super::no_fault())?;
+    let header = header(&run.join(CHECKPOINTS).join(name(checkpoint.number)))?;
+    Ok(header.files.iter().map(|file| file.bytes).sum())
+}
+
 /// Remove what is not kept. What cannot be removed costs disk space only.
 fn prune(folder: &Path, newest: u64, keep: Keep) {
     let (mut kept, mut best) = (0, false);

@@ -56,6 +56,18 @@ pub fn resumable(folder: &Path) -> Result<Resumable, RunError> {
     read_resumable(folder)
 }
 
+/// Begins the names of folders in which results are made before they take their places.
+const FINISHING: &str = ".finishing.";
+
+/// Remove what a process left that was killed while it wrote results; the lock is held.
+fn remove_litter(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(FINISHING)) {
+        // What cannot be removed costs disk space only.
+        let _ = fs::remove_dir_all(entry.path());
+    }
+}
+
 /// The recipe of a run folder.
 pub(crate) fn recipe_of(folder: &Path, manifest: &Manifest) -> Result<Recipe, RunError> {
     let damaged = RunError::damaged(&folder.join(RECIPE));
@@ -107,6 +119,7 @@ impl LiveRun {
         // Read first: a lock file is not left in what is no run.
         Manifest::read_as_written(folder)?;
         let lock = RunLock::take(folder)?;
+        remove_litter(folder);
         let found = read_resumable(folder)?;
         let id = run_id(&found.recipe, &found.manifest.recording.fingerprint)?;
         let from = found.checkpoint.as_ref().map(|checkpoint| checkpoint.number);
@@ -152,7 +165,7 @@ impl LiveRun {
     pub(crate) fn finish(&mut self, contents: &RunContents<'_>) -> Result<PathBuf, RunError> {
         let folder = self.folder.clone();
         let at = |doing| WriteError::at(&folder, doing);
-        let mut staging = Staging::new(&folder, ".finishing.", &folder)?;
+        let mut staging = Staging::new(&folder, FINISHING, &folder)?;
         fill(&mut staging, &mut self.fault, contents)?;
         staging.sync().map_err(at("forcing the folder to disk"))?;
         let last = Manifest { files: staging.files(), ..manifest(contents) };

@@ -49,7 +49,7 @@ pub use used::{DataDiffers, Difference, Selection, Used, compare_data};
 pub use weights::NamedArray;
 pub use writer::{RunWriter, check_target};
 
-pub(crate) use checkpoint::named;
+pub(crate) use checkpoint::{checkpoint_bytes, named};
 pub(crate) use keeper::Kept;
 pub(crate) use live::{nothing_yet, recipe_of};
 pub(crate) use lock::locked;

@@ -1,6 +1,8 @@
 //! Timing of training steps (forward, backward, optimiser) on made-up counts, in the shapes of the peer benchmark, which times
 //! stage 3 of the GLM-Transformer.
 
+mod checkpoint;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +15,8 @@ use super::data::Prepared;
 use super::device::open;
 use super::estimate::DataShape;
 use super::glm::{GlmTrainer, check_window};
+pub use checkpoint::{CheckpointBench, checkpoint};
+
 pub use super::netformer::bench::step as netformer_step;
 pub use super::stndt::bench::step as stndt_step;
 use super::{DataRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe};
@@ -44,6 +48,11 @@ impl BenchResult {
     /// Median, milliseconds.
     pub fn median_ms(&self) -> f64 {
         self.times.get(self.times.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// Slowest, milliseconds.
+    pub fn max_ms(&self) -> f64 {
+        self.times.last().copied().unwrap_or(f64::NAN)
     }
 
     /// Fastest, milliseconds.

@@ -97,6 +97,7 @@ impl Run<'_> {
         let (losses, norm) = learner.step(state.place.batch, state.step)?;
         state.step += 1;
         state.place.batch += 1;
+        tracing::trace!("step {} done", state.step);
         if losses[0].is_finite() && norm.is_finite() {
             state.losses.training(state.step, state.place.stage, losses);
             return Ok(());

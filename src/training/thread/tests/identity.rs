@@ -54,7 +54,7 @@ fn interrupted_anywhere(made: &(Arc<Recording>, Recipe), steps: &[u64]) {
 #[test]
 fn glm_transformer_in_every_stage() {
     // Three batches, two epochs, four stages: every position in an epoch, ends of epochs and of stages.
-    interrupted_anywhere(&glm(), &[1, 2, 3, 5, 6, 7, 9, 12, 13, 15, 17, 18, 19, 22, 24]);
+    interrupted_anywhere(&glm(), &[1, 2, 3, 6, 7, 9, 12, 13, 17, 19, 24]);
 }
 
 #[test]

@@ -109,8 +109,16 @@ fn a_run_is_made_from_them_and_keeps_them() {
     let (weights, out) = (fixtures().join("import/stndt_full.pth"), folder.path().join("run"));
     let text = |path: &PathBuf| path.display().to_string();
     let settings = [
-        "data.trials.window_s=0.05", "data.trials.bin_s=0.005", "layers=2", "hidden=16", "context_forward=2", "context_backward=3",
-        "held_out=none", "dropout=0", "dropout_embedding=0", "dropout_rates=0",
+        "data.trials.window_s=0.05",
+        "data.trials.bin_s=0.005",
+        "layers=2",
+        "hidden=16",
+        "context_forward=2",
+        "context_backward=3",
+        "held_out=none",
+        "dropout=0",
+        "dropout_embedding=0",
+        "dropout_rates=0",
     ];
     let mut line = vec!["import-weights".to_owned(), "--weights".to_owned(), text(&weights), text(&csv), "--out".to_owned(), text(&out)];
     line.extend(["--model", "stndt", "--device", "cpu", "--as-read", "--json", "--quiet"].map(String::from));
@@ -120,7 +128,8 @@ fn a_run_is_made_from_them_and_keeps_them() {
     let run = runs::load(&out).unwrap();
     assert!(run.manifest.steps == 0 && run.summary["test_loss"].as_f64().is_some_and(f64::is_finite), "{}", run.summary);
     let kept: BTreeMap<String, Vec<f32>> = run.weights().unwrap().into_iter().map(|a| (a.name, a.values)).collect();
-    let imported: BTreeMap<String, Vec<f32>> = import::stndt(read("stndt_full.pth")).unwrap().weights.into_iter().map(|(n, a)| (n, a.values)).collect();
+    let imported: BTreeMap<String, Vec<f32>> =
+        import::stndt(read("stndt_full.pth")).unwrap().weights.into_iter().map(|(n, a)| (n, a.values)).collect();
     assert_eq!(kept, imported);
     // What the run keeps can be read by numpy alone, and is refused as PyTorch names.
     let again = runs::read_weights(&out.join(runs::WEIGHTS)).unwrap();

@@ -11,7 +11,10 @@ use std::time::Duration;
 use eframe::App as _;
 use eframe::egui::{self, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
-use spikescope::app::{AppOptions, Break, Command, Named, Survivors};
+use std::sync::Arc;
+
+use spikescope::app::{AppOptions, BlackBox, Break, Command, Fault, Named, Survivors};
+use spikescope::doctor::Privacy;
 use spikescope::formats::shelf::Shelf;
 use spikescope::recording::{AreaEdit, AreaRule, Sidecar};
 use spikescope::runs::{self, RunStatus};
@@ -32,6 +35,17 @@ fn options(home: &Path) -> AppOptions {
         settings_path: Some(home.join("settings.json")),
         shelf: Some(Shelf::new(home.join("recordings"))),
         ..AppOptions::default()
+    }
+}
+
+/// For people who look: pictures in both themes, into the folder that SPIKESCOPE_PICTURES names.
+fn pictures(harness: &mut Window<'_>, name: &str) {
+    let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES") else { return };
+    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
+        harness.ctx.set_theme(theme);
+        harness.step();
+        harness.step();
+        harness.render().unwrap().save(Path::new(&folder).join(format!("{name}_{word}.png"))).unwrap();
     }
 }
 
@@ -84,6 +98,7 @@ fn after_a_crash_the_last_session_is_offered_and_comes_back_when_asked_for() {
     assert!(messages(&harness).contains("The last session did not end in the normal way"), "{}", messages(&harness));
     assert!(messages(&harness).contains("größe 1"), "{}", messages(&harness));
     assert!(harness.state().recording().is_none(), "nothing comes back by itself");
+    pictures(&mut harness, "offer");
     harness.get_all_by_label("Restore the last session").next().unwrap().click();
     harness.step();
     wait(&mut harness, "open", |h| h.state().recording().is_some());
@@ -264,7 +279,11 @@ fn breaks(how: Break) {
     assert!(!run.weights().unwrap().is_empty());
     let mut harness = window([1280.0, 800.0], options(home.path()));
     settle(&mut harness);
-    assert!(messages(&harness).contains("did not end in the normal way") && messages(&harness).contains("demo was open"), "{}", messages(&harness));
+    assert!(
+        messages(&harness).contains("did not end in the normal way") && messages(&harness).contains("demo was open"),
+        "{}",
+        messages(&harness)
+    );
     execute(&mut harness, Command::RestoreSession);
     wait(&mut harness, "open", |h| h.state().recording().is_some());
     assert_eq!(harness.state().recipe().glm().unwrap().width, 16);
@@ -300,6 +319,7 @@ fn training_can_go_on_without_the_window() {
     for answer in ["Keep and quit", "Discard and quit", "Cancel"] {
         harness.get_by_label(answer);
     }
+    pictures(&mut harness, "close_while_training");
     harness.get_by_label("Keep training without the window").click();
     harness.step();
     harness.step();
@@ -349,7 +369,52 @@ fn numbers_can_be_typed_with_a_decimal_comma() {
             harness.step();
         }
         settle(&mut harness);
-        assert!((harness.state().recipe().glm().unwrap().rate - value).abs() < 1e-12, "{typed}: {}", harness.state().recipe().glm().unwrap().rate);
+        assert!(
+            (harness.state().recipe().glm().unwrap().rate - value).abs() < 1e-12,
+            "{typed}: {}",
+            harness.state().recipe().glm().unwrap().rate
+        );
     }
     harness.get_by_label_contains("must be");
+}
+
+#[test]
+fn the_system_report_is_shown_and_copied() {
+    let mut harness = window([1000.0, 760.0], AppOptions::default());
+    settle(&mut harness);
+    execute(&mut harness, Command::SystemReport);
+    wait(&mut harness, "a report", |h| h.query_by_label("Copy").is_some());
+    settle(&mut harness);
+    pictures(&mut harness, "system_report");
+    harness.get_by_label("Copy").click();
+    let mut copied = String::new();
+    for _ in 0..3 {
+        harness.step();
+        for command in &harness.output().platform_output.commands {
+            if let egui::OutputCommand::CopyText(text) = command {
+                copied.clone_from(text);
+            }
+        }
+    }
+    for part in ["Spikescope", "Processor", "Self-test stndt on CPU", "Training step"] {
+        assert!(copied.contains(part), "{part} is missing in {copied}");
+    }
+    harness.key_press(egui::Key::Escape);
+    settle(&mut harness);
+    assert!(harness.query_by_label("Copy").is_none());
+}
+
+#[test]
+fn a_fault_elsewhere_in_the_program_is_told_with_its_report() {
+    let home = tempfile::tempdir().unwrap();
+    let black_box = Arc::new(BlackBox::new(Some(home.path().join("reports")), "a".into(), Privacy::default()));
+    let options = AppOptions { demo: true, black_box: Some(Arc::clone(&black_box)), ..options(home.path()) };
+    let mut harness = window([900.0, 640.0], options);
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    // As the panic hook does, from whichever thread.
+    let report = black_box.report(&Fault { what: "a thread fell over".into(), ..Fault::default() }).unwrap();
+    wait(&mut harness, "told", |h| messages(h).contains("a report was written"));
+    let text = std::fs::read_to_string(report).unwrap();
+    assert!(text.contains("a thread fell over") && text.contains("recording: demo"), "{text}");
 }

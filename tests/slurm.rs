@@ -22,7 +22,10 @@ impl Drop for Daemon {
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists())
+    ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.exists())
 }
 
 fn output(program: &str, arguments: &[&str]) -> String {
@@ -48,7 +51,9 @@ struct Slurm {
 impl Slurm {
     /// A SLURM of this machine alone, or why there is none.
     fn start() -> Result<Self, String> {
-        let need = |name: &str| program(name).ok_or_else(|| format!("{name} is not installed (apt-get install slurmctld slurmd slurm-client munge)"));
+        let need = |name: &str| {
+            program(name).ok_or_else(|| format!("{name} is not installed (apt-get install slurmctld slurmd slurm-client munge)"))
+        };
         let (munged, ctld, slurmd) = (need("munged")?, need("slurmctld")?, need("slurmd")?);
         for client in ["sbatch", "srun", "sinfo"] {
             need(client)?;
@@ -90,8 +95,12 @@ impl Slurm {
             let log = || Stdio::from(std::fs::File::options().create(true).append(true).open(at("daemons.log")).unwrap());
             Daemon(Command::new(program).args(arguments).stdin(Stdio::null()).stdout(log()).stderr(log()).spawn().unwrap())
         };
-        let munge = ["socket", "key-file", "pid-file", "log-file", "seed-file"]
-            .map(|name| format!("--{name}={}", at(if name == "key-file" { "munge.key".to_owned() } else { name.replace("socket", "munge.socket") }.as_str())));
+        let munge = ["socket", "key-file", "pid-file", "log-file", "seed-file"].map(|name| {
+            format!(
+                "--{name}={}",
+                at(if name == "key-file" { "munge.key".to_owned() } else { name.replace("socket", "munge.socket") }.as_str())
+            )
+        });
         let mut daemons = vec![start(&munged, &[vec!["--force".to_owned(), "--foreground".to_owned()], munge.to_vec()].concat())];
         wait("munge", || Path::new(&at("munge.socket")).exists());
         let options = ["-D".to_owned(), "-f".to_owned(), at("slurm.conf")];
@@ -121,7 +130,8 @@ impl Slurm {
         let path = self.folder.path().join(name);
         std::fs::write(&path, script).unwrap();
         let (done, told) = self.client("sbatch", &["--wait", &path.display().to_string()]);
-        let logs = std::fs::read_dir(self.folder.path()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "log"));
+        let logs =
+            std::fs::read_dir(self.folder.path()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "log"));
         let logs: String = logs.map(|p| format!("== {}\n{}\n", p.display(), std::fs::read_to_string(&p).unwrap_or_default())).collect();
         assert!(done, "{name}: {told}\n{logs}");
     }
@@ -159,9 +169,15 @@ fn the_scripts_of_the_document_run_as_job_arrays() {
     }
     let place = home.display().to_string();
     let [sweep, seeds] = scripts().try_into().expect("the document has two scripts");
-    let common = [("#SBATCH --cpus-per-task=8", "#SBATCH --cpus-per-task=1"), ("#SBATCH --mem=16G\n", ""), ("$HOME", place.as_str()), (".nwb", ".csv")];
+    let common = [
+        ("#SBATCH --cpus-per-task=8", "#SBATCH --cpus-per-task=1"),
+        ("#SBATCH --mem=16G\n", ""),
+        ("$HOME", place.as_str()),
+        (".nwb", ".csv"),
+    ];
     let small = "--set layers=1 --set hidden=16 --set steps=4 --set validate_every=2 --set window_s=0.4 --device cpu";
-    let sweep = smaller(&sweep, &[&common[..], &[("--array=1-8", "--array=1-2"), ("--samples 120", &format!("--samples 3 {small}"))]].concat());
+    let sweep =
+        smaller(&sweep, &[&common[..], &[("--array=1-8", "--array=1-2"), ("--samples 120", &format!("--samples 3 {small}"))]].concat());
     slurm.run("sweep.sh", &sweep);
     let done: Vec<_> = runs::list(&home.join("runs/maze-sweep")).unwrap();
     assert_eq!(done.len(), 3, "two tasks did three samples between them");

@@ -110,7 +110,15 @@ impl Command {
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::Open, Self::OpenFolder, Self::OpenPath, Self::OpenDemo];
         all.extend((0..RECENT).map(Self::OpenRecent));
-        all.extend([Self::ShowReport, Self::ImportOptions, Self::Export, Self::CloseRecording, Self::RestoreSession, Self::Settings, Self::Quit]);
+        all.extend([
+            Self::ShowReport,
+            Self::ImportOptions,
+            Self::Export,
+            Self::CloseRecording,
+            Self::RestoreSession,
+            Self::Settings,
+            Self::Quit,
+        ]);
         all.extend((0..VIEWS.len()).map(Self::Show));
         all.extend(Named::ALL.map(Self::Layout));
         all.extend([Self::ResetLayout, Self::Undo, Self::Redo, Self::ClearSelection]);

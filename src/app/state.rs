@@ -14,7 +14,7 @@ use super::open::{Ask, Dialog, OpenFailure, Opened, Opening, Picked, Request, re
 use super::palette::Palette;
 use super::report::ReportWindow;
 use super::run::{Run, run_folder};
-use super::session::{Sessions, SessionKeeper, process_id};
+use super::session::{SessionKeeper, Sessions, process_id};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
 use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};

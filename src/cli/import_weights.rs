@@ -49,7 +49,9 @@ impl ImportWeights {
             ModelRecipe::Stndt(_) => import::stndt(arrays),
             ModelRecipe::NetFormer(_) => import::netformer(arrays),
             ModelRecipe::GlmTransformer(_) => {
-                anyhow::bail!("weights of the GLM-Transformer cannot be imported (nobody has published any); choose --model stndt or netformer")
+                anyhow::bail!(
+                    "weights of the GLM-Transformer cannot be imported (nobody has published any); choose --model stndt or netformer"
+                )
             }
         };
         let imported = imported.with_context(|| self.weights.display().to_string())?;

@@ -55,7 +55,9 @@ pub(super) fn show(options: AppOptions, black_box: &Arc<BlackBox>) -> anyhow::Re
 
 /// Stop runs that a window left behind, and keep what they have learned.
 pub(super) fn rescue(survivors: &Survivors) -> Rescued {
-    survivors.stop_and_keep(RESCUE, |runs| tell(&format!("The window is gone; keeping what {} learned…", plural(runs, "the training", "trainings have"))))
+    survivors.stop_and_keep(RESCUE, |runs| {
+        tell(&format!("The window is gone; keeping what {} learned…", plural(runs, "the training", "trainings have")))
+    })
 }
 
 /// What became of the runs, as a part of a sentence.

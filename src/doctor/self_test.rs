@@ -66,14 +66,9 @@ pub const MODELS: [&str; 3] = ["glm-transformer", "stndt", "netformer-counts"];
 /// Settings that make each model small and leave nothing to chance but the seed.
 fn settings(model: &str) -> &'static [(&'static str, &'static str)] {
     match model {
-        "glm-transformer" => &[
-            ("width", "16"),
-            ("hidden", "32"),
-            ("layers", "1"),
-            ("max_epochs", "2"),
-            ("edge_jitters", "1"),
-            ("batch", "16"),
-        ],
+        "glm-transformer" => {
+            &[("width", "16"), ("hidden", "32"), ("layers", "1"), ("max_epochs", "2"), ("edge_jitters", "1"), ("batch", "16")]
+        }
         "stndt" => &[
             ("hidden", "32"),
             ("layers", "1"),

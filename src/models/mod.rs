@@ -3,8 +3,8 @@
 
 pub mod adam;
 pub mod glm_transformer;
-pub mod import;
 mod host;
+pub mod import;
 pub mod init;
 pub mod kernels;
 pub mod netformer;

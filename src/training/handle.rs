@@ -8,8 +8,8 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
 
-use crate::models::params::Values;
 use super::{LossLog, Recipe, RecipeError, Snapshot};
+use crate::models::params::Values;
 use crate::recording::{Recording, Trials};
 
 /// What can be asked of a running training thread; each takes effect within one step.

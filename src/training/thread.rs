@@ -37,7 +37,9 @@ enum Failure {
     Device(#[from] DeviceFailed),
     #[error(transparent)]
     Run(#[from] RunError),
-    #[error("the weights do not fit the recipe and the recording: {0}; change units, bins or the model's settings to those it was trained with")]
+    #[error(
+        "the weights do not fit the recipe and the recording: {0}; change units, bins or the model's settings to those it was trained with"
+    )]
     Weights(String),
     #[error("the loss is no longer a finite number at step {step} of stage {stage}; lower the learning rate (now {rate})")]
     NotFinite { step: u64, stage: String, rate: f64 },

@@ -7,8 +7,8 @@ use eframe::egui::{self, RichText, TextEdit, Ui};
 
 use super::widgets;
 use crate::app::theme;
-use crate::render::parse_number;
 use crate::recording::{Recording, TrialSource};
+use crate::render::parse_number;
 use crate::training::{Recipe, RecipeError, RecipeField};
 
 /// Text being edited and what is wrong with it.

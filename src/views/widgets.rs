@@ -438,11 +438,12 @@ pub fn grid(ui: &mut Ui, id: &str, n: usize, least: f32, mut panel: impl FnMut(&
 /// A number with its unit, as a field that can be dragged and typed into, with its name before it. True when it changed.
 pub fn amount(ui: &mut Ui, name: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>, unit: &str, speed: f64) -> bool {
     let label = caption(ui, name, 76.0);
-    let field = egui::DragValue::new(value).range(range).speed(speed).max_decimals(4).custom_parser(parse_number).suffix(if unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {unit}")
-    });
+    let field = egui::DragValue::new(value)
+        .range(range)
+        .speed(speed)
+        .max_decimals(4)
+        .custom_parser(parse_number)
+        .suffix(if unit.is_empty() { String::new() } else { format!(" {unit}") });
     ui.add(field).labelled_by(label.id).changed()
 }
 

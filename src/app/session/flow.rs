@@ -86,7 +86,9 @@ impl SpikescopeApp {
     }
 
     fn offer_last_session(&mut self) {
-        let Some(last) = self.sessions.next().and_then(|at| self.sessions.earlier.get(at)).filter(|last| !last.session.ended) else { return };
+        let Some(last) = self.sessions.next().and_then(|at| self.sessions.earlier.get(at)).filter(|last| !last.session.ended) else {
+            return;
+        };
         let name = last.session.open.as_ref().map(|open| open.name.clone()).unwrap_or_default();
         let mut text = format!("The last session did not end in the normal way ({}); {name} was open", last.session.saved);
         if let Some(run) = last.session.going() {
@@ -122,7 +124,12 @@ impl SpikescopeApp {
     fn runs_now(&self) -> Vec<RunOfSession> {
         let active = self.run.as_ref().is_some_and(Run::is_active);
         let last = self.sessions.runs.len().wrapping_sub(1);
-        self.sessions.runs.iter().enumerate().map(|(at, run)| RunOfSession { going: run.going && active && at == last, ..run.clone() }).collect()
+        self.sessions
+            .runs
+            .iter()
+            .enumerate()
+            .map(|(at, run)| RunOfSession { going: run.going && active && at == last, ..run.clone() })
+            .collect()
     }
 
     /// The window closes in the normal way.

@@ -41,7 +41,8 @@ impl Slot {
         for number in 0..1000 {
             let path = if number == 0 { folder.join(format!("{id}.json")) } else { folder.join(format!("{id}-{number}.json")) };
             let lock = lock_of(&path);
-            let file = File::options().create(true).append(true).open(&lock).map_err(WriteError::at(&lock, "making the lock of the session"))?;
+            let file =
+                File::options().create(true).append(true).open(&lock).map_err(WriteError::at(&lock, "making the lock of the session"))?;
             match file.try_lock() {
                 // A file system without locks: the number of the process still tells.
                 Ok(()) | Err(TryLockError::Error(_)) if !path.exists() => return Ok(Self { path, _lock: file }),

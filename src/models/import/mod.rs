@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_prefix_is_found_and_what_is_missing_is_named() {
-        let arrays: Arrays = [("optim.0.E".to_owned(), matrix(1, 1)), ("net.E".to_owned(), matrix(2, 2)), ("net.x".to_owned(), matrix(1, 1))].into();
+        let arrays: Arrays =
+            [("optim.0.E".to_owned(), matrix(1, 1)), ("net.E".to_owned(), matrix(2, 2)), ("net.x".to_owned(), matrix(1, 1))].into();
         let mut source = Source::below("it", &["E"], arrays.clone()).unwrap();
         assert_eq!(source.take("E").unwrap(), matrix(2, 2));
         assert!(source.take("y").unwrap_err().to_string().contains("'y' is missing; the file has 'net.E', 'net.x', 'optim.0.E'"));

@@ -297,7 +297,7 @@ mod tests {
             }
             fs::write(&path, &bytes).unwrap();
             let (read, told) = Settings::load(&path);
-            proptest::prop_assert_eq!(read.version <= VERSION, true);
+            proptest::prop_assert!(read.version <= VERSION);
             let kept: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
             proptest::prop_assert!(kept.iter().any(|path| fs::read(path).unwrap() == bytes));
             proptest::prop_assert_eq!(told.is_none(), kept == [path]);

@@ -135,8 +135,9 @@ fn areas_made_by_hand_come_back_even_without_the_shelf() {
         execute(&mut harness, Command::CloseRecording);
         open(&mut harness, &file);
         assert!(harness.state().recording().unwrap().areas.iter().any(|a| a == "V1"));
-        harness.state_mut().selection_mut().units = [1].into();
-        saved(&mut harness, home.path(), "V1");
+        let selection = harness.state_mut().selection_mut();
+        (selection.units, selection.cursor) = ([1].into(), Some(7.25));
+        saved(&mut harness, home.path(), "\"cursor\": 7.25");
     }
     std::fs::remove_dir_all(home.path().join("recordings")).unwrap();
     let mut harness = window([1280.0, 800.0], options(home.path()));
@@ -153,8 +154,9 @@ fn a_recording_that_changed_or_went_is_told() {
     {
         let mut harness = window([1280.0, 800.0], options(home.path()));
         open(&mut harness, &file);
-        harness.state_mut().selection_mut().units = [1].into();
-        saved(&mut harness, home.path(), "a.csv");
+        let selection = harness.state_mut().selection_mut();
+        (selection.units, selection.cursor) = ([1].into(), Some(7.25));
+        saved(&mut harness, home.path(), "\"cursor\": 7.25");
     }
     std::fs::rename(&file, home.path().join("b.csv")).unwrap();
     {
@@ -361,7 +363,7 @@ fn numbers_can_be_typed_with_a_decimal_comma() {
     harness.get_by_label("Train").click();
     settle(&mut harness);
     for (typed, value) in [("0,05", 0.05), ("0.025", 0.025), ("−1,5", 0.025)] {
-        harness.get_by_label("Learning rate").focus();
+        harness.get_by_label("Lowest rate").focus();
         settle(&mut harness);
         harness.key_combination_modifiers(egui::Modifiers::COMMAND, &[egui::Key::A]);
         for letter in typed.chars() {
@@ -370,9 +372,9 @@ fn numbers_can_be_typed_with_a_decimal_comma() {
         }
         settle(&mut harness);
         assert!(
-            (harness.state().recipe().glm().unwrap().rate - value).abs() < 1e-12,
+            (harness.state().recipe().data.min_rate_hz - value).abs() < 1e-12,
             "{typed}: {}",
-            harness.state().recipe().glm().unwrap().rate
+            harness.state().recipe().data.min_rate_hz
         );
     }
     harness.get_by_label_contains("must be");

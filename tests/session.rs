@@ -11,7 +11,10 @@ use std::time::Duration;
 use eframe::App as _;
 use eframe::egui::{self, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
-use spikescope::app::{AppOptions, Break, Command, Named, Survivors};
+use std::sync::Arc;
+
+use spikescope::app::{AppOptions, BlackBox, Break, Command, Fault, Named, Survivors};
+use spikescope::doctor::Privacy;
 use spikescope::formats::shelf::Shelf;
 use spikescope::recording::{AreaEdit, AreaRule, Sidecar};
 use spikescope::runs::{self, RunStatus};
@@ -32,6 +35,17 @@ fn options(home: &Path) -> AppOptions {
         settings_path: Some(home.join("settings.json")),
         shelf: Some(Shelf::new(home.join("recordings"))),
         ..AppOptions::default()
+    }
+}
+
+/// For people who look: pictures in both themes, into the folder that SPIKESCOPE_PICTURES names.
+fn pictures(harness: &mut Window<'_>, name: &str) {
+    let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES") else { return };
+    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
+        harness.ctx.set_theme(theme);
+        harness.step();
+        harness.step();
+        harness.render().unwrap().save(Path::new(&folder).join(format!("{name}_{word}.png"))).unwrap();
     }
 }
 
@@ -84,6 +98,7 @@ fn after_a_crash_the_last_session_is_offered_and_comes_back_when_asked_for() {
     assert!(messages(&harness).contains("The last session did not end in the normal way"), "{}", messages(&harness));
     assert!(messages(&harness).contains("größe 1"), "{}", messages(&harness));
     assert!(harness.state().recording().is_none(), "nothing comes back by itself");
+    pictures(&mut harness, "offer");
     harness.get_all_by_label("Restore the last session").next().unwrap().click();
     harness.step();
     wait(&mut harness, "open", |h| h.state().recording().is_some());
@@ -120,8 +135,9 @@ fn areas_made_by_hand_come_back_even_without_the_shelf() {
         execute(&mut harness, Command::CloseRecording);
         open(&mut harness, &file);
         assert!(harness.state().recording().unwrap().areas.iter().any(|a| a == "V1"));
-        harness.state_mut().selection_mut().units = [1].into();
-        saved(&mut harness, home.path(), "V1");
+        let selection = harness.state_mut().selection_mut();
+        (selection.units, selection.cursor) = ([1].into(), Some(7.25));
+        saved(&mut harness, home.path(), "\"cursor\": 7.25");
     }
     std::fs::remove_dir_all(home.path().join("recordings")).unwrap();
     let mut harness = window([1280.0, 800.0], options(home.path()));
@@ -138,8 +154,9 @@ fn a_recording_that_changed_or_went_is_told() {
     {
         let mut harness = window([1280.0, 800.0], options(home.path()));
         open(&mut harness, &file);
-        harness.state_mut().selection_mut().units = [1].into();
-        saved(&mut harness, home.path(), "a.csv");
+        let selection = harness.state_mut().selection_mut();
+        (selection.units, selection.cursor) = ([1].into(), Some(7.25));
+        saved(&mut harness, home.path(), "\"cursor\": 7.25");
     }
     std::fs::rename(&file, home.path().join("b.csv")).unwrap();
     {
@@ -304,6 +321,7 @@ fn training_can_go_on_without_the_window() {
     for answer in ["Keep and quit", "Discard and quit", "Cancel"] {
         harness.get_by_label(answer);
     }
+    pictures(&mut harness, "close_while_training");
     harness.get_by_label("Keep training without the window").click();
     harness.step();
     harness.step();
@@ -345,7 +363,7 @@ fn numbers_can_be_typed_with_a_decimal_comma() {
     harness.get_by_label("Train").click();
     settle(&mut harness);
     for (typed, value) in [("0,05", 0.05), ("0.025", 0.025), ("−1,5", 0.025)] {
-        harness.get_by_label("Learning rate").focus();
+        harness.get_by_label("Lowest rate").focus();
         settle(&mut harness);
         harness.key_combination_modifiers(egui::Modifiers::COMMAND, &[egui::Key::A]);
         for letter in typed.chars() {
@@ -354,10 +372,51 @@ fn numbers_can_be_typed_with_a_decimal_comma() {
         }
         settle(&mut harness);
         assert!(
-            (harness.state().recipe().glm().unwrap().rate - value).abs() < 1e-12,
+            (harness.state().recipe().data.min_rate_hz - value).abs() < 1e-12,
             "{typed}: {}",
-            harness.state().recipe().glm().unwrap().rate
+            harness.state().recipe().data.min_rate_hz
         );
     }
     harness.get_by_label_contains("must be");
+}
+
+#[test]
+fn the_system_report_is_shown_and_copied() {
+    let mut harness = window([1000.0, 760.0], AppOptions::default());
+    settle(&mut harness);
+    execute(&mut harness, Command::SystemReport);
+    wait(&mut harness, "a report", |h| h.query_by_label("Copy").is_some());
+    settle(&mut harness);
+    pictures(&mut harness, "system_report");
+    harness.get_by_label("Copy").click();
+    let mut copied = String::new();
+    for _ in 0..3 {
+        harness.step();
+        for command in &harness.output().platform_output.commands {
+            if let egui::OutputCommand::CopyText(text) = command {
+                copied.clone_from(text);
+            }
+        }
+    }
+    for part in ["Spikescope", "Processor", "Self-test stndt on CPU", "Training step"] {
+        assert!(copied.contains(part), "{part} is missing in {copied}");
+    }
+    harness.key_press(egui::Key::Escape);
+    settle(&mut harness);
+    assert!(harness.query_by_label("Copy").is_none());
+}
+
+#[test]
+fn a_fault_elsewhere_in_the_program_is_told_with_its_report() {
+    let home = tempfile::tempdir().unwrap();
+    let black_box = Arc::new(BlackBox::new(Some(home.path().join("reports")), "a".into(), Privacy::default()));
+    let options = AppOptions { demo: true, black_box: Some(Arc::clone(&black_box)), ..options(home.path()) };
+    let mut harness = window([900.0, 640.0], options);
+    wait(&mut harness, "open", |h| h.state().recording().is_some());
+    settle(&mut harness);
+    // As the panic hook does, from whichever thread.
+    let report = black_box.report(&Fault { what: "a thread fell over".into(), ..Fault::default() }).unwrap();
+    wait(&mut harness, "told", |h| messages(h).contains("a report was written"));
+    let text = std::fs::read_to_string(report).unwrap();
+    assert!(text.contains("a thread fell over") && text.contains("recording: demo"), "{text}");
 }

@@ -176,8 +176,10 @@ fn the_scripts_of_the_document_run_as_job_arrays() {
         (".nwb", ".csv"),
     ];
     let small = "--set layers=1 --set hidden=16 --set steps=4 --set validate_every=2 --set window_s=0.4 --device cpu";
-    let sweep =
-        smaller(&sweep, &[&common[..], &[("--array=1-8", "--array=1-2"), ("--samples 120", &format!("--samples 3 {small}"))]].concat());
+    let few = format!("--samples 3 {small}");
+    let mut less: Vec<(&str, &str)> = common.to_vec();
+    less.extend([("--array=1-8", "--array=1-2"), ("--samples 120", few.as_str())]);
+    let sweep = smaller(&sweep, &less);
     slurm.run("sweep.sh", &sweep);
     let done: Vec<_> = runs::list(&home.join("runs/maze-sweep")).unwrap();
     assert_eq!(done.len(), 3, "two tasks did three samples between them");
@@ -185,7 +187,9 @@ fn the_scripts_of_the_document_run_as_job_arrays() {
 
     // The recipe of a run is the recipe of the next ones.
     std::fs::copy(done[0].path.join(runs::RECIPE), home.join("recipe.toml")).unwrap();
-    slurm.run("seeds.sh", &smaller(&seeds, &[&common[..], &[("--array=1-5", "--array=1-2")]].concat()));
+    let mut less: Vec<(&str, &str)> = common.to_vec();
+    less.push(("--array=1-5", "--array=1-2"));
+    slurm.run("seeds.sh", &smaller(&seeds, &less));
     let mut seeds: Vec<u64> = runs::list(&home.join("runs/seeds")).unwrap().into_iter().map(|run| run.manifest.unwrap().seed).collect();
     seeds.sort_unstable();
     assert_eq!(seeds, [1, 2]);

@@ -278,6 +278,32 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join("settings.unreadable.json")).unwrap(), "{\"theme\": ");
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+        /// Whatever happened to the bytes: no panic, and they are used, or kept under another name.
+        #[test]
+        fn no_damage_is_fatal_and_no_file_is_lost(cut in 1..600usize, flips in proptest::collection::vec((0..600usize, proptest::prelude::any::<u8>()), 0..6)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("settings.json");
+            let mut settings = Settings { theme: ThemeChoice::Dark, runs: Some("/größe".into()), ..Settings::default() };
+            settings.remember(Path::new("/data/a.nwb"));
+            settings.save(&path).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.truncate(cut);
+            for (place, byte) in flips {
+                if let Some(b) = bytes.get_mut(place) {
+                    *b = byte;
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+            let (read, told) = Settings::load(&path);
+            proptest::prop_assert!(read.version <= VERSION);
+            let kept: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+            proptest::prop_assert!(kept.iter().any(|path| fs::read(path).unwrap() == bytes));
+            proptest::prop_assert_eq!(told.is_none(), kept == [path]);
+        }
+    }
+
     #[test]
     fn settings_of_a_newer_version_are_used_and_backed_up() {
         let folder = tempfile::tempdir().unwrap();

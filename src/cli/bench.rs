@@ -37,7 +37,7 @@ impl Bench {
         match self {
             Self::Ui(_) | Self::Raster(_) => true,
             Self::Load(load) => load.draws(),
-            Self::Step(_) | Self::Correlogram(_) => false,
+            Self::Step(_) | Self::Checkpoint(_) | Self::Correlogram(_) => false,
         }
     }
 

@@ -90,7 +90,9 @@ impl SpikescopeApp {
             return;
         };
         let name = last.session.open.as_ref().map(|open| open.name.clone()).unwrap_or_default();
-        let mut text = format!("The last session did not end in the normal way ({}); {name} was open", last.session.saved);
+        // `2026-11-21T10:02:33Z` as people write it.
+        let when: String = last.session.saved.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect();
+        let mut text = format!("The last session did not end in the normal way ({when} UTC); {name} was open");
         if let Some(run) = last.session.going() {
             text.push_str(&format!(". A training was running; its folder is {}", run.folder.display()));
         }

@@ -10,12 +10,10 @@ use super::sources::ImportOptions;
 use super::{Usage, output};
 use crate::analysis::connectivity::{MatrixScore, Method, Pairs, UnitActivity, group_means, pearson, score, spearman};
 use crate::export::{CsvTable, NpzArray, NpzArrays, write_csv};
-use crate::recording::{Column, Recording};
+use crate::recording::{Groups, Recording};
 
 /// Strongest connections that are printed.
 const STRONGEST: usize = 10;
-/// Unit column by which means over groups are taken; areas where there is none.
-const TYPE_COLUMN: &str = "cell_type";
 
 /// Options of `connectivity`.
 #[derive(Debug, Args)]
@@ -71,13 +69,6 @@ struct Scores {
     groups: Option<(f64, f64, usize)>,
 }
 
-/// Groups of units.
-struct Groups {
-    what: &'static str,
-    names: Vec<String>,
-    of_unit: Vec<usize>,
-}
-
 impl Connectivity {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if !(self.bin_ms > 0.0 && self.bin_ms.is_finite()) {
@@ -88,7 +79,7 @@ impl Connectivity {
         let bin_s = self.bin_ms / 1e3;
         let activity = if self.spikes { UnitActivity::counts_of(&recording, bin_s)? } else { UnitActivity::of(&recording, bin_s)? };
         let truth = recording.truth.as_ref().and_then(|t| t.unit_weights(recording.n_units()));
-        let groups = Groups::of(&recording);
+        let groups = recording.groups();
         let estimates: Vec<Estimate> = self
             .methods()
             .into_iter()
@@ -154,31 +145,9 @@ impl Scores {
     }
 }
 
-impl Groups {
-    fn of(recording: &Recording) -> Self {
-        let types = recording.units.columns.iter().find(|c| c.name == TYPE_COLUMN);
-        if let Some(Column::Text(values)) = types.map(|c| &c.values) {
-            let mut names: Vec<String> = Vec::new();
-            let of_unit = values.iter().map(|name| {
-                names.iter().position(|n| n == name).unwrap_or_else(|| {
-                    names.push(name.clone());
-                    names.len() - 1
-                })
-            });
-            let of_unit = of_unit.collect();
-            return Self { what: "cell type", names, of_unit };
-        }
-        Self { what: "area", names: recording.areas.clone(), of_unit: recording.units.area.clone() }
-    }
-
-    fn name(&self, group: usize) -> &str {
-        self.names.get(group).map_or("", String::as_str)
-    }
-
-    /// Means over all pairs of different units.
-    fn means(&self, matrix: &Array2<f64>) -> Array2<f64> {
-        group_means(matrix.view(), &self.of_unit, self.names.len(), |post, pre| post != pre)
-    }
+/// Means over all pairs of different units of two groups.
+fn means(groups: &Groups, matrix: &Array2<f64>) -> Array2<f64> {
+    group_means(matrix.view(), &groups.of_unit, groups.names.len(), |post, pre| post != pre)
 }
 
 /// The connections between different units with the largest entries, receiving and sending unit.
@@ -241,7 +210,7 @@ fn as_json(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate
     let methods: Vec<Value> = estimates
         .iter()
         .map(|Estimate { method, matrix, scores }| {
-            let means = groups.means(matrix);
+            let means = means(groups, matrix);
             let by_group: Vec<Value> = means
                 .indexed_iter()
                 .map(|((to, from), mean)| json!({"from": groups.name(from), "to": groups.name(to), "mean": mean}))

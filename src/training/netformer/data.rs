@@ -32,6 +32,8 @@ pub(in crate::training) struct ActivityData {
     pub(super) raw: Array2<f64>,
     /// Stretches of consecutive bins, and the time at which each begins, seconds.
     pub(super) runs: Vec<(Range<usize>, f64)>,
+    /// Every window, in time order.
+    pub(super) windows: Vec<usize>,
     /// What the network reads and predicts.
     pub(super) data: Data,
     /// Consecutive bins for training, validation and test.
@@ -120,7 +122,8 @@ impl ActivityData {
         let mut types = types(&recording, &units);
         let outer = types.iter().max().map_or(0, |most| most + 1);
         types.extend(std::iter::repeat_n(outer, inputs));
-        Ok(Self { recording, units, areas, area_sizes, types, inputs, raw, runs, data, train, validation, test, stretches, trials })
+        let windows = data.windows(&activity.runs, model.history);
+        Ok(Self { recording, units, areas, area_sizes, types, inputs, raw, runs, windows, data, train, validation, test, stretches, trials })
     }
 
     pub(super) fn bin_s(&self) -> f64 {

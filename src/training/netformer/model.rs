@@ -195,9 +195,15 @@ impl NetFormerModel {
     }
 
     /// All windows in time order.
-    pub fn all_windows(&self) -> Vec<usize> {
-        let runs: Vec<Range<usize>> = self.data.runs.iter().map(|(run, _)| run.clone()).collect();
-        self.data.data.windows(&runs, self.config.history)
+    pub fn all_windows(&self) -> &[usize] {
+        &self.data.windows
+    }
+
+    /// Place of the first test window among all; `None` without.
+    pub fn first_test(&self) -> Option<usize> {
+        let bin = self.data.test.first()?.start;
+        let place = self.data.windows.partition_point(|window| window + self.config.history < bin);
+        (place < self.data.windows.len()).then_some(place)
     }
 
     /// Time at which the bin that a window predicts begins, seconds.
@@ -228,7 +234,7 @@ impl NetFormerModel {
                 windows: windows.iter().copied().skip((step - 1) / 2).step_by(step).collect(),
             })
         };
-        self.all_windows().chunks(length.max(1)).filter_map(block).collect()
+        self.data.windows.chunks(length.max(1)).filter_map(block).collect()
     }
 
     /// Mean attention over windows.

@@ -110,7 +110,7 @@ fn over_time(model: &NetFormerModel) -> Option<Value> {
     }))
 }
 
-/// Ordinary least squares without intercept from what the network reads to what it predicts: from one bin (with its matrix against the
+/// Ordinary least squares (with an intercept for counts only) from what the network reads to what it predicts: from one bin (with its matrix against the
 /// truth) and from the whole history; `Null` where there are too many features.
 fn least_squares_beside(model: &NetFormerModel, truth: Option<&Array2<f64>>) -> Value {
     let data = model.data();
@@ -128,7 +128,7 @@ fn least_squares_beside(model: &NetFormerModel, truth: Option<&Array2<f64>>) -> 
     let fit = |bins: usize| {
         let wanted = bins * inputs.ncols();
         (wanted <= FEATURES && train.len() > wanted && !test.is_empty()).then(|| {
-            let fit = least_squares(features(&train, bins).view(), targets(&train).view(), false);
+            let fit = least_squares(features(&train, bins).view(), targets(&train).view(), model.counts());
             let r2 = r_squared(fit.predict(features(&test, bins).view()).view(), targets(&test).view());
             (fit, r2)
         })

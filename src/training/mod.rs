@@ -24,7 +24,7 @@ pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
 pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
-pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part};
+pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part, stretches_of};
 pub use priority::yield_to_the_window;
 pub use recipe::{
     AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,

@@ -7,13 +7,24 @@ mod learner;
 mod model;
 mod report;
 
-use super::recipe::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule};
+use std::sync::Arc;
+
+use super::recipe::{AttentionActivation, Fit, ModelRecipe, NetFormerRecipe, RateSchedule, Recipe};
 use crate::models::netformer::{Activation, Constraint, Loss, NetFormerConfig, Order, Schedule, TrainOptions};
+use crate::recording::{Recording, Trials};
 
 pub(super) use data::ActivityData;
 pub use data::ActivityShape;
 pub use model::{Block, NetFormerModel, NetFormerModelError, Part};
 pub(super) use learner::{NetFormerLearner, TERMS};
+
+/// The recording as a run of NetFormer sees it, and the stretches that stand for its trials; `None` for other models and for data that
+/// the recipe cannot be used on.
+pub fn stretches_of(recipe: &Recipe, recording: &Arc<Recording>) -> Option<(Arc<Recording>, Trials)> {
+    let ModelRecipe::NetFormer(own) = &recipe.model else { return None };
+    let data = ActivityData::new(recording, &recipe.data, own).ok()?;
+    Some((data.recording, data.trials))
+}
 
 /// The network's shapes and switches for `units` units and `inputs` external inputs; `types` are the cell types of all of them, for
 /// the prior.

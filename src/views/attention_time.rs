@@ -173,6 +173,14 @@ impl Moments {
         }
     }
 
+    /// Mean correlation between different times in two states; NaN without any.
+    fn alike(&self, a: usize, b: usize) -> f64 {
+        let of = |at: usize| self.states.get(at).copied().flatten();
+        let pairs = self.similarity.indexed_iter().filter(|((i, j), v)| i != j && v.is_finite() && of(*i) == Some(a) && of(*j) == Some(b));
+        let (sum, n) = pairs.fold((0.0, 0.0), |(sum, n), (_, v)| (sum + f64::from(*v), n + 1.0));
+        sum / n
+    }
+
     fn state(&self, at: usize) -> &str {
         self.states.get(at).copied().flatten().and_then(|s| self.names.get(s)).map_or("", String::as_str)
     }
@@ -240,9 +248,14 @@ fn between_times(ui: &mut Ui, moments: &Moments, picture: &mut Heatmap, version:
     let (tokens, style) = (theme::of(ui), RasterStyle::of(ui));
     let n = moments.seconds.len();
     let low = moments.similarity.iter().copied().filter(|v| v.is_finite()).fold(1.0, f32::min);
-    let scale = HeatScale::Sequential { low: if low < 1.0 { low } else { 0.0 }, high: 1.0 };
+    let others = moments.similarity.indexed_iter().filter(|((a, b), v)| a != b && v.is_finite());
+    // A time with itself is always 1 and would leave nothing of the scale for the others.
+    let high = others.map(|(_, v)| *v).fold(low, f32::max);
+    let scale = if high > low { HeatScale::Sequential { low, high } } else { HeatScale::Sequential { low: 0.0, high: 1.0 } };
     ui.horizontal_wrapped(|ui| colour_bar(ui, scale, "correlation", &style));
     let side = (ui.available_width() - SIDE - 12.0).min(ui.available_height() - SIDE - 8.0).max(60.0);
+    let beside = ui.available_width() - SIDE - side - 30.0;
+    let top = ui.cursor().min;
     let (whole, _) = ui.allocate_exact_size(vec2(SIDE + side + 4.0, SIDE + side), Sense::hover());
     let rect = Rect::from_min_size(whole.min + vec2(SIDE, 8.0), vec2(side, side));
     let flat = moments.similarity.as_standard_layout();
@@ -256,6 +269,10 @@ fn between_times(ui: &mut Ui, moments: &Moments, picture: &mut Heatmap, version:
         ui.painter().rect_filled(Rect::from_min_size(pos2(left, rect.top() + from), vec2(4.0, cell + 0.5)), 0.0, color);
     }
     ticks(ui, rect, moments);
+    if beside > 150.0 {
+        let place = Rect::from_min_size(top + vec2(SIDE + side + 30.0, 8.0), vec2(beside, side));
+        ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| by_state(ui, moments));
+    }
     let response = ui.interact(rect, ui.scope_id().with("similarity"), Sense::click());
     let mean = moments.similarity.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)).sum::<f64>() / moments.similarity.len().max(1) as f64;
     let number = |v: f64| widgets::number(v, 3);
@@ -271,6 +288,32 @@ fn between_times(ui: &mut Ui, moments: &Moments, picture: &mut Heatmap, version:
         ui.label(format!("correlation {}", widgets::number(f64::from(value), 4)));
     });
     response.clicked().then(|| time(column))
+}
+
+/// Mean correlation of times in the same and in different states.
+fn by_state(ui: &mut Ui, moments: &Moments) {
+    let tokens = theme::of(ui);
+    let number = |value: f64| if value.is_nan() { "–".to_owned() } else { widgets::number(value, 3) };
+    if moments.names.len() < 2 {
+        widgets::note(ui, "Choose a state to compare times in the same state with times in different ones");
+        return;
+    }
+    widgets::section(ui, "Mean correlation");
+    egui::Grid::new("similarity by state").spacing([14.0, 4.0]).show(ui, |ui| {
+        ui.label("");
+        moments.names.iter().enumerate().for_each(|(state, name)| {
+            widgets::swatch_label(ui, tokens.category(state), name);
+        });
+        ui.end_row();
+        for (a, name) in moments.names.iter().enumerate() {
+            widgets::swatch_label(ui, tokens.category(a), name);
+            (0..moments.names.len()).for_each(|b| {
+                ui.label(number(moments.alike(a, b)));
+            });
+            ui.end_row();
+        }
+    });
+    widgets::note(ui, "Over different times; neighbours in time may be alike whatever their state");
 }
 
 /// Times along both sides of the similarity matrix.
@@ -308,6 +351,7 @@ mod tests {
         assert_eq!([0, 1, 2, 7].map(|at| moments.state(at)), ["running", "", "still", ""]);
         assert_eq!(moments.color(tokens, 0), tokens.category(1));
         assert_eq!(moments.color(tokens, 1), tokens.muted);
+        assert!(moments.alike(0, 1) == 1.0 && moments.alike(0, 0).is_nan());
         moments.names.clear();
         assert_eq!((moments.color(tokens, 0), moments.color(tokens, 2)), (tokens.sequential(0.0), tokens.sequential(1.0)));
     }

@@ -10,7 +10,7 @@ use ndarray::Array2;
 
 use self::compute::{GroupMeans, Settings, compute};
 use super::attention_time::choose_state;
-use super::netformer_part::{Following, Grouping, Network, kept_folder};
+use super::netformer_part::{Following, Grouping, Network, cell_number, kept_folder};
 use super::{View, ViewContext, area_matrix, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{Recording, StateSource};
@@ -131,7 +131,7 @@ fn one(ui: &mut Ui, kept: &mut Vec<(Heatmap, u64, Array2<f32>)>, place: usize, t
     ui.horizontal_wrapped(|ui| colour_bar(ui, scale, shown.unit, &style));
     let side = area_matrix::side(size - vec2(0.0, ui.cursor().top() - top));
     let (heat, version) = picture(kept, place, shown.values);
-    let numbers = |value: f32| if value.is_nan() { String::new() } else { widgets::number(f64::from(value), 2) };
+    let numbers = |value: f32| cell_number(value, shown.limit);
     let drawn = area_matrix::show(ui, title, heat, version, shown.values, &blocks(means), scale, side, Some(&numbers));
     let name = |group: usize| means.names.get(group).map_or("", |n| shown_area(n));
     let strongest = shown.values.indexed_iter().filter(|(_, v)| v.is_finite()).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
@@ -161,7 +161,7 @@ fn matrices(ui: &mut Ui, means: &GroupMeans, kept: &mut Vec<(Heatmap, u64, Array
     widgets::grid(ui, "group matrices", panels, 190.0, |ui, at, size| match means.states.get(at) {
         Some(state) => {
             let shown = OneMatrix { values: &state.mean, sd: Some(&state.sd), limit, unit: "attention" };
-            one(ui, kept, at, &format!("{} ({} windows)", state.name, widgets::count(state.windows)), &shown, means, size);
+            one(ui, kept, at, &format!("{} ({} windows)", means.titled(state), widgets::count(state.windows)), &shown, means, size);
         }
         None => {
             let Some(truth) = &means.truth else { return };
@@ -202,7 +202,7 @@ fn difference(ui: &mut Ui, means: &GroupMeans, compared: &mut (usize, usize), ke
     widgets::note(ui, format!("{beyond} of {known} pairs differ by more than twice their spread"));
     let size = ui.available_size().min(vec2(560.0, 560.0));
     let shown = OneMatrix { values: &values, sd: Some(&sd), limit, unit: "difference of attention" };
-    one(ui, kept, 100, &format!("{} minus {}", to.name, from.name), &shown, means, size);
+    one(ui, kept, 100, &format!("{} minus {}", means.titled(to), from.name), &shown, means, size);
 }
 
 /// Pairs of groups side by side, a bar for every state, with its spread.
@@ -211,7 +211,7 @@ fn bars(ui: &mut Ui, means: &GroupMeans) {
     let (pairs, all) = means.pairs(PAIRS);
     ui.horizontal_wrapped(|ui| {
         for (state, entry) in means.states.iter().enumerate() {
-            widgets::swatch_label(ui, tokens.category(state), &entry.name);
+            widgets::swatch_label(ui, tokens.category(state), &means.titled(entry));
         }
         if pairs.len() < all {
             widgets::note(ui, format!("the {} strongest of {all} pairs", pairs.len()));

@@ -269,6 +269,26 @@ impl Grouping {
     }
 }
 
+/// A unit of the model in short: its id, with the word "unit" before a number.
+pub(super) fn short_name(run: &RunState, snapshot: &Snapshot, column: usize) -> String {
+    let unit = snapshot.units.get(column).copied();
+    match unit.and_then(|unit| run.data.as_ref()?.0.units.ids.get(unit)) {
+        Some(id) if id.parse::<f64>().is_err() => id.clone(),
+        Some(id) => format!("unit {id}"),
+        None => format!("unit {column}"),
+    }
+}
+
+/// A number in a cell, in as many decimals as the largest one of its matrix needs.
+pub(super) fn cell_number(value: f32, limit: f32) -> String {
+    if value.is_nan() {
+        return String::new();
+    }
+    let decimals = (1 - f64::from(limit.max(1e-12)).log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{:.decimals$}", value.abs());
+    if value < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) { format!("−{text}") } else { text }
+}
+
 /// A drop-down with a unit of the model by name.
 pub(super) fn pick_unit(ui: &mut Ui, name: &str, value: &mut usize, units: usize, words: &dyn Fn(usize) -> String) {
     widgets::caption(ui, name, 120.0);
@@ -277,4 +297,15 @@ pub(super) fn pick_unit(ui: &mut Ui, name: &str, value: &mut usize, units: usize
             ui.selectable_value(value, unit, words(unit));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_cells_have_the_decimals_of_the_largest() {
+        assert_eq!([-0.002_85, 0.069, -0.0001, f32::NAN].map(|v| cell_number(v, 0.069)), ["−0.003", "0.069", "0.000", ""]);
+        assert_eq!((cell_number(12.3, 40.0), cell_number(-1.26, 3.0), cell_number(0.5, 0.0)), ("12".to_owned(), "−1.3".to_owned(), "0.500000000".to_owned()));
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use eframe::egui::{self, Align2, Rect, Sense, Stroke, Ui, pos2, vec2};
 use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints};
 
-use super::netformer_part::{Following, Network, Shown, pick_unit};
-use super::stndt_part::{choose, unit_name};
+use super::netformer_part::{Following, Network, Shown, pick_unit, short_name};
+use super::stndt_part::choose;
 use super::{View, ViewContext, widgets};
 use crate::analysis::watch::Watch;
 use crate::app::theme;
@@ -90,7 +90,7 @@ impl View for PredictionView {
 impl PredictionView {
     fn controls(&mut self, ui: &mut Ui, shown: &Shown<'_>, order: &[usize], settings: &Settings, all: usize) {
         ui.horizontal_wrapped(|ui| {
-            let name = |unit: usize| unit_name(shown.run, shown.snapshot, unit);
+            let name = |unit: usize| short_name(shown.run, shown.snapshot, unit);
             let mut unit = settings.unit;
             pick_unit(ui, "Unit", &mut unit, shown.model.predicted(), &name);
             let places = [("Best", 0), ("Median", order.len() / 2), ("Worst", order.len().saturating_sub(1))];
@@ -157,7 +157,7 @@ fn compute(model: &Arc<NetFormerModel>, settings: Settings, watch: &Watch) -> Op
 
 fn traces_plot(ui: &mut Ui, shown: &Shown<'_>, traces: &Traces, height: f32) {
     let tokens = theme::of(ui);
-    let name = unit_name(shown.run, shown.snapshot, traces.settings.unit);
+    let name = short_name(shown.run, shown.snapshot, traces.settings.unit);
     let r2 = shown.own.r2.get(traces.settings.unit).copied().filter(|v| v.is_finite());
     let r2 = r2.map_or_else(String::new, |r2| format!(", R² {}", widgets::number(f64::from(r2), 3)));
     ui.horizontal_wrapped(|ui| {
@@ -205,7 +205,8 @@ fn bars(ui: &mut Ui, shown: &Shown<'_>, order: &[usize], selected: usize) -> Opt
     let (whole, _) = ui.allocate_exact_size(vec2(ui.available_width(), (BARS - 30.0).min(ui.available_height()).max(30.0)), Sense::hover());
     let rect = Rect::from_min_max(whole.min + vec2(34.0, 6.0), whole.max - vec2(4.0, 4.0));
     let low = order.iter().map(|u| r2(*u)).fold(0.0, f32::min).max(-1.0);
-    let y = |value: f32| rect.bottom() - (value.clamp(low, 1.0) - low) / (1.0 - low) * rect.height();
+    let high = (1.15 * order.first().map_or(1.0, |u| r2(*u))).clamp(0.02 - low, 1.0);
+    let y = |value: f32| rect.bottom() - (value.clamp(low, high) - low) / (high - low) * rect.height();
     let width = rect.width() / order.len().max(1) as f32;
     for (place, unit) in order.iter().enumerate() {
         let left = rect.left() + place as f32 * width;
@@ -215,19 +216,19 @@ fn bars(ui: &mut Ui, shown: &Shown<'_>, order: &[usize], selected: usize) -> Opt
         ui.painter().rect_filled(bar, 0.0, if *unit == selected { tokens.category(1) } else { tokens.accent });
     }
     ui.painter().hline(rect.x_range(), y(0.0), Stroke::new(1.0, tokens.text));
-    for value in [0.0, 1.0].into_iter().chain((low < -0.05).then_some(low)) {
+    for value in [0.0, high].into_iter().chain((low < -0.25 * high).then_some(low)) {
         let text = widgets::number(f64::from(value), 2);
         ui.painter().text(pos2(rect.left() - 5.0, y(value)), Align2::RIGHT_CENTER, text, egui::FontId::proportional(11.0), tokens.weak);
     }
     let response = ui.interact(rect, ui.scope_id().with("r2 bars"), Sense::click());
-    let best = order.first().map_or_else(String::new, |u| unit_name(shown.run, shown.snapshot, *u));
+    let best = order.first().map_or_else(String::new, |u| short_name(shown.run, shown.snapshot, *u));
     let said = format!("R² of {} units, mean {}, best {best}", order.len(), widgets::number(mean, 3));
     widgets::describe(&response, said);
     let at = response.hover_pos()?;
     let place = (((at.x - rect.left()) / width.max(1e-6)).max(0.0) as usize).min(order.len().saturating_sub(1));
     let unit = order.get(place).copied()?;
     egui::Tooltip::for_widget(&response).at_pointer().show(|ui| {
-        ui.strong(unit_name(shown.run, shown.snapshot, unit));
+        ui.strong(short_name(shown.run, shown.snapshot, unit));
         ui.label(format!("R² {}", widgets::number(f64::from(r2(unit)), 3)));
     });
     response.clicked().then_some(unit)

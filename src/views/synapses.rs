@@ -7,8 +7,7 @@ mod one;
 use eframe::egui::Ui;
 
 use self::course::{Course, Settings};
-use super::netformer_part::{Following, Network, Shown, pick_unit};
-use super::stndt_part::unit_name;
+use super::netformer_part::{Following, Network, Shown, pick_unit, short_name};
 use super::{View, ViewContext, widgets};
 use crate::render::heatmap::Heatmap;
 
@@ -50,7 +49,7 @@ impl View for SynapsesView {
         let Some(shown) = self.network.shown(ui, context, "No synapses yet", "how single connections change in time") else { return };
         let settings = Settings::new(&shown, self.picked, self.average_s);
         let theirs = settings.clone();
-        let name = |unit: usize| unit_name(shown.run, shown.snapshot, unit);
+        let name = |unit: usize| short_name(shown.run, shown.snapshot, unit);
         let pair = |(receiving, sending): (usize, usize)| format!("{} → {}", name(sending), name(receiving));
         self.courses.get(ui, "synapses", &settings, &shown.model, move |model, watch| Course::compute(model, &theirs, watch));
         let course = self.courses.latest();
@@ -91,7 +90,7 @@ impl SynapsesView {
             widgets::segmented(ui, &mut self.mode, &modes);
             ui.separator();
             if self.mode == Mode::One {
-                let name = |unit: usize| unit_name(shown.run, shown.snapshot, unit);
+                let name = |unit: usize| short_name(shown.run, shown.snapshot, unit);
                 let before = entry.or(self.picked).unwrap_or((0, 1.min(shown.model.units().len().saturating_sub(1))));
                 let (mut receiving, mut sending) = before;
                 pick_unit(ui, "From", &mut sending, shown.model.units().len(), &name);
@@ -109,7 +108,7 @@ impl SynapsesView {
             if widgets::amount(ui, "Moving average", &mut seconds, 0.0..=longest, "s", longest / 500.0) {
                 self.average_s = Some(seconds);
             }
-            if self.average_s.is_some() && ui.button("As published").on_hover_text("10 000 bins; nothing for short recordings").clicked() {
+            if self.average_s.is_some() && ui.button("Usual").on_hover_text("10 000 bins; a tenth of a shorter recording of spikes; nothing for short continuous activity").clicked() {
                 self.average_s = None;
             }
         });

@@ -121,7 +121,7 @@ fn cloud_plot(ui: &mut Ui, cloud: &Cloud, height: f32) {
     });
     ui.horizontal_wrapped(|ui| {
         widgets::line_label(ui, tokens.category(1), false, "regression");
-        if cloud.identity {
+        if cloud.equal().is_some() {
             widgets::line_label(ui, tokens.reference, true, "equal");
         }
         match cloud.points.len() < cloud.all {
@@ -143,8 +143,8 @@ fn cloud_plot(ui: &mut Ui, cloud: &Cloud, height: f32) {
             plot.vline(VLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             let radius = if cloud.points.len() > 500 { 1.4 } else { 3.2 };
             plot.points(Points::new("pair", PlotPoints::new(cloud.points.clone())).color(tokens.accent.gamma_multiply(0.75)).radius(radius));
-            if cloud.identity {
-                let ends = PlotPoints::new(vec![[low, low], [high, high]]);
+            if let Some((from, to)) = cloud.equal() {
+                let ends = PlotPoints::new(vec![[from, from], [to, to]]);
                 plot.line(Line::new("", ends).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()).allow_hover(false));
             }
             let (slope, offset) = cloud.line;

@@ -42,6 +42,8 @@ pub struct GroupMeans {
     pub what: String,
     pub names: Vec<String>,
     pub states: Vec<StateMeans>,
+    /// What the states are of; empty without.
+    source: String,
     /// Means of the true weights; `None` when they are not known.
     pub truth: Option<Array2<f32>>,
     /// Runs over which the spread is taken; 1 for stretches.
@@ -96,7 +98,8 @@ pub fn compute(model: &Arc<NetFormerModel>, settings: &Settings, recipe: &Recipe
         found.push(StateMeans { name, windows: own.len(), mean, sd });
     }
     let truth = model.true_weights().map(|truth| group_means(truth.view(), &of_unit, k, |post, pre| post != pre).mapv(|v| v as f32));
-    Some(GroupMeans { what: groups.what, names: groups.names, states: found, truth, runs, colors })
+    let source = settings.state.as_ref().map_or_else(String::new, StateSource::label);
+    Some(GroupMeans { what: groups.what, names: groups.names, states: found, source, truth, runs, colors })
 }
 
 /// Groups that the model's units are in, the group of each unit, and the place of every group among all.
@@ -124,6 +127,11 @@ impl GroupMeans {
     /// Colour of a group, as a place among the areas of the recording.
     pub fn color(&self, group: usize) -> usize {
         self.colors.get(group).copied().unwrap_or(group)
+    }
+
+    /// A state with what it is a state of.
+    pub fn titled(&self, state: &StateMeans) -> String {
+        if self.source.is_empty() { state.name.clone() } else { format!("{}: {}", self.source, state.name) }
     }
 
     /// Largest magnitude of any state.
@@ -177,8 +185,8 @@ mod tests {
     #[test]
     fn bars_are_of_the_strongest_pairs() {
         let state = StateMeans { name: "x".into(), windows: 1, mean: array![[f32::NAN, -3.0], [1.0, 2.0]], sd: Array2::zeros((2, 2)) };
-        let means = GroupMeans { what: "area".into(), names: vec!["a".into(), "b".into()], states: vec![state], truth: None, runs: 1, colors: vec![0, 1] };
+        let means = GroupMeans { what: "area".into(), names: vec!["a".into(), "b".into()], states: vec![state], source: "running".into(), truth: None, runs: 1, colors: vec![0, 1] };
         assert_eq!(means.pairs(2), (vec![(0, 1), (1, 1)], 3));
-        assert_eq!((means.limit(), means.color(1), means.color(7)), (3.0, 1, 7));
+        assert_eq!((means.limit(), means.color(1), means.color(7), means.titled(&means.states[0]).as_str()), (3.0, 1, 7, "running: x"));
     }
 }

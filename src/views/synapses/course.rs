@@ -22,9 +22,15 @@ const STRONGEST: usize = 100;
 /// Most connections shown.
 const MOST: usize = 1000;
 
-/// Published length of the moving average for these data, seconds; 0 where they are too short for it.
+/// Usual length of the moving average for these data, seconds: as published where they are long enough; a tenth of shorter spike
+/// trains, whose single spikes hide everything else; 0 for short continuous activity.
 pub fn published_average(model: &NetFormerModel) -> f64 {
-    if model.all_windows().len() >= 2 * PUBLISHED { PUBLISHED as f64 * model.bin_s() } else { 0.0 }
+    let bins = match model.all_windows().len() {
+        n if n >= 2 * PUBLISHED => PUBLISHED,
+        n if model.recording().activity.is_none() => n / 10,
+        _ => 0,
+    };
+    bins as f64 * model.bin_s()
 }
 
 /// What is computed.

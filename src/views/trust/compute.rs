@@ -9,6 +9,7 @@ use crate::analysis::connectivity::{Pairs, StaticParts, eigenvalues, off_diagona
 use crate::analysis::watch::Watch;
 use crate::training::{NetFormerModel, NetFormerSnapshot, Part, Recipe};
 use crate::views::netformer_part::siblings;
+use crate::views::widgets;
 
 /// Most points of a scatter that are drawn.
 const POINTS: usize = 4000;
@@ -66,6 +67,16 @@ impl Cloud {
         let auc = if x == "True weight" { found.auc } else { f64::NAN };
         let line = regression(pairs());
         Self { title, x, y, points, all: found.pairs, line, identity, pearson: found.pearson, spearman: found.spearman, auc }
+    }
+}
+
+impl Cloud {
+    /// Ends of the line of equal values, inside what the points cover in both directions; `None` where the axes are of different kinds.
+    pub fn equal(&self) -> Option<(f64, f64)> {
+        let range = |axis: usize| widgets::range(self.points.iter().filter_map(|p| p.get(axis).copied()));
+        let ((a, b), (c, d)) = (range(0)?, range(1)?);
+        let (low, high) = (a.max(c), b.min(d));
+        (self.identity && high > low).then_some((low, high))
     }
 }
 
@@ -193,7 +204,7 @@ mod tests {
         };
         let both = Agreement::compute(Some(&own)).clouds;
         assert_eq!((both.len(), both[0].all, both[0].points.len()), (2, 4, 4));
-        assert!(both[0].auc.is_finite() && both[0].identity && !both[1].identity);
+        assert!(both[0].auc.is_finite() && both[0].equal() == Some((1.0, 3.0)) && both[1].equal().is_none());
         let alone = Agreement::compute(Some(&NetFormerSnapshot { truth: None, ..own })).clouds;
         assert!(alone.len() == 1 && (alone[0].pearson - 1.0).abs() < 1e-6 && alone[0].auc.is_nan(), "{}", alone[0].pearson);
         assert!(Agreement::compute(None).clouds.is_empty());

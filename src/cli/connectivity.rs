@@ -229,7 +229,8 @@ fn means(groups: &Groups, matrix: &Array2<f64>) -> Array2<f64> {
 
 /// The connections between different units with the largest entries, receiving and sending unit.
 fn strongest(matrix: &Array2<f64>) -> Vec<((usize, usize), f64)> {
-    let mut pairs: Vec<_> = matrix.indexed_iter().filter(|((i, j), v)| i != j && **v != 0.0 && v.is_finite()).map(|(at, v)| (at, *v)).collect();
+    let mut pairs: Vec<_> =
+        matrix.indexed_iter().filter(|((i, j), v)| i != j && **v != 0.0 && v.is_finite()).map(|(at, v)| (at, *v)).collect();
     pairs.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     pairs.truncate(STRONGEST);
     pairs

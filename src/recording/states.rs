@@ -72,7 +72,8 @@ impl StateSource {
                 let values = &table.column(column)?.values;
                 let levels = levels_of(values)?;
                 let row_at = |time: f64| {
-                    let inside = |row: &usize| table.start.get(*row).is_some_and(|s| *s <= time) && table.stop.get(*row).is_some_and(|s| time < *s);
+                    let inside =
+                        |row: &usize| table.start.get(*row).is_some_and(|s| *s <= time) && table.stop.get(*row).is_some_and(|s| time < *s);
                     // Rows are in order as a rule, so that the last one that begins before is the one.
                     let guess = table.start.partition_point(|s| *s <= time).checked_sub(1);
                     guess.filter(inside).or_else(|| (0..table.len()).find(inside))
@@ -102,7 +103,8 @@ fn levels_of(values: &Column) -> Option<Levels> {
             ((2..=MOST_LEVELS).contains(&names.len())).then_some(Levels { names, ends: Vec::new(), exact: Vec::new() })
         }
         _ => {
-            let words = |value: f64| (0..values.len()).find(|&row| values.number(row) == value).map_or_else(String::new, |row| values.text(row));
+            let words =
+                |value: f64| (0..values.len()).find(|&row| values.number(row) == value).map_or_else(String::new, |row| values.text(row));
             Levels::of_numbers((0..values.len()).map(|row| values.number(row)), "", &words)
         }
     }
@@ -184,7 +186,11 @@ mod tests {
             spikes: SpikeTrains::from_units([vec![1.0]]),
             unit_ids: vec!["a".into()],
             unit_areas: vec![String::new()],
-            covariates: vec![covariate("speed", "cm/s", &|t| t), covariate("state", "", &|t| (t / 10.0).floor()), covariate("input x", "", &|t| t)],
+            covariates: vec![
+                covariate("speed", "cm/s", &|t| t),
+                covariate("state", "", &|t| (t / 10.0).floor()),
+                covariate("input x", "", &|t| t),
+            ],
             tables: vec![table],
             ..RecordingParts::default()
         };

@@ -15,8 +15,8 @@ use crate::recording::{Recording, Trials};
 
 pub(super) use data::ActivityData;
 pub use data::ActivityShape;
-pub use model::{Block, NetFormerModel, NetFormerModelError, Part};
 pub(super) use learner::{NetFormerLearner, TERMS};
+pub use model::{Block, NetFormerModel, NetFormerModelError, Part};
 
 /// The recording as a run of NetFormer sees it, and the stretches that stand for its trials; `None` for other models and for data that
 /// the recipe cannot be used on.

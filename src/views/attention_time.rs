@@ -193,7 +193,8 @@ fn legend(ui: &mut Ui, moments: &Moments) {
             widgets::swatch_label(ui, tokens.category(state), name);
         }
         if moments.names.is_empty() {
-            let ends = [moments.seconds.first(), moments.seconds.last()].map(|t| format!("{} s", widgets::number(t.copied().unwrap_or(0.0), 4)));
+            let ends =
+                [moments.seconds.first(), moments.seconds.last()].map(|t| format!("{} s", widgets::number(t.copied().unwrap_or(0.0), 4)));
             widgets::color_bar(ui, &ends[0], &ends[1], "time", |share| tokens.sequential(share));
         }
         let sample = match moments.entries {
@@ -238,7 +239,8 @@ fn plane(ui: &mut Ui, moments: &Moments) -> Option<f64> {
             plot.pointer_coordinate()
         });
     let states = if moments.names.is_empty() { String::new() } else { format!(", coloured by {} states", moments.names.len()) };
-    let said = format!("Attention at {} times in the plane, {} and {} % of its variance{states}", moments.seconds.len(), share(0), share(1));
+    let said =
+        format!("Attention at {} times in the plane, {} and {} % of its variance{states}", moments.seconds.len(), share(0), share(1));
     widgets::describe(&drawn.response, said);
     let pointer = drawn.inner.filter(|_| drawn.response.clicked())?;
     moments.seconds.get(nearest(pointer.x, pointer.y)?).copied()
@@ -274,9 +276,13 @@ fn between_times(ui: &mut Ui, moments: &Moments, picture: &mut Heatmap, version:
         ui.scope_builder(egui::UiBuilder::new().max_rect(place), |ui| by_state(ui, moments));
     }
     let response = ui.interact(rect, ui.scope_id().with("similarity"), Sense::click());
-    let mean = moments.similarity.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)).sum::<f64>() / moments.similarity.len().max(1) as f64;
+    let mean =
+        moments.similarity.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)).sum::<f64>() / moments.similarity.len().max(1) as f64;
     let number = |v: f64| widgets::number(v, 3);
-    widgets::describe(&response, format!("Correlation of attention between {n} times, mean {}, least {}", number(mean), number(f64::from(low))));
+    widgets::describe(
+        &response,
+        format!("Correlation of attention between {n} times, mean {}, least {}", number(mean), number(f64::from(low))),
+    );
     let at = response.hover_pos()?;
     let place = |from: f32| ((from / side * n as f32).max(0.0) as usize).min(n.saturating_sub(1));
     let (row, column) = (place(at.y - rect.top()), place(at.x - rect.left()));

@@ -104,7 +104,8 @@ impl ByGroupView {
 
 /// Groups as blocks of one row.
 fn blocks(means: &GroupMeans) -> Vec<area_matrix::Block> {
-    let block = |(group, name): (usize, &String)| area_matrix::Block { area: means.color(group), name: shown_area(name).to_owned(), size: 1 };
+    let block =
+        |(group, name): (usize, &String)| area_matrix::Block { area: means.color(group), name: shown_area(name).to_owned(), size: 1 };
     means.names.iter().enumerate().map(block).collect()
 }
 
@@ -123,7 +124,15 @@ fn picture<'a>(kept: &'a mut Vec<(Heatmap, u64, Array2<f32>)>, place: usize, val
 }
 
 /// A matrix of groups with its title and numbers.
-fn one(ui: &mut Ui, kept: &mut Vec<(Heatmap, u64, Array2<f32>)>, place: usize, title: &str, shown: &OneMatrix<'_>, means: &GroupMeans, size: egui::Vec2) {
+fn one(
+    ui: &mut Ui,
+    kept: &mut Vec<(Heatmap, u64, Array2<f32>)>,
+    place: usize,
+    title: &str,
+    shown: &OneMatrix<'_>,
+    means: &GroupMeans,
+    size: egui::Vec2,
+) {
     let style = RasterStyle::of(ui);
     let scale = HeatScale::Diverging { limit: shown.limit };
     let top = ui.cursor().top();
@@ -135,7 +144,9 @@ fn one(ui: &mut Ui, kept: &mut Vec<(Heatmap, u64, Array2<f32>)>, place: usize, t
     let drawn = area_matrix::show(ui, title, heat, version, shown.values, &blocks(means), scale, side, Some(&numbers));
     let name = |group: usize| means.names.get(group).map_or("", |n| shown_area(n));
     let strongest = shown.values.indexed_iter().filter(|(_, v)| v.is_finite()).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-    let said = strongest.map_or_else(String::new, |((to, from), v)| format!(", strongest {} to {} {}", name(from), name(to), widgets::number(f64::from(*v), 3)));
+    let said = strongest.map_or_else(String::new, |((to, from), v)| {
+        format!(", strongest {} to {} {}", name(from), name(to), widgets::number(f64::from(*v), 3))
+    });
     widgets::describe(&drawn.response, format!("{title}, {} groups{said}", means.names.len()));
     let Some(at) = drawn.at else { return };
     egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {
@@ -143,7 +154,11 @@ fn one(ui: &mut Ui, kept: &mut Vec<(Heatmap, u64, Array2<f32>)>, place: usize, t
         let value = shown.values.get(at).copied().unwrap_or(f32::NAN);
         let sd = shown.sd.and_then(|sd| sd.get(at)).copied().filter(|v| v.is_finite());
         let sd = sd.map_or_else(String::new, |sd| format!(" ± {}", widgets::number(f64::from(sd), 2)));
-        ui.label(if value.is_nan() { "no pair of different units".to_owned() } else { format!("{}{sd} {}", widgets::number(f64::from(value), 4), shown.unit) });
+        ui.label(if value.is_nan() {
+            "no pair of different units".to_owned()
+        } else {
+            format!("{}{sd} {}", widgets::number(f64::from(value), 4), shown.unit)
+        });
     });
 }
 
@@ -222,7 +237,12 @@ fn bars(ui: &mut Ui, means: &GroupMeans) {
         let sd = state.sd.get(at).copied().filter(|v| v.is_finite()).unwrap_or(0.0);
         ends(state.mean.get(at).copied().unwrap_or(0.0), sd)
     };
-    let (low, high) = means.states.iter().flat_map(|s| pairs.iter().flat_map(|at| spread(s, *at))).filter(|v| v.is_finite()).fold((0.0, 0.0), |(l, h): (f32, f32), v| (l.min(v), h.max(v)));
+    let (low, high) = means
+        .states
+        .iter()
+        .flat_map(|s| pairs.iter().flat_map(|at| spread(s, *at)))
+        .filter(|v| v.is_finite())
+        .fold((0.0, 0.0), |(l, h): (f32, f32), v| (l.min(v), h.max(v)));
     let reach = (high - low).max(1e-9);
     widgets::y_title(ui, "Mean attention (bar: mean, line: ± spread)");
     let (whole, _) = ui.allocate_exact_size(vec2(ui.available_width(), (ui.available_height() - 4.0).max(120.0)), Sense::hover());
@@ -253,7 +273,13 @@ fn bars(ui: &mut Ui, means: &GroupMeans) {
         }
     }
     let title = pos2(rect.center().x, whole.bottom() - 4.0);
-    ui.painter().text(title, Align2::CENTER_BOTTOM, format!("From {} → to {}", means.what, means.what), egui::FontId::proportional(11.5), tokens.weak);
+    ui.painter().text(
+        title,
+        Align2::CENTER_BOTTOM,
+        format!("From {} → to {}", means.what, means.what),
+        egui::FontId::proportional(11.5),
+        tokens.weak,
+    );
     let response = ui.interact(rect, ui.scope_id().with("group bars"), Sense::hover());
     widgets::describe(&response, format!("Mean attention of {} pairs of groups in {} states", pairs.len(), means.states.len()));
     let Some(pointer) = response.hover_pos() else { return };

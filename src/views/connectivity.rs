@@ -63,8 +63,12 @@ impl View for ConnectivityView {
         headline(ui, own);
         let kinds = if own.truth.is_some() { &[Kind::Attention, Kind::Truth, Kind::LagOne][..] } else { &[Kind::Attention, Kind::LagOne] };
         let (number, matrix) = at_time.map_or((0, None), |(number, matrix)| (number, Some(matrix)));
-        let key =
-            maps::Key { snapshot: (snapshot.version, Arc::as_ptr(snapshot) as usize), time: number, groups: self.between == Between::Groups, order: self.arrangement.number };
+        let key = maps::Key {
+            snapshot: (snapshot.version, Arc::as_ptr(snapshot) as usize),
+            time: number,
+            groups: self.between == Between::Groups,
+            order: self.arrangement.number,
+        };
         for (panel, kind) in self.panels.iter_mut().zip(kinds) {
             panel.update(*kind, key, own, matrix, &self.arrangement);
         }
@@ -134,14 +138,17 @@ impl ConnectivityView {
     fn select(&self, run: &RunState, snapshot: &Snapshot, selection: &mut Selection, receiving: usize, sending: usize) {
         match self.between {
             Between::Units => {
-                let (Some(receiving), Some(sending)) = (self.arrangement.column(receiving), self.arrangement.column(sending)) else { return };
+                let (Some(receiving), Some(sending)) = (self.arrangement.column(receiving), self.arrangement.column(sending)) else {
+                    return;
+                };
                 choose(snapshot, selection, sending, false);
                 choose(snapshot, selection, receiving, true);
                 let unit = |k: usize| snapshot.units.get(k).copied();
                 selection.unit_pair = unit(sending).zip(unit(receiving));
             }
             Between::Groups if self.arrangement.by_area => {
-                let place = |block: usize| self.arrangement.blocks.get(block).and_then(|b| snapshot.areas.iter().position(|a| *a == b.name));
+                let place =
+                    |block: usize| self.arrangement.blocks.get(block).and_then(|b| snapshot.areas.iter().position(|a| *a == b.name));
                 selection.pair = place(sending).zip(place(receiving));
                 if let (Some(data), Some(area)) = (&run.data, place(sending)) {
                     selection.choose_area(&data.0, run.area_index(area), false);

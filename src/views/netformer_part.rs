@@ -306,6 +306,9 @@ mod tests {
     #[test]
     fn numbers_in_cells_have_the_decimals_of_the_largest() {
         assert_eq!([-0.002_85, 0.069, -0.0001, f32::NAN].map(|v| cell_number(v, 0.069)), ["−0.003", "0.069", "0.000", ""]);
-        assert_eq!((cell_number(12.3, 40.0), cell_number(-1.26, 3.0), cell_number(0.5, 0.0)), ("12".to_owned(), "−1.3".to_owned(), "0.500000000".to_owned()));
+        assert_eq!(
+            (cell_number(12.3, 40.0), cell_number(-1.26, 3.0), cell_number(0.5, 0.0)),
+            ("12".to_owned(), "−1.3".to_owned(), "0.500000000".to_owned())
+        );
     }
 }

@@ -98,7 +98,9 @@ impl SynapsesView {
                 if (receiving, sending) != before {
                     self.picked = Some((receiving, sending));
                 }
-                if self.picked.is_some() && ui.button("Best").on_hover_text("The connection that follows the truth best, else the strongest").clicked() {
+                if self.picked.is_some()
+                    && ui.button("Best").on_hover_text("The connection that follows the truth best, else the strongest").clicked()
+                {
                     self.picked = None;
                 }
                 ui.separator();
@@ -108,7 +110,12 @@ impl SynapsesView {
             if widgets::amount(ui, "Moving average", &mut seconds, 0.0..=longest, "s", longest / 500.0) {
                 self.average_s = Some(seconds);
             }
-            if self.average_s.is_some() && ui.button("Usual").on_hover_text("10 000 bins; a tenth of a shorter recording of spikes; nothing for short continuous activity").clicked() {
+            if self.average_s.is_some()
+                && ui
+                    .button("Usual")
+                    .on_hover_text("10 000 bins; a tenth of a shorter recording of spikes; nothing for short continuous activity")
+                    .clicked()
+            {
                 self.average_s = None;
             }
         });
@@ -121,7 +128,8 @@ fn headline(ui: &mut Ui, course: &Course) {
             let number = |value: f64| widgets::number(value, 3);
             let positive = course.r.iter().filter(|r| **r > 0.0).count();
             let n = course.r.iter().filter(|r| r.is_finite()).count();
-            let text = format!("correlation in time with the truth: median {}, mean {}, {positive} of {n} positive", number(median), number(mean));
+            let text =
+                format!("correlation in time with the truth: median {}, mean {}, {positive} of {n} positive", number(median), number(mean));
             ui.strong(text);
         } else if course.truth.is_some() {
             widgets::note(ui, "The true weights do not change, so that there is no correlation in time");

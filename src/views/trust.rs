@@ -47,7 +47,9 @@ impl View for TrustView {
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
-        let Some((run, snapshot, own)) = snapshot(ui, context, "Nothing to check yet", "how far its connections can be trusted") else { return };
+        let Some((run, snapshot, own)) = snapshot(ui, context, "Nothing to check yet", "how far its connections can be trusted") else {
+            return;
+        };
         ui.horizontal_wrapped(|ui| {
             let modes = [
                 (Mode::Scatter, "Scatter", "Inferred connections against the truth, beside the cross-correlation"),
@@ -81,7 +83,8 @@ impl View for TrustView {
         }
         let settings = panel::Settings { folder: kept_folder(run) };
         let (theirs, recipe) = (settings.clone(), run.recipe.clone());
-        self.standing.get(ui, "trust", &settings, &model, move |model, watch| Standing::compute(model, theirs.folder.as_deref(), &recipe, watch));
+        self.standing
+            .get(ui, "trust", &settings, &model, move |model, watch| Standing::compute(model, theirs.folder.as_deref(), &recipe, watch));
         self.standing.progress(ui, "what never changes, and other seeds");
         panel::show(ui, own, self.standing.latest(), settings.folder.is_some(), None);
     }
@@ -125,7 +128,10 @@ fn cloud_plot(ui: &mut Ui, cloud: &Cloud, height: f32) {
             widgets::line_label(ui, tokens.reference, true, "equal");
         }
         match cloud.points.len() < cloud.all {
-            true => widgets::note(ui, format!("{} of {} pairs of different units drawn", widgets::count(cloud.points.len()), widgets::count(cloud.all))),
+            true => widgets::note(
+                ui,
+                format!("{} of {} pairs of different units drawn", widgets::count(cloud.points.len()), widgets::count(cloud.all)),
+            ),
             false => widgets::note(ui, format!("{} pairs of different units", widgets::count(cloud.all))),
         }
     });
@@ -135,14 +141,18 @@ fn cloud_plot(ui: &mut Ui, cloud: &Cloud, height: f32) {
     let drawn = widgets::plot(ui, cloud.title, cloud.x)
         .height((height - used - 6.0).max(70.0))
         .label_formatter(|position| match position {
-            HoverPosition::NearDataPoint { position, .. } => Some(format!("{} {}\n{} {}", cloud.x, number(position.x), cloud.y, number(position.y))),
+            HoverPosition::NearDataPoint { position, .. } => {
+                Some(format!("{} {}\n{} {}", cloud.x, number(position.x), cloud.y, number(position.y)))
+            }
             HoverPosition::Elsewhere { .. } => None,
         })
         .show(ui, |plot| {
             plot.hline(HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             plot.vline(VLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             let radius = if cloud.points.len() > 500 { 1.4 } else { 3.2 };
-            plot.points(Points::new("pair", PlotPoints::new(cloud.points.clone())).color(tokens.accent.gamma_multiply(0.75)).radius(radius));
+            plot.points(
+                Points::new("pair", PlotPoints::new(cloud.points.clone())).color(tokens.accent.gamma_multiply(0.75)).radius(radius),
+            );
             if let Some((from, to)) = cloud.equal() {
                 let ends = PlotPoints::new(vec![[from, from], [to, to]]);
                 plot.line(Line::new("", ends).color(tokens.reference).width(1.2).style(LineStyle::dashed_dense()).allow_hover(false));
@@ -151,7 +161,8 @@ fn cloud_plot(ui: &mut Ui, cloud: &Cloud, height: f32) {
             let ends = PlotPoints::new(vec![[low, offset + slope * low], [high, offset + slope * high]]);
             plot.line(Line::new("", ends).color(tokens.category(1)).width(1.8).allow_hover(false));
         });
-    let said = format!("{}: {} against {}, Pearson {}, Spearman {}", cloud.title, cloud.y, cloud.x, number(cloud.pearson), number(cloud.spearman));
+    let said =
+        format!("{}: {} against {}, Pearson {}, Spearman {}", cloud.title, cloud.y, cloud.x, number(cloud.pearson), number(cloud.spearman));
     widgets::describe(&drawn.response, said);
 }
 
@@ -161,7 +172,10 @@ fn modes(ui: &mut Ui, found: &Modes) {
         widgets::empty(ui, "No modes", text, None);
         return;
     }
-    widgets::note(ui, "Of mean attention over validation windows with its diagonal; a unit's own value is added to it in every bin, so that 0 stands for activity that stays as it is");
+    widgets::note(
+        ui,
+        "Of mean attention over validation windows with its diagonal; a unit's own value is added to it in every bin, so that 0 stands for activity that stays as it is",
+    );
     let size = ui.available_size();
     let n = found.spectra.len();
     ui.columns(n, |columns| {
@@ -170,7 +184,8 @@ fn modes(ui: &mut Ui, found: &Modes) {
             let largest = values.first().map_or(0.0, |v| v.0.hypot(v.1));
             ui.label(RichText::new(format!("{title}: largest magnitude {}", widgets::number(largest, 3))).strong());
             widgets::y_title(ui, "Imaginary part");
-            let circle: Vec<[f64; 2]> = (0..=96).map(|k| f64::from(k) / 96.0 * std::f64::consts::TAU).map(|a| [largest * a.cos(), largest * a.sin()]).collect();
+            let circle: Vec<[f64; 2]> =
+                (0..=96).map(|k| f64::from(k) / 96.0 * std::f64::consts::TAU).map(|a| [largest * a.cos(), largest * a.sin()]).collect();
             let points: Vec<[f64; 2]> = values.iter().map(|v| [v.0, v.1]).collect();
             let drawn = widgets::plot(ui, title, "Real part")
                 .height((size.y - 60.0).max(80.0))
@@ -184,10 +199,19 @@ fn modes(ui: &mut Ui, found: &Modes) {
                 .show(ui, |plot| {
                     plot.hline(HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
                     plot.vline(VLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
-                    plot.line(Line::new("", PlotPoints::new(circle)).color(tokens.reference).width(1.0).style(LineStyle::dashed_dense()).allow_hover(false));
+                    plot.line(
+                        Line::new("", PlotPoints::new(circle))
+                            .color(tokens.reference)
+                            .width(1.0)
+                            .style(LineStyle::dashed_dense())
+                            .allow_hover(false),
+                    );
                     plot.points(Points::new("eigenvalue", PlotPoints::new(points)).color(tokens.accent).radius(3.0));
                 });
-            widgets::describe(&drawn.response, format!("{} eigenvalues of {title} in the complex plane, largest magnitude {}", values.len(), widgets::number(largest, 3)));
+            widgets::describe(
+                &drawn.response,
+                format!("{} eigenvalues of {title} in the complex plane, largest magnitude {}", values.len(), widgets::number(largest, 3)),
+            );
         }
     });
 }

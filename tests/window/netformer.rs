@@ -86,7 +86,8 @@ fn a_synapse_is_watched_while_it_is_learned() {
     let ctx = harness.ctx.clone();
     harness.state_mut().execute(&ctx, Command::Show(index("synapses")));
     wait(&mut harness, "inferred beside true", |h| {
-        h.query_all_by_label_contains("true, on its own scale").next().is_some() && h.query_all_by_label_contains("Attention over time, ").next().is_some()
+        h.query_all_by_label_contains("true, on its own scale").next().is_some()
+            && h.query_all_by_label_contains("Attention over time, ").next().is_some()
     });
     says(&harness, "correlation in time with the truth: median");
     harness.get_by_label("All").click();
@@ -260,7 +261,11 @@ fn look() {
         }
         let mut looks = vec![(Theme::Light, "light", 1.0, [900.0, 620.0]), (Theme::Dark, "dark", 1.0, [900.0, 620.0])];
         if sizes {
-            looks.extend([(Theme::Light, "wide", 1.0, [1300.0, 340.0]), (Theme::Light, "narrow", 1.0, [380.0, 640.0]), (Theme::Dark, "2x", 2.0, [900.0, 620.0])]);
+            looks.extend([
+                (Theme::Light, "wide", 1.0, [1300.0, 340.0]),
+                (Theme::Light, "narrow", 1.0, [380.0, 640.0]),
+                (Theme::Dark, "2x", 2.0, [900.0, 620.0]),
+            ]);
         }
         for (theme, look, scale, size) in looks {
             let mut harness = picture(size, theme, scale, state.clone(), Some(show));

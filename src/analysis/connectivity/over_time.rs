@@ -115,7 +115,10 @@ mod tests {
     #[test]
     fn times_on_an_ellipse_are_found_in_the_plane() {
         let found = pca_of_times(ellipse().view(), 3).unwrap();
-        assert!((found.explained[0] - 0.9).abs() < 1e-6 && (found.explained[1] - 0.1).abs() < 1e-6 && found.explained[2] < 1e-9, "{found:?}");
+        assert!(
+            (found.explained[0] - 0.9).abs() < 1e-6 && (found.explained[1] - 0.1).abs() < 1e-6 && found.explained[2] < 1e-9,
+            "{found:?}"
+        );
         // Distances between times are those in the full space.
         let apart = |a: usize, b: usize| (0..2).map(|c| (found.points[[a, c]] - found.points[[b, c]]).powi(2)).sum::<f64>();
         let rows = ellipse();

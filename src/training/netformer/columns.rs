@@ -22,7 +22,8 @@ pub(super) fn series(
     let Some(covariate) = recording.covariates.iter().find(|c| c.name == name && !c.values.is_empty()) else {
         let have: Vec<&str> = recording.covariates.iter().map(|c| c.name.as_str()).collect();
         let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
-        let text = format!("the recording has no covariate '{name}' to take in place of the first unit (it has: {have}); empty the setting");
+        let text =
+            format!("the recording has no covariate '{name}' to take in place of the first unit (it has: {have}); empty the setting");
         return Err(DataError::Model(text));
     };
     let mut values = Array1::zeros(bins);
@@ -102,7 +103,7 @@ mod tests {
         let values = series(&recording(), "v", &runs, 0.2, 5).unwrap();
         assert_eq!(values.to_vec(), [0.5, 2.5, 4.5, 6.5, 0.0]);
         let fine = series(&recording(), "v", &[(0..2, 0.06)], 0.05, 2).unwrap();
-        assert_eq!(fine.to_vec(), [0.0, 0.0], "the last sample before a bin without samples");
+        assert_eq!(fine.to_vec(), [0.0, 1.0], "the last sample before a bin without samples");
         let error = series(&recording(), "w", &runs, 0.2, 5).unwrap_err().to_string();
         assert!(error.contains("'w'") && error.contains("it has: v"), "{error}");
     }

@@ -123,7 +123,23 @@ impl ActivityData {
         let outer = types.iter().max().map_or(0, |most| most + 1);
         types.extend(std::iter::repeat_n(outer, inputs));
         let windows = data.windows(&activity.runs, model.history);
-        Ok(Self { recording, units, areas, area_sizes, types, inputs, raw, runs, windows, data, train, validation, test, stretches, trials })
+        Ok(Self {
+            recording,
+            units,
+            areas,
+            area_sizes,
+            types,
+            inputs,
+            raw,
+            runs,
+            windows,
+            data,
+            train,
+            validation,
+            test,
+            stretches,
+            trials,
+        })
     }
 
     pub(super) fn bin_s(&self) -> f64 {

@@ -251,7 +251,12 @@ impl Learner for NetFormerLearner {
                 lag_one_scores: self.lag_one_scores,
                 r2: self.r2.clone(),
                 static_share: self.static_share,
-                model: Some(self.published.at(moment.step, self.batches(), || Ok((self.trainer.host()?, self.trainer.config().clone())), &self.data)?),
+                model: Some(self.published.at(
+                    moment.step,
+                    self.batches(),
+                    || Ok((self.trainer.host()?, self.trainer.config().clone())),
+                    &self.data,
+                )?),
             }),
         })
     }

@@ -5,9 +5,7 @@ use ndarray::{Array2, Axis};
 use serde_json::{Map, Value, json};
 
 use super::{ActivityData, NetFormerModel, Part};
-use crate::analysis::connectivity::{
-    MatrixScore, Pairs, group_means, least_squares, pearson, r_squared, score, series_match, spearman,
-};
+use crate::analysis::connectivity::{MatrixScore, Pairs, group_means, least_squares, pearson, r_squared, score, series_match, spearman};
 use crate::analysis::watch::Watch;
 use crate::recording::{CELL_TYPE, Groups};
 

@@ -275,3 +275,56 @@ impl Preset {
         recipe.data.split_column = if splits { "split".to_owned() } else { String::new() };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::simulate;
+
+    fn netformer(recipe: &Recipe) -> &NetFormerRecipe {
+        match &recipe.model {
+            ModelRecipe::NetFormer(own) => own,
+            _ => unreachable!("a preset of NetFormer"),
+        }
+    }
+
+    #[test]
+    fn published_experiments_are_as_wide_as_the_recording_has_tokens() {
+        let recording = simulate::by_name("task_rnn", &[("task", "go_no_go"), ("trials", "5"), ("iterations", "1")]).unwrap();
+        let mut recipe = Recipe::default();
+        NETFORMER_GO_NO_GO.choose(&mut recipe, Some(&recording));
+        let own = netformer(&recipe);
+        assert_eq!((own.identity, own.key_width, own.history, own.inputs, own.layer_norm), (11, 11, 1, true, false));
+        let recording = simulate::by_name("stdp", &[("synapses", "30"), ("steps", "100")]).unwrap();
+        NETFORMER_STDP.choose(&mut recipe, Some(&recording));
+        let own = netformer(&recipe);
+        assert_eq!((own.identity, own.key_width, own.predicted, own.series.as_str()), (31, 31, 1, "membrane potential"));
+        assert_eq!((recipe.data.trials.bin_s, recipe.data.split.train), (0.001, 0.8));
+        assert_eq!(recipe.model.preset().key, "netformer-stdp", "whatever the number of synapses");
+        recipe.check().unwrap();
+    }
+
+    #[test]
+    fn published_shares_do_not_stay_behind() {
+        let mut recipe = Recipe::default();
+        NETFORMER_CELL_TYPES.choose(&mut recipe, None);
+        assert_eq!(recipe.data.split, EARLY);
+        STNDT.choose(&mut recipe, None);
+        assert_eq!(recipe.data.split, SplitFractions::default());
+        recipe.data.split.train = 0.6;
+        NETFORMER.choose(&mut recipe, None);
+        assert_eq!(recipe.data.split.train, 0.6, "the user's own shares stay");
+    }
+
+    #[test]
+    fn settings_that_were_changed_still_belong_to_their_preset() {
+        for preset in PRESETS.iter().filter(|p| p.published) {
+            let mut recipe = Recipe::default();
+            preset.choose(&mut recipe, None);
+            recipe.set("model.activation", "tanh").unwrap();
+            assert_eq!(recipe.model.preset().key, preset.key);
+        }
+        assert_eq!(nearest(&NetFormerRecipe::counts()).key, "netformer-counts");
+    }
+}

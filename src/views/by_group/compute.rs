@@ -143,7 +143,9 @@ impl GroupMeans {
     /// Pairs of groups, receiving and sending: at most `most`, those with the largest mean in any state, in the order of the groups;
     /// and how many there are.
     pub fn pairs(&self, most: usize) -> (Vec<(usize, usize)>, usize) {
-        let size = |at: (usize, usize)| self.states.iter().filter_map(|s| s.mean.get(at)).filter(|v| v.is_finite()).fold(-1.0, |m: f32, v| m.max(v.abs()));
+        let size = |at: (usize, usize)| {
+            self.states.iter().filter_map(|s| s.mean.get(at)).filter(|v| v.is_finite()).fold(-1.0, |m: f32, v| m.max(v.abs()))
+        };
         let k = self.names.len();
         let mut all: Vec<(usize, usize)> = (0..k).flat_map(|to| (0..k).map(move |from| (to, from))).filter(|at| size(*at) >= 0.0).collect();
         let n = all.len();
@@ -185,7 +187,15 @@ mod tests {
     #[test]
     fn bars_are_of_the_strongest_pairs() {
         let state = StateMeans { name: "x".into(), windows: 1, mean: array![[f32::NAN, -3.0], [1.0, 2.0]], sd: Array2::zeros((2, 2)) };
-        let means = GroupMeans { what: "area".into(), names: vec!["a".into(), "b".into()], states: vec![state], source: "running".into(), truth: None, runs: 1, colors: vec![0, 1] };
+        let means = GroupMeans {
+            what: "area".into(),
+            names: vec!["a".into(), "b".into()],
+            states: vec![state],
+            source: "running".into(),
+            truth: None,
+            runs: 1,
+            colors: vec![0, 1],
+        };
         assert_eq!(means.pairs(2), (vec![(0, 1), (1, 1)], 3));
         assert_eq!((means.limit(), means.color(1), means.color(7), means.titled(&means.states[0]).as_str()), (3.0, 1, 7, "running: x"));
     }

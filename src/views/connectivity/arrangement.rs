@@ -106,8 +106,16 @@ mod tests {
     #[test]
     fn units_stand_group_by_group_and_by_number_within() {
         let columns = vec![
-            NamedColumn { name: "depth".into(), description: String::new(), values: Column::Float((0..40).map(|k| f64::from(40 - k)).collect()) },
-            NamedColumn { name: "cell_type".into(), description: String::new(), values: Column::Text((0..40).map(|k| format!("t{}", k % 2)).collect()) },
+            NamedColumn {
+                name: "depth".into(),
+                description: String::new(),
+                values: Column::Float((0..40).map(|k| f64::from(40 - k)).collect()),
+            },
+            NamedColumn {
+                name: "cell_type".into(),
+                description: String::new(),
+                values: Column::Text((0..40).map(|k| format!("t{}", k % 2)).collect()),
+            },
         ];
         let parts = RecordingParts {
             spikes: SpikeTrains::from_units(vec![vec![0.5]; 40]),

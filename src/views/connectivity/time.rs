@@ -106,7 +106,8 @@ impl Range {
             }
             let label = widgets::caption(ui, "From", 220.0);
             ui.spacing_mut().slider_width = 180.0;
-            let slider = egui::Slider::new(&mut self.from, 0..=last).custom_formatter(|place, _| format!("{} s", widgets::number(seconds(place), 5)));
+            let slider = egui::Slider::new(&mut self.from, 0..=last)
+                .custom_formatter(|place, _| format!("{} s", widgets::number(seconds(place), 5)));
             if ui.add(slider).labelled_by(label.id).changed() {
                 self.playing = false;
             }

@@ -60,7 +60,8 @@ pub fn show(
         axis(ui, rect, course);
         ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, tokens.line), egui::StrokeKind::Outside);
         let response = ui.interact(rect, ui.scope_id().with(("synapse map", k)), Sense::click());
-        let words = course.agreement().map_or_else(String::new, |(_, median)| format!(", median correlation {}", widgets::number(median, 3)));
+        let words =
+            course.agreement().map_or_else(String::new, |(_, median)| format!(", median correlation {}", widgets::number(median, 3)));
         widgets::describe(&response, format!("{title} strengths of {rows_n} connections over time{words}"));
         if let Some(at) = response.hover_pos() {
             let place = |value: f32, extent: f32, n: usize| ((value / extent * n as f32).max(0.0) as usize).min(n - 1);
@@ -79,7 +80,11 @@ pub fn show(
     }
     if bars > 0.0 {
         let left = whole.left() + names + maps * (width + 10.0);
-        correlations(ui, Rect::from_min_max(pos2(left, whole.top() + HEAD), pos2(whole.right() - 4.0, whole.top() + HEAD + height)), course);
+        correlations(
+            ui,
+            Rect::from_min_max(pos2(left, whole.top() + HEAD), pos2(whole.right() - 4.0, whole.top() + HEAD + height)),
+            course,
+        );
     }
     let (line, clicked) = pointed?;
     let top = whole.top() + HEAD + line as f32 * row;

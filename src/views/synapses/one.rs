@@ -42,7 +42,8 @@ pub fn show(ui: &mut Ui, course: &Course, chosen: Option<usize>, pair: &dyn Fn((
             let words = title(course, entry, name, pair);
             ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| plot(ui, name, course, entry, &words, size));
             let response = ui.interact(rect, ui.scope_id().with(("example", name)), Sense::click()).on_hover_text("Show this connection");
-            response.widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, format!("Show the {name} connection")));
+            response
+                .widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, format!("Show the {name} connection")));
             if response.has_focus() {
                 widgets::ring(ui, rect, tokens, true);
             }
@@ -69,13 +70,18 @@ fn plot(ui: &mut Ui, id: &str, course: &Course, entry: usize, title: &str, size:
         return;
     }
     widgets::y_title(ui, &format!("Attention · {title}"));
-    let points = |values: &mut dyn Iterator<Item = f64>| -> Vec<[f64; 2]> { course.seconds.iter().zip(values).map(|(t, v)| [*t, v]).collect() };
+    let points =
+        |values: &mut dyn Iterator<Item = f64>| -> Vec<[f64; 2]> { course.seconds.iter().zip(values).map(|(t, v)| [*t, v]).collect() };
     let inferred = points(&mut course.inferred.column(entry).iter().copied());
     let truth = course.scaled_truth(entry).map(|values| points(&mut values.into_iter()));
     let real = |seconds: f64| {
         let at = course.seconds.partition_point(|t| *t < seconds).min(course.seconds.len().saturating_sub(1));
         let inferred = course.inferred.get((at, entry)).copied().unwrap_or(f64::NAN);
-        let truth = course.truth.as_ref().and_then(|t| t.get((at, entry))).map_or_else(String::new, |v| format!("\ntrue weight {}", widgets::number(*v, 4)));
+        let truth = course
+            .truth
+            .as_ref()
+            .and_then(|t| t.get((at, entry)))
+            .map_or_else(String::new, |v| format!("\ntrue weight {}", widgets::number(*v, 4)));
         format!("{} s\nattention {}{truth}", widgets::number(seconds, 4), widgets::number(inferred, 4))
     };
     let drawn = widgets::plot(ui, id, "Time (s)")

@@ -52,7 +52,14 @@ impl Agreement {
                 Cloud::new("NetFormer", "True weight", "Attention", truth, &own.attention, true),
                 Cloud::new("Cross-correlation", "True weight", "Lag-1 correlation", truth, &own.lag_one, false),
             ],
-            None => vec![Cloud::new("NetFormer against cross-correlation", "Lag-1 correlation", "Attention", &own.lag_one, &own.attention, false)],
+            None => vec![Cloud::new(
+                "NetFormer against cross-correlation",
+                "Lag-1 correlation",
+                "Attention",
+                &own.lag_one,
+                &own.attention,
+                false,
+            )],
         };
         Self { clouds }
     }

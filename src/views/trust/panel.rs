@@ -47,7 +47,10 @@ fn numbers(ui: &mut Ui, own: &NetFormerSnapshot, standing: Option<&Standing>, ke
             };
             widgets::note(ui, text);
         } else {
-            widgets::note(ui, "The truth is not known, so that nothing here says whether connections are right; the numbers below only say how they were found.");
+            widgets::note(
+                ui,
+                "The truth is not known, so that nothing here says whether connections are right; the numbers below only say how they were found.",
+            );
         }
         if !own.r2.is_empty() {
             let mean = own.r2.iter().map(|v| f64::from(*v)).sum::<f64>() / own.r2.len() as f64;
@@ -77,8 +80,12 @@ fn numbers(ui: &mut Ui, own: &NetFormerSnapshot, standing: Option<&Standing>, ke
     widgets::card(ui, |ui| {
         if standing.others.is_empty() {
             let text = match kept {
-                true => "The runs folder holds no run of this recipe on these data with another seed. Change the seed in the Train view and train again: connections that do not come back are chance.",
-                false => "Compared when the run has finished and was written to a folder, with runs of the same recipe and other seeds beside it.",
+                true => {
+                    "The runs folder holds no run of this recipe on these data with another seed. Change the seed in the Train view and train again: connections that do not come back are chance."
+                }
+                false => {
+                    "Compared when the run has finished and was written to a folder, with runs of the same recipe and other seeds beside it."
+                }
             };
             widgets::note(ui, text);
             return;
@@ -87,7 +94,10 @@ fn numbers(ui: &mut Ui, own: &NetFormerSnapshot, standing: Option<&Standing>, ke
         for (name, seed, r) in &standing.others {
             widgets::fact(ui, &format!("seed {seed} ({name})"), &number(*r));
         }
-        widgets::note(ui, "Pearson correlation of mean attention between different units. Seeds that agree are not thereby right: all share the same data.");
+        widgets::note(
+            ui,
+            "Pearson correlation of mean attention between different units. Seeds that agree are not thereby right: all share the same data.",
+        );
     });
 }
 

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(1500);
 /// Most runs with other seeds that are read.
 const MOST_SIBLINGS: usize = 9;
 /// Multiplications that a view spends on a network that is still changing, and on one that is not.
-const BUDGET: (f64, f64) = (3e9, 6e10);
+const BUDGET: (f64, f64) = (1e9, 6e10);
 
 /// A run with a network that can be computed with.
 pub(super) struct Shown<'a> {

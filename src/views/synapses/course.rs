@@ -88,7 +88,7 @@ impl Course {
         let most = (settings.windows / blocks_n).max(1);
         let mut blocks = model.blocks(length, most);
         // A last, shorter block would weigh as much as the others.
-        if blocks.len() > 2 && all % length != 0 {
+        if blocks.len() > 2 && !all.is_multiple_of(length) {
             blocks.pop();
         }
         let mut entries = model.changing();

@@ -14,8 +14,10 @@ use crate::views::widgets;
 /// Most points of a scatter that are drawn.
 const POINTS: usize = 4000;
 /// Windows behind mean attention, and times at which attention is taken apart.
-const WINDOWS: usize = 1000;
+const WINDOWS: f64 = 1000.0;
 const TIMES: usize = 60;
+/// Multiplications that mean attention may take.
+const WORK: f64 = 4e10;
 /// Most entries that are taken apart.
 const ENTRIES: usize = 50_000;
 /// Matrices larger than this have too many eigenvalues to wait for.
@@ -116,7 +118,8 @@ impl Modes {
 
 fn mean(model: &NetFormerModel) -> Array2<f32> {
     let windows = model.windows(Part::Validation);
-    let few: Vec<usize> = windows.iter().copied().step_by(windows.len().div_ceil(WINDOWS).max(1)).collect();
+    let most = (WORK / model.cost()).clamp(20.0, WINDOWS) as usize;
+    let few: Vec<usize> = windows.iter().copied().step_by(windows.len().div_ceil(most).max(1)).collect();
     model.mean(&few)
 }
 

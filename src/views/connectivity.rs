@@ -15,7 +15,7 @@ use self::maps::{Kind, Panel};
 use self::time::{Range, When};
 use super::netformer_part::{Grouping, Network, snapshot};
 use super::stndt_part::choose;
-use super::{RunState, Selection, View, ViewContext, kernels, widgets};
+use super::{Action, RunState, Selection, View, ViewContext, kernels, widgets};
 use crate::app::theme;
 use crate::recording::Recording;
 use crate::training::{ConnectivityScores, NetFormerSnapshot, Snapshot};
@@ -61,6 +61,15 @@ impl View for ConnectivityView {
         let network = if self.range.when == When::Range { self.network.of(ui, run, own).ok() } else { None };
         let at_time = self.range.show(ui, network.as_ref(), run, snapshot, own, context.selection);
         headline(ui, own);
+        if 4 * own.attention.nrows() < own.attention.ncols() {
+            ui.horizontal_wrapped(|ui| {
+                let (rows, units) = own.attention.dim();
+                widgets::note(ui, format!("{rows} of {units} units are predicted, so that only their rows are estimated"));
+                if ui.button("Show their synapses").on_hover_text("The same connections over time").clicked() {
+                    context.actions.push(Action::Show("Synapses"));
+                }
+            });
+        }
         let kinds = if own.truth.is_some() { &[Kind::Attention, Kind::Truth, Kind::LagOne][..] } else { &[Kind::Attention, Kind::LagOne] };
         let (number, matrix) = at_time.map_or((0, None), |(number, matrix)| (number, Some(matrix)));
         let key = maps::Key {

@@ -128,7 +128,13 @@ fn areas_of_a_recording_are_one_click_away() {
 
 #[test]
 fn synapses_are_shown_one_by_one_and_all_at_once() {
-    let mut harness = picture([1000.0, 700.0], Theme::Light, 1.0, synapses(), Some("synapses"));
+    let state = synapses();
+    let mut harness = picture([1000.0, 700.0], Theme::Light, 1.0, state.clone(), Some("connectivity"));
+    says(&harness, "1 of 26 units are predicted");
+    harness.get_by_label("Show their synapses");
+    let harness_of_truth = picture([600.0, 400.0], Theme::Light, 1.0, state.clone(), Some("truth"));
+    harness_of_truth.get_by_label("Go to Trust");
+    harness = picture([1000.0, 700.0], Theme::Light, 1.0, state, Some("synapses"));
     says(&harness, "Attention over time, unit input");
     says(&harness, "correlation in time with the truth: median");
     harness.get_by_label("Show the worst connection").click();

@@ -335,7 +335,7 @@ fn as_table(recording: &Recording, estimates: &[Estimate]) -> CsvTable {
 fn as_arrays(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate], truth: Option<&Array2<f64>>) -> NpzArrays {
     let mut arrays = NpzArrays::default();
     for estimate in estimates {
-        arrays.add(&estimate.kind.name(), NpzArray::F64(estimate.matrix.clone().into_dyn()));
+        arrays.add(estimate.kind.name(), NpzArray::F64(estimate.matrix.clone().into_dyn()));
     }
     if let Some(truth) = truth {
         arrays.add("truth", NpzArray::F64(truth.clone().into_dyn()));

@@ -19,6 +19,8 @@ use crate::render::heatmap::{HeatScale, Heatmap, colour_bar};
 
 /// Most pairs of groups that have bars.
 const PAIRS: usize = 24;
+/// From this width on there is room for a colour bar with both of its ends.
+const WIDE: f32 = 235.0;
 
 /// How it is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -136,8 +138,13 @@ fn one(
     let style = RasterStyle::of(ui);
     let scale = HeatScale::Diverging { limit: shown.limit };
     let top = ui.cursor().top();
-    ui.label(RichText::new(title).strong());
-    ui.horizontal_wrapped(|ui| colour_bar(ui, scale, shown.unit, &style));
+    ui.add(egui::Label::new(RichText::new(title).strong()).truncate());
+    if size.x > WIDE {
+        colour_bar(ui, scale, shown.unit, &style);
+    } else {
+        widgets::color_bar(ui, "", "", "", |share| scale.color(shown.limit * (2.0 * share - 1.0) as f32, &style));
+        widgets::note(ui, format!("± {} {}", widgets::number(f64::from(shown.limit), 2), shown.unit));
+    }
     let side = area_matrix::side(size - vec2(0.0, ui.cursor().top() - top));
     let (heat, version) = picture(kept, place, shown.values);
     let numbers = |value: f32| cell_number(value, shown.limit);

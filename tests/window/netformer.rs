@@ -77,7 +77,8 @@ fn a_synapse_is_watched_while_it_is_learned() {
     settle(&mut harness);
     harness.get_by_label("Model: GLM-Transformer").click();
     settle(&mut harness);
-    harness.get_by_label_contains("NetFormer, plastic synapses").click();
+    // Farther down in the list than is seen at once.
+    harness.get_by_label_contains("NetFormer, plastic synapses").click_accesskit();
     settle(&mut harness);
     assert_eq!(harness.state().recipe().model.preset().key, "netformer-stdp");
     wait(&mut harness, "summed up", |h| !h.get_by_label("Start training").accesskit_node().is_disabled());
@@ -135,7 +136,7 @@ fn synapses_are_shown_one_by_one_and_all_at_once() {
     let harness_of_truth = picture([600.0, 400.0], Theme::Light, 1.0, state.clone(), Some("truth"));
     harness_of_truth.get_by_label("Go to Trust");
     harness = picture([1000.0, 700.0], Theme::Light, 1.0, state, Some("synapses"));
-    says(&harness, "Attention over time, unit input");
+    says(&harness, "Attention over time, input ");
     says(&harness, "correlation in time with the truth: median");
     harness.get_by_label("Show the worst connection").click();
     settle(&mut harness);

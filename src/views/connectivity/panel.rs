@@ -64,8 +64,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel, kind: Kind, names: &Names<'_>, cell:
                 let clicked = matrix(ui, panel, kind, names, side);
                 let listed = ui.vertical(|ui| {
                     ui.set_max_width((cell.x - side - area_matrix::GUTTER - 20.0).max(60.0));
-                    head(ui, panel, kind);
-                    strongest(ui, panel, kind, names, cell.y - 90.0)
+                    let top = ui.cursor().top();
+                    narrow_head(ui, panel, kind);
+                    strongest(ui, panel, kind, names, cell.y - (ui.cursor().top() - top))
                 });
                 clicked.or(listed.inner)
             })
@@ -75,7 +76,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel, kind: Kind, names: &Names<'_>, cell:
         let top = ui.cursor().top();
         head(ui, panel, kind);
         let side = area_matrix::side(vec2(cell.x, cell.y - (ui.cursor().top() - top)));
-        matrix(ui, panel, kind, names, side)
+        let clicked = matrix(ui, panel, kind, names, side);
+        let rest = cell.y - (ui.cursor().top() - top);
+        clicked.or(strongest(ui, panel, kind, names, rest))
     })
     .inner
 }
@@ -87,18 +90,29 @@ fn head(ui: &mut Ui, panel: &Panel, kind: Kind) {
     widgets::note(ui, "rows receive, columns send; grey is not estimated");
 }
 
+/// The same in a narrow column.
+fn narrow_head(ui: &mut Ui, panel: &Panel, kind: Kind) {
+    let style = RasterStyle::of(ui);
+    let scale = HeatScale::Diverging { limit: panel.limit };
+    ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
+    widgets::color_bar(ui, "", "", "", |share| scale.color(panel.limit * (2.0 * share - 1.0) as f32, &style));
+    widgets::note(ui, format!("± {} {}", widgets::number(f64::from(panel.limit), 2), kind.unit()));
+    widgets::note(ui, "rows receive, columns send");
+}
+
 /// As many of the strongest connections as there is room for; gives the one that was clicked.
 fn strongest(ui: &mut Ui, panel: &Panel, kind: Kind, names: &Names<'_>, height: f32) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
-    let line = ui.text_style_height(&egui::TextStyle::Small) + 5.0;
-    let room = (height / line) as usize;
-    if room < 3 {
+    let line = ui.text_style_height(&egui::TextStyle::Small) + 3.0;
+    let room = ((height - 10.0) / line).max(0.0) as usize;
+    if room < 4 {
         return None;
     }
+    let spacing = ui.spacing_mut();
+    (spacing.item_spacing.y, spacing.interact_size.y, spacing.button_padding.y) = (1.0, 10.0, 0.0);
     ui.add_space(4.0);
     ui.label(RichText::new("Strongest").small().color(tokens.weak));
     let mut clicked = None;
-    ui.spacing_mut().item_spacing.y = 1.0;
     for (at, value) in panel.strongest.iter().take(room - 1) {
         let text = format!("{} → {}  {}", names.short(at.1), names.short(at.0), widgets::number(f64::from(*value), 2));
         let told = format!("{}: {text}", kind.title());

@@ -1,6 +1,6 @@
 //! One connection over time, and the best, a middling and the worst one below it.
 
-use eframe::egui::{Sense, Ui, UiBuilder, Vec2, vec2};
+use eframe::egui::{Align, Layout, Sense, Ui, UiBuilder, Vec2, vec2};
 use egui_plot::{HoverPosition, Line, LineStyle, PlotPoints};
 
 use super::course::Course;
@@ -40,7 +40,9 @@ pub fn show(ui: &mut Ui, course: &Course, chosen: Option<usize>, pair: &dyn Fn((
         for (name, entry) in examples {
             let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
             let words = title(course, entry, name, pair);
-            ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| plot(ui, name, course, entry, &words, size));
+            let mut inside = ui.new_child(UiBuilder::new().max_rect(rect).layout(Layout::top_down(Align::LEFT)));
+            inside.set_clip_rect(rect.intersect(ui.clip_rect()));
+            plot(&mut inside, name, course, entry, &words, size);
             let response = ui.interact(rect, ui.scope_id().with(("example", name)), Sense::click()).on_hover_text("Show this connection");
             response
                 .widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Button, true, format!("Show the {name} connection")));

@@ -32,16 +32,21 @@ impl Groups {
         }
     }
 
-    fn by_text(what: String, values: impl Iterator<Item = String>) -> Self {
+    /// `None` as soon as there are too many different values.
+    fn by_text(what: String, values: impl Iterator<Item = String>) -> Option<Self> {
         let mut names: Vec<String> = Vec::new();
-        let of_unit = values.map(|name| {
-            names.iter().position(|n| *n == name).unwrap_or_else(|| {
+        let mut of_unit = Vec::new();
+        for name in values {
+            let place = names.iter().position(|n| *n == name).unwrap_or(names.len());
+            if place == names.len() {
                 names.push(name);
-                names.len() - 1
-            })
-        });
-        let of_unit = of_unit.collect();
-        Self { what, names, of_unit }
+            }
+            if names.len() > MOST_GROUPS {
+                return None;
+            }
+            of_unit.push(place);
+        }
+        Some(Self { what, names, of_unit })
     }
 
     /// Numbers: as they are when there are few different ones, else in quarters of the units, from small to large.
@@ -84,7 +89,7 @@ impl Recording {
         let values = &self.units.columns.iter().find(|c| c.name == column)?.values;
         let what = if column == CELL_TYPE { "cell type".to_owned() } else { column.to_owned() };
         let groups = match values {
-            Column::Text(_) | Column::Bool(_) => Groups::by_text(what, (0..values.len()).map(|row| values.text(row))),
+            Column::Text(_) | Column::Bool(_) => Groups::by_text(what, (0..values.len()).map(|row| values.text(row)))?,
             Column::Int(_) | Column::Float(_) => {
                 let numbers: Vec<f64> = (0..values.len()).map(|row| values.number(row)).collect();
                 Groups::by_number(what, &numbers, |row| values.text(row))

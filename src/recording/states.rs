@@ -9,6 +9,8 @@ const MOST_LEVELS: usize = 8;
 const THIRDS: usize = 3;
 /// Most samples of a covariate that are looked at to find its levels.
 const LOOKED_AT: usize = 200_000;
+/// Most rows of a column that are looked at to say whether it has levels at all.
+const GLANCED_AT: usize = 2000;
 
 /// Where a state is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl StateSource {
         let covariates = recording.covariates.iter().filter(|c| !c.values.is_empty() && !c.name.starts_with("input "));
         let covariates = covariates.map(|c| Self::Covariate(c.name.clone()));
         let columns = recording.tables.iter().flat_map(|table| {
-            let fitting = table.columns.iter().filter(|c| !c.name.ends_with("_time") && levels_of(&c.values).is_some());
+            let fitting = table.columns.iter().filter(|c| !c.name.ends_with("_time") && levels_of(&c.values, GLANCED_AT).is_some());
             fitting.map(|c| Self::Column { table: table.name.clone(), column: c.name.clone() })
         });
         columns.chain(covariates).collect()
@@ -70,7 +72,7 @@ impl StateSource {
             Self::Column { table, column } => {
                 let table = recording.table(table)?;
                 let values = &table.column(column)?.values;
-                let levels = levels_of(values)?;
+                let levels = levels_of(values, usize::MAX)?;
                 let row_at = |time: f64| {
                     let inside =
                         |row: &usize| table.start.get(*row).is_some_and(|s| *s <= time) && table.stop.get(*row).is_some_and(|s| time < *s);
@@ -94,10 +96,12 @@ struct Levels {
     exact: Vec<f64>,
 }
 
-fn levels_of(values: &Column) -> Option<Levels> {
+/// Levels of at most so many rows, evenly spread.
+fn levels_of(values: &Column, most: usize) -> Option<Levels> {
+    let step = values.len().div_ceil(most).max(1);
     match values {
         Column::Text(texts) => {
-            let mut names: Vec<String> = texts.iter().filter(|t| !t.is_empty()).cloned().collect();
+            let mut names: Vec<String> = texts.iter().step_by(step).filter(|t| !t.is_empty()).cloned().collect();
             names.sort();
             names.dedup();
             ((2..=MOST_LEVELS).contains(&names.len())).then_some(Levels { names, ends: Vec::new(), exact: Vec::new() })
@@ -105,7 +109,7 @@ fn levels_of(values: &Column) -> Option<Levels> {
         _ => {
             let words =
                 |value: f64| (0..values.len()).find(|&row| values.number(row) == value).map_or_else(String::new, |row| values.text(row));
-            Levels::of_numbers((0..values.len()).map(|row| values.number(row)), "", &words)
+            Levels::of_numbers((0..values.len()).step_by(step).map(|row| values.number(row)), "", &words)
         }
     }
 }

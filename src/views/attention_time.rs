@@ -7,7 +7,7 @@ use eframe::egui::{self, Align2, Color32, Rect, Sense, Stroke, Ui, pos2, vec2};
 use egui_plot::{HoverPosition, Line, PlotPoints, Points};
 use ndarray::Array2;
 
-use super::netformer_part::{Following, Network};
+use super::netformer_part::{Following, Network, StateChoice};
 use super::{View, ViewContext, widgets};
 use crate::analysis::connectivity::{TimePca, pca_of_times, similarity};
 use crate::analysis::watch::Watch;
@@ -60,8 +60,7 @@ pub struct AttentionTimeView {
     mode: Mode,
     network: Network,
     work: Following<Settings, Moments>,
-    /// Chosen by the user; `None` for time. The outer level is `None` until the first choice is made.
-    state: Option<Option<StateSource>>,
+    state: StateChoice,
     picture: Heatmap,
     version: (u64, u64),
 }
@@ -81,7 +80,7 @@ impl View for AttentionTimeView {
         let Some(shown) = self.network.shown(ui, context, "Nothing over time yet", "how attention moves between states") else { return };
         let recording = Arc::clone(shown.model.recording());
         self.controls(ui, &recording);
-        let settings = Settings { windows: shown.windows(shown.model.cost()), state: self.state.clone().flatten() };
+        let settings = Settings { windows: shown.windows(shown.model.cost()), state: self.state.source() };
         let theirs = settings.clone();
         self.work.get(ui, "attention over time", &settings, &shown.model, move |model, watch| compute(model, &theirs, watch));
         self.work.progress(ui, "attention over time");
@@ -113,23 +112,9 @@ impl AttentionTimeView {
             ];
             widgets::segmented(ui, &mut self.mode, &modes);
             ui.separator();
-            choose_state(ui, recording, &mut self.state, "time");
+            self.state.choose(ui, recording, "time");
         });
     }
-}
-
-/// A drop-down of what moments are grouped by; `without` names no grouping.
-pub(super) fn choose_state(ui: &mut Ui, recording: &Recording, state: &mut Option<Option<StateSource>>, without: &str) {
-    let offered = StateSource::offered(recording);
-    let now = state.get_or_insert_with(|| offered.first().cloned());
-    let words = now.as_ref().map_or_else(|| without.to_owned(), StateSource::label);
-    widgets::caption(ui, "State", 140.0);
-    widgets::combo(ui, "state", "State", &words, 150.0, |ui| {
-        for choice in std::iter::once(None).chain(offered.into_iter().map(Some)) {
-            let text = choice.as_ref().map_or_else(|| without.to_owned(), StateSource::label);
-            ui.selectable_value(now, choice, text);
-        }
-    });
 }
 
 fn compute(model: &Arc<NetFormerModel>, settings: &Settings, watch: &Watch) -> Option<Moments> {

@@ -9,11 +9,10 @@ use eframe::egui::{self, Align2, Rect, RichText, Sense, Stroke, Ui, pos2, vec2};
 use ndarray::Array2;
 
 use self::compute::{GroupMeans, Settings, compute};
-use super::attention_time::choose_state;
-use super::netformer_part::{Following, Grouping, Network, cell_number, kept_folder};
+use super::netformer_part::{Following, Grouping, Network, StateChoice, cell_number, kept_folder};
 use super::{View, ViewContext, area_matrix, shown_area, widgets};
 use crate::app::theme;
-use crate::recording::{Recording, StateSource};
+use crate::recording::Recording;
 use crate::render::RasterStyle;
 use crate::render::heatmap::{HeatScale, Heatmap, colour_bar};
 
@@ -38,7 +37,7 @@ pub struct ByGroupView {
     network: Network,
     work: Following<Settings, GroupMeans>,
     grouping: Option<Grouping>,
-    state: Option<Option<StateSource>>,
+    state: StateChoice,
     /// States whose difference is shown, the second minus the first.
     compared: (usize, usize),
     pictures: Vec<(Heatmap, u64, Array2<f32>)>,
@@ -60,12 +59,8 @@ impl View for ByGroupView {
         let recording = Arc::clone(shown.model.recording());
         let grouping = self.grouping.get_or_insert_with(|| Grouping::first_choice(&recording)).clone();
         self.controls(ui, &recording);
-        let settings = Settings {
-            grouping,
-            state: self.state.clone().flatten(),
-            windows: shown.windows(shown.model.cost()),
-            folder: kept_folder(shown.run),
-        };
+        let settings =
+            Settings { grouping, state: self.state.source(), windows: shown.windows(shown.model.cost()), folder: kept_folder(shown.run) };
         let (theirs, recipe) = (settings.clone(), shown.run.recipe.clone());
         self.work.get(ui, "by group", &settings, &shown.model, move |model, watch| compute(model, &theirs, &recipe, watch));
         self.work.progress(ui, "means by group");
@@ -99,7 +94,7 @@ impl ByGroupView {
             if let Some(grouping) = &mut self.grouping {
                 grouping.choose(ui, recording);
             }
-            choose_state(ui, recording, &mut self.state, "all times");
+            self.state.choose(ui, recording, "all times");
         });
     }
 }

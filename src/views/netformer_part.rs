@@ -12,7 +12,7 @@ use super::stndt_part::folder;
 use super::work::Background;
 use super::{Action, RunState, ViewContext, widgets};
 use crate::analysis::watch::Watch;
-use crate::recording::{Groups, Recording};
+use crate::recording::{CELL_TYPE, Groups, Recording, StateSource};
 use crate::runs::{self, Manifest};
 use crate::training::{ModelRecipe, NetFormerModel, NetFormerSnapshot, Phase, Recipe, Snapshot};
 
@@ -246,6 +246,15 @@ impl Grouping {
         }
     }
 
+    /// In words.
+    fn words(&self) -> String {
+        match self {
+            Self::Area => "area".to_owned(),
+            Self::Column(name) if name == CELL_TYPE => "cell type".to_owned(),
+            Self::Column(name) => name.clone(),
+        }
+    }
+
     /// What tells most at first: cell types where there is one area only.
     pub fn first_choice(recording: &Recording) -> Self {
         match recording.areas.len() > 1 {
@@ -256,13 +265,12 @@ impl Grouping {
 
     /// A drop-down.
     pub fn choose(&mut self, ui: &mut Ui, recording: &Recording) {
-        let words = |grouping: &Self| grouping.groups(recording).what;
-        let now = words(self);
+        let now = self.words();
         widgets::caption(ui, "Group by", 110.0);
         widgets::combo(ui, "group by", "Group by", &now, 130.0, |ui| {
             let columns = recording.grouping_columns().into_iter().map(Self::Column);
             for choice in std::iter::once(Self::Area).chain(columns) {
-                let text = words(&choice);
+                let text = choice.words();
                 ui.selectable_value(self, choice, text);
             }
         });
@@ -287,6 +295,42 @@ pub(super) fn cell_number(value: f32, limit: f32) -> String {
     let decimals = (1 - f64::from(limit.max(1e-12)).log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{:.decimals$}", value.abs());
     if value < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c)) { format!("−{text}") } else { text }
+}
+
+/// By what moments are grouped.
+#[derive(Default)]
+pub(super) struct StateChoice {
+    /// `None` inside for no grouping; `None` outside until the first choice is made.
+    chosen: Option<Option<StateSource>>,
+    /// What a recording offers, by its fingerprint.
+    offered: Option<(String, Vec<StateSource>)>,
+}
+
+impl StateChoice {
+    /// A drop-down; `without` names no grouping.
+    pub fn choose(&mut self, ui: &mut Ui, recording: &Recording, without: &str) {
+        if self.offered.as_ref().is_none_or(|(of, _)| *of != recording.fingerprint) {
+            self.offered = Some((recording.fingerprint.clone(), StateSource::offered(recording)));
+            self.chosen = None;
+        }
+        let offered = self.offered.as_ref().map_or(&[][..], |(_, offered)| offered.as_slice());
+        let now = self.chosen.get_or_insert_with(|| offered.first().cloned());
+        let label = |source: Option<&StateSource>| source.map_or_else(|| without.to_owned(), StateSource::label);
+        let words = label(now.as_ref());
+        widgets::caption(ui, "State", 140.0);
+        widgets::combo(ui, "state", "State", &words, 150.0, |ui| {
+            for choice in std::iter::once(None).chain(offered.iter().map(Some)) {
+                if ui.selectable_label(now.as_ref() == choice, label(choice)).clicked() {
+                    *now = choice.cloned();
+                }
+            }
+        });
+    }
+
+    /// The choice.
+    pub fn source(&self) -> Option<StateSource> {
+        self.chosen.clone().flatten()
+    }
 }
 
 /// A drop-down with a unit of the model by name.

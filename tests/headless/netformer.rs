@@ -18,7 +18,9 @@ fn the_summary_of_plastic_synapses_has_every_correlation_in_time() {
     assert!(synapses["median"].as_f64().unwrap().abs() <= 1.0 && synapses["over"] == "test windows", "{synapses}");
     assert_eq!((synapses["each"][0]["from"].as_str(), synapses["each"][0]["to"].as_str()), (Some("input 1"), Some("neuron")));
     let ols = &summary["connectivity"]["ols"];
-    assert!(ols["r2"].as_f64().unwrap() < ols["r2_from_history"].as_f64().unwrap(), "five bins say more than one: {ols}");
+    for of in ["r2", "r2_from_history"] {
+        assert!((0.3..1.0).contains(&ols[of].as_f64().unwrap()), "{of}: {ols}");
+    }
     assert!(summary["prediction_r2"].as_f64().unwrap() > 0.0, "{summary}");
     let recipe = std::fs::read_to_string(folder.path().join("run/recipe.toml")).unwrap();
     assert!(

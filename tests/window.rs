@@ -5,6 +5,8 @@
 mod fake;
 #[path = "window/fake_stndt.rs"]
 mod fake_stndt;
+#[path = "window/netformer.rs"]
+mod netformer;
 #[path = "window/stndt.rs"]
 mod stndt;
 #[path = "window/stndt_run.rs"]

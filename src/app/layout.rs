@@ -96,9 +96,12 @@ impl Named {
             Self::Attention => build(
                 keys,
                 &["train", "runs", "recording", "units"],
-                &[(&["connectivity", "attention", "matrix"], 0.6), (&["raster", "rates", "rate_map"], 0.4)],
+                &[
+                    (&["connectivity", "by_group", "trust", "attention", "matrix"], 0.6),
+                    (&["prediction", "raster", "rates", "rate_map"], 0.4),
+                ],
                 0.31,
-                &[(&["lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
+                &[(&["synapses", "attention_time", "lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
             ),
             Self::Latents => build(
                 keys,

@@ -1,21 +1,26 @@
-//! `spikescope connectivity`: who drives whom by simple methods, as a matrix and, where the truth is known, as scores.
+//! `spikescope connectivity`: who drives whom by simple methods and by runs of NetFormer, as a matrix and, where the truth is known, as
+//! scores.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde_json::{Value, json};
 
 use super::sources::ImportOptions;
 use super::{Usage, output};
 use crate::analysis::connectivity::{MatrixScore, Method, Pairs, UnitActivity, group_means, pearson, score, spearman};
 use crate::export::{CsvTable, NpzArray, NpzArrays, write_csv};
-use crate::recording::{Column, Recording};
+use crate::recording::{Groups, Recording};
+use crate::runs;
+use crate::training::{NetFormerModel, Part};
 
+/// Multiplications that go into the mean of a run's attention, at most.
+const WORK: f64 = 1e12;
 /// Strongest connections that are printed.
 const STRONGEST: usize = 10;
-/// Unit column by which means over groups are taken; areas where there is none.
-const TYPE_COLUMN: &str = "cell_type";
 
 /// Options of `connectivity`.
 #[derive(Debug, Args)]
@@ -27,9 +32,12 @@ pub(super) struct Connectivity {
     /// Methods joined by commas: lag1, ols, covariance, te, mi, tanh, exp, or all. Lag-1 cross-correlation is always shown beside them
     #[arg(long, value_name = "METHODS", default_value = "lag1,ols", value_delimiter = ',', value_parser = methods)]
     method: Vec<Methods>,
-    /// Width of the bins in which spikes are counted, milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 10.0)]
-    bin_ms: f64,
+    /// A run of NetFormer on this recording, whose attention is set beside the methods; may be given more than once
+    #[arg(long, value_name = "RUN")]
+    run: Vec<PathBuf>,
+    /// Width of the bins in which spikes are counted, milliseconds [default: that of the run, else 10]
+    #[arg(long, value_name = "MS")]
+    bin_ms: Option<f64>,
     /// Count spikes even where the recording has continuous activity
     #[arg(long)]
     spikes: bool,
@@ -56,9 +64,43 @@ fn methods(text: &str) -> Result<Methods, String> {
     Method::named(text.trim()).map(|m| Methods(vec![m])).ok_or_else(|| format!("there is {}, all", known()))
 }
 
-/// A matrix with what is known of its quality.
+/// What made a matrix.
+enum Kind {
+    Method(Method),
+    /// A run, by the name of its folder.
+    Run(String),
+}
+
+impl Kind {
+    fn name(&self) -> String {
+        match self {
+            Self::Method(method) => method.name().to_owned(),
+            Self::Run(name) => format!("netformer_{name}"),
+        }
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Method(method) => method.label().to_owned(),
+            Self::Run(name) => format!("NetFormer ({name})"),
+        }
+    }
+
+    fn unit(&self, counts: bool) -> &'static str {
+        match self {
+            Self::Method(method) => method.unit(counts),
+            Self::Run(_) => "attention",
+        }
+    }
+
+    fn unsigned(&self) -> bool {
+        matches!(self, Self::Method(method) if method.unsigned())
+    }
+}
+
+/// A matrix with what is known of its quality; NaN where nothing is estimated.
 struct Estimate {
-    method: Method,
+    kind: Kind,
     matrix: Array2<f64>,
     scores: Option<Scores>,
 }
@@ -71,33 +113,25 @@ struct Scores {
     groups: Option<(f64, f64, usize)>,
 }
 
-/// Groups of units.
-struct Groups {
-    what: &'static str,
-    names: Vec<String>,
-    of_unit: Vec<usize>,
-}
-
 impl Connectivity {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        if !(self.bin_ms > 0.0 && self.bin_ms.is_finite()) {
-            return Err(Usage(format!("--bin-ms is {}; it must be above 0", self.bin_ms)).into());
+        if let Some(width) = self.bin_ms.filter(|width| !(*width > 0.0 && width.is_finite())) {
+            return Err(Usage(format!("--bin-ms is {width}; it must be above 0")).into());
         }
         let ending = self.out.as_deref().map(ending).transpose()?;
         let recording = self.import.open(&self.file)?;
-        let bin_s = self.bin_ms / 1e3;
+        let networks = self.run.iter().map(|folder| network(folder, &recording)).collect::<anyhow::Result<Vec<_>>>()?;
+        let bin_s = self.bin_ms.map_or_else(|| networks.first().map_or(0.01, |(_, model)| model.bin_s()), |ms| ms / 1e3);
         let activity = if self.spikes { UnitActivity::counts_of(&recording, bin_s)? } else { UnitActivity::of(&recording, bin_s)? };
         let truth = recording.truth.as_ref().and_then(|t| t.unit_weights(recording.n_units()));
-        let groups = Groups::of(&recording);
-        let estimates: Vec<Estimate> = self
-            .methods()
-            .into_iter()
-            .map(|method| {
-                let matrix = method.estimate(&activity, self.levels.into(), &|| true);
-                let scores = truth.as_ref().map(|truth| Scores::of(method, &matrix, truth, &groups));
-                Estimate { method, matrix, scores }
-            })
-            .collect();
+        let groups = recording.groups();
+        let of_runs = networks.iter().map(|(name, model)| of_run(name, model, truth.as_ref(), &groups));
+        let of_methods = self.methods().into_iter().map(|method| {
+            let matrix = method.estimate(&activity, self.levels.into(), &|| true);
+            let scores = truth.as_ref().map(|truth| Scores::of(method.unsigned(), &matrix, truth, &groups.of_unit, groups.names.len()));
+            Estimate { kind: Kind::Method(method), matrix, scores }
+        });
+        let estimates: Vec<Estimate> = of_runs.chain(of_methods).collect();
         if let (Some(path), Some(ending)) = (&self.out, ending) {
             match ending {
                 Ending::Csv => write_csv(path, &as_table(&recording, &estimates))?,
@@ -138,11 +172,10 @@ fn ending(path: &Path) -> anyhow::Result<Ending> {
 }
 
 impl Scores {
-    fn of(method: Method, matrix: &Array2<f64>, truth: &Array2<f64>, groups: &Groups) -> Self {
-        let wanted = if method.unsigned() { truth.mapv(f64::abs) } else { truth.clone() };
-        let count = groups.names.len();
+    fn of(unsigned: bool, matrix: &Array2<f64>, truth: &Array2<f64>, group_of_unit: &[usize], count: usize) -> Self {
+        let wanted = if unsigned { truth.mapv(f64::abs) } else { truth.clone() };
         let connected = |post: usize, pre: usize| truth.get([post, pre]).is_some_and(|w| *w != 0.0);
-        let means = |m: &Array2<f64>| group_means(m.view(), &groups.of_unit, count, connected);
+        let means = |m: &Array2<f64>| group_means(m.view(), group_of_unit, count, connected);
         let (found, true_means) = (means(matrix), means(&wanted));
         let (found, true_means): (Vec<f64>, Vec<f64>) =
             found.iter().zip(&true_means).filter(|(a, b)| a.is_finite() && b.is_finite()).map(|(a, b)| (*a, *b)).unzip();
@@ -154,36 +187,50 @@ impl Scores {
     }
 }
 
-impl Groups {
-    fn of(recording: &Recording) -> Self {
-        let types = recording.units.columns.iter().find(|c| c.name == TYPE_COLUMN);
-        if let Some(Column::Text(values)) = types.map(|c| &c.values) {
-            let mut names: Vec<String> = Vec::new();
-            let of_unit = values.iter().map(|name| {
-                names.iter().position(|n| n == name).unwrap_or_else(|| {
-                    names.push(name.clone());
-                    names.len() - 1
-                })
-            });
-            let of_unit = of_unit.collect();
-            return Self { what: "cell type", names, of_unit };
+/// The network of a run on this recording, with the name of its folder.
+fn network(folder: &Path, recording: &Arc<Recording>) -> anyhow::Result<(String, NetFormerModel)> {
+    let run = runs::load(folder)?;
+    if run.manifest.recording.fingerprint != recording.fingerprint {
+        let made_from = &run.manifest.recording.name;
+        return Err(Usage(format!("{}: the run was made from other data ('{made_from}') than this recording", folder.display())).into());
+    }
+    let model = NetFormerModel::from_run(&run.recipe, recording, &run.weights()?, run.manifest.steps);
+    let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok((name, model.with_context(|| folder.display().to_string())?))
+}
+
+/// Mean attention over training windows, scored for the units that the run predicts.
+fn of_run(name: &str, model: &NetFormerModel, truth: Option<&Array2<f64>>, groups: &Groups) -> Estimate {
+    let windows = model.windows(Part::Training);
+    let most = (WORK / model.cost()).max(500.0) as usize;
+    let few: Vec<usize> = windows.iter().copied().step_by(windows.len().div_ceil(most).max(1)).collect();
+    let own = model.mean(&few).mapv(f64::from);
+    let units = model.units();
+    let scores = truth.map(|truth| {
+        let rows: Vec<usize> = units.iter().copied().take(own.nrows()).collect();
+        let truth = truth.select(Axis(0), &rows).select(Axis(1), units);
+        let of_unit: Vec<usize> = units.iter().map(|unit| groups.of_unit.get(*unit).copied().unwrap_or_default()).collect();
+        Scores::of(false, &own, &truth, &of_unit, groups.names.len())
+    });
+    let mut matrix = Array2::from_elem((groups.of_unit.len(), groups.of_unit.len()), f64::NAN);
+    for ((row, column), value) in own.indexed_iter() {
+        if let Some(cell) = units.get(row).zip(units.get(column)).and_then(|(to, from)| matrix.get_mut([*to, *from])) {
+            *cell = *value;
         }
-        Self { what: "area", names: recording.areas.clone(), of_unit: recording.units.area.clone() }
     }
+    Estimate { kind: Kind::Run(name.to_owned()), matrix, scores }
+}
 
-    fn name(&self, group: usize) -> &str {
-        self.names.get(group).map_or("", String::as_str)
-    }
-
-    /// Means over all pairs of different units.
-    fn means(&self, matrix: &Array2<f64>) -> Array2<f64> {
-        group_means(matrix.view(), &self.of_unit, self.names.len(), |post, pre| post != pre)
-    }
+/// Means over all pairs of different units of two groups.
+fn means(groups: &Groups, matrix: &Array2<f64>) -> Array2<f64> {
+    let known = |post: usize, pre: usize| post != pre && matrix.get([post, pre]).is_some_and(|v| v.is_finite());
+    group_means(matrix.view(), &groups.of_unit, groups.names.len(), known)
 }
 
 /// The connections between different units with the largest entries, receiving and sending unit.
 fn strongest(matrix: &Array2<f64>) -> Vec<((usize, usize), f64)> {
-    let mut pairs: Vec<_> = matrix.indexed_iter().filter(|((i, j), v)| i != j && **v != 0.0).map(|(at, v)| (at, *v)).collect();
+    let mut pairs: Vec<_> =
+        matrix.indexed_iter().filter(|((i, j), v)| i != j && **v != 0.0 && v.is_finite()).map(|(at, v)| (at, *v)).collect();
     pairs.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     pairs.truncate(STRONGEST);
     pairs
@@ -206,7 +253,7 @@ fn as_text(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate
         let by = format!("by {}", groups.what);
         lines.push(format!("{:28} {:>8} {:>9} {:>7}   {:>12} {:>10}", "", "Pearson", "Spearman", "AUC", "incl. self", by));
     }
-    for Estimate { method, matrix, scores } in estimates {
+    for Estimate { kind: method, matrix, scores } in estimates {
         match scores {
             Some(s) => {
                 let groups = s.groups.map_or("–".to_owned(), |(pearson, _, _)| format!("{pearson:.3}"));
@@ -228,7 +275,7 @@ fn as_text(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate
             }
         }
     }
-    if estimates.iter().any(|e| e.scores.is_some() && e.method.unsigned()) {
+    if estimates.iter().any(|e| e.scores.is_some() && e.kind.unsigned()) {
         lines.push("Entropies have no sign: they are compared with the size of the true weights.".to_owned());
     }
     lines.join("\n")
@@ -240,11 +287,11 @@ fn as_json(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate
         |s: &MatrixScore| json!({"pearson": s.pearson, "spearman": s.spearman, "auc": s.auc, "pairs": s.pairs, "connected": s.connected});
     let methods: Vec<Value> = estimates
         .iter()
-        .map(|Estimate { method, matrix, scores }| {
-            let means = groups.means(matrix);
+        .map(|Estimate { kind: method, matrix, scores }| {
+            let means = means(groups, matrix);
             let by_group: Vec<Value> = means
                 .indexed_iter()
-                .map(|((to, from), mean)| json!({"from": groups.name(from), "to": groups.name(to), "mean": mean}))
+                .map(|((to, from), mean)| json!({"from": groups.name(from), "to": groups.name(to), "mean": mean.is_finite().then_some(*mean)}))
                 .collect();
             let strongest: Vec<Value> =
                 strongest(matrix).into_iter().map(|((post, pre), v)| json!({"from": id(pre), "to": id(post), "value": v})).collect();
@@ -288,7 +335,7 @@ fn as_table(recording: &Recording, estimates: &[Estimate]) -> CsvTable {
 fn as_arrays(recording: &Recording, activity: &UnitActivity, estimates: &[Estimate], truth: Option<&Array2<f64>>) -> NpzArrays {
     let mut arrays = NpzArrays::default();
     for estimate in estimates {
-        arrays.add(estimate.method.name(), NpzArray::F64(estimate.matrix.clone().into_dyn()));
+        arrays.add(estimate.kind.name(), NpzArray::F64(estimate.matrix.clone().into_dyn()));
     }
     if let Some(truth) = truth {
         arrays.add("truth", NpzArray::F64(truth.clone().into_dyn()));

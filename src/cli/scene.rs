@@ -8,7 +8,7 @@ use super::{Usage, output, sources};
 use crate::formats::OpenOptions;
 use crate::recording::{Recording, Trials};
 use crate::runs::{self, LoadedRun, MANIFEST, RecordingEntry, RecordingSource};
-use crate::training::Recipe;
+use crate::training::{Recipe, stretches_of};
 use crate::views::RunState;
 
 /// A recording and a run as the window would have them open.
@@ -53,7 +53,7 @@ impl Scene {
 
     /// A kept run with the recording behind it.
     pub(super) fn of_run(run: LoadedRun, recording: Option<Arc<Recording>>) -> Self {
-        let data = recording.as_deref().and_then(|recording| as_the_run_sees_it(recording, &run.recipe)).map(Arc::new);
+        let data = recording.as_ref().and_then(|recording| as_the_run_sees_it(recording, &run.recipe)).map(Arc::new);
         let state = RunState {
             progress: Arc::new(run.progress()),
             losses: Arc::new(run.losses),
@@ -66,7 +66,10 @@ impl Scene {
 }
 
 /// The recording with the areas of the recipe, and its trials.
-fn as_the_run_sees_it(recording: &Recording, recipe: &Recipe) -> Option<(Arc<Recording>, Trials)> {
+fn as_the_run_sees_it(recording: &Arc<Recording>, recipe: &Recipe) -> Option<(Arc<Recording>, Trials)> {
+    if let Some(stretches) = stretches_of(recipe, recording) {
+        return Some(stretches);
+    }
     let recording = recipe.data.areas.apply(recording).ok()?;
     let trials = recipe.data.trials.resolve(&recording).ok()?;
     Some((Arc::new(recording), trials))

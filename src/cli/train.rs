@@ -140,6 +140,17 @@ pub(super) fn summary_text(summary: &Value) -> String {
     if let (Some(own), Some(lag_one)) = (number(summary, "pearson"), number(summary, "lag1_pearson")) {
         lines.push(format!("Connectivity against the truth: Pearson {own:.3} (lag-1 cross-correlation {lag_one:.3})"));
     }
+    if let Some(synapses) = summary.get("synapses") {
+        let part = |key: &str| number(synapses, key).unwrap_or(f64::NAN);
+        lines.push(format!(
+            "Connections over time against the truth ({}): median correlation {:.3}, mean {:.3}, {} of {} positive",
+            word(synapses, "over"),
+            part("median"),
+            part("mean"),
+            part("positive"),
+            part("count")
+        ));
+    }
     for edge in summary.get("edges").and_then(Value::as_array).into_iter().flatten() {
         let peak = number(edge, "filter_peak_ms").map(|ms| format!(", filter peak at {ms:.0} ms")).unwrap_or_default();
         lines.push(format!(

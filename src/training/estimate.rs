@@ -77,7 +77,7 @@ fn of_stndt(recipe: &StndtRecipe, shape: &DataShape) -> Result<Estimate, String>
 fn of_netformer(recipe: &NetFormerRecipe, shape: &DataShape) -> Result<Estimate, String> {
     let units: usize = shape.areas.iter().sum();
     // The prior changes the cost of a step by little; types do not matter for it.
-    let config = netformer_config(&NetFormerRecipe { type_prior: 0.0, ..recipe.clone() }, units, Vec::new());
+    let config = netformer_config(&NetFormerRecipe { type_prior: 0.0, ..recipe.clone() }, units, 0, Vec::new());
     let (timed, _) = time_netformer_steps(config, recipe.batch, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string())?;
     let epoch = (shape.train * shape.bins).div_ceil(recipe.batch) as f64;
     let epochs = recipe.max_epochs.div_ceil(3) as f64;

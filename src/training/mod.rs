@@ -9,6 +9,7 @@ mod device;
 mod estimate;
 mod glm;
 mod handle;
+mod kept;
 mod learner;
 mod losslog;
 mod material;
@@ -32,7 +33,7 @@ pub use handle::{
 };
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use material::{CheckError, check_data};
-pub use netformer::ActivityShape;
+pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part, stretches_of};
 pub use priority::yield_to_the_window;
 pub use recipe::{
     AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,

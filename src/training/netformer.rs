@@ -1,19 +1,35 @@
 //! Fitting a NetFormer: activity in bins, split in time, and windows that never leave a stretch of consecutive bins.
 
 pub(super) mod bench;
+mod columns;
 mod data;
 mod learner;
+mod model;
+mod report;
 
-use super::recipe::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule};
+use std::sync::Arc;
+
+use super::recipe::{AttentionActivation, Fit, ModelRecipe, NetFormerRecipe, RateSchedule, Recipe};
 use crate::models::netformer::{Activation, Constraint, Loss, NetFormerConfig, Order, Schedule, TrainOptions};
+use crate::recording::{Recording, Trials};
 
 pub(super) use data::ActivityData;
 pub use data::ActivityShape;
 pub(super) use learner::{NetFormerLearner, TERMS};
+pub use model::{Block, NetFormerModel, NetFormerModelError, Part};
 
-/// The network's shapes and switches; `types` are the cell types of the units, for the prior.
-pub(super) fn config(recipe: &NetFormerRecipe, units: usize, types: Vec<usize>) -> NetFormerConfig {
-    let base = NetFormerConfig::new(units, recipe.history, recipe.identity);
+/// The recording as a run of NetFormer sees it, and the stretches that stand for its trials; `None` for other models and for data that
+/// the recipe cannot be used on.
+pub fn stretches_of(recipe: &Recipe, recording: &Arc<Recording>) -> Option<(Arc<Recording>, Trials)> {
+    let ModelRecipe::NetFormer(own) = &recipe.model else { return None };
+    let data = ActivityData::new(recording, &recipe.data, own).ok()?;
+    Some((data.recording, data.trials))
+}
+
+/// The network's shapes and switches for `units` units and `inputs` external inputs; `types` are the cell types of all of them, for
+/// the prior.
+pub(super) fn config(recipe: &NetFormerRecipe, units: usize, inputs: usize, types: Vec<usize>) -> NetFormerConfig {
+    let base = NetFormerConfig::new(units + inputs, recipe.history, recipe.identity);
     NetFormerConfig {
         queries: if recipe.predicted > 0 { recipe.predicted.min(units) } else { units },
         key_width: if recipe.key_width > 0 { recipe.key_width } else { base.key_width },
@@ -36,11 +52,13 @@ pub(super) fn config(recipe: &NetFormerRecipe, units: usize, types: Vec<usize>) 
 }
 
 fn options(recipe: &NetFormerRecipe, seed: u64) -> TrainOptions {
+    let factor = |usual: f64| if recipe.rate_factor > 0.0 { recipe.rate_factor } else { usual };
+    let epochs = |usual: usize| if recipe.rate_epochs > 0 { recipe.rate_epochs } else { usual };
     let schedule = match recipe.schedule {
         RateSchedule::Constant => Schedule::Constant,
-        RateSchedule::Plateau => Schedule::Plateau { factor: 0.1, patience: 3, threshold: 1e-4 },
+        RateSchedule::Plateau => Schedule::Plateau { factor: factor(0.1), patience: epochs(3), threshold: 1e-4 },
         RateSchedule::Cycle => Schedule::Cycle { steps: 2000 },
-        RateSchedule::Decay => Schedule::Decay { epochs: 100, factor: 0.9 },
+        RateSchedule::Decay => Schedule::Decay { epochs: epochs(100), factor: factor(0.9) },
     };
     let order = if recipe.consecutive { Order::Consecutive } else { Order::Shuffled };
     TrainOptions { batch: recipe.batch, rate: recipe.rate, schedule, order, seed }

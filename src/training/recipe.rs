@@ -78,8 +78,7 @@ impl ModelRecipe {
             Self::GlmTransformer(_) => &presets::GLM_TRANSFORMER,
             Self::Stndt(own) if own.variant == Variant::Ndt => &presets::NDT,
             Self::Stndt(_) => &presets::STNDT,
-            Self::NetFormer(own) if own.fit == Fit::Poisson => &presets::NETFORMER_COUNTS,
-            Self::NetFormer(_) => &presets::NETFORMER,
+            Self::NetFormer(own) => presets::nearest(own),
         }
     }
 

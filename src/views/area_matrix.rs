@@ -54,7 +54,10 @@ pub fn show(
     side: f32,
     numbers: Option<&dyn Fn(f32) -> String>,
 ) -> Drawn {
-    let (tokens, style) = (theme::of(ui), RasterStyle::of(ui));
+    let tokens = theme::of(ui);
+    // A unit with itself is to be seen as left out, not as a value near zero.
+    let missing = tokens.reference.lerp_to_gamma(tokens.pane, 0.1);
+    let style = RasterStyle { missing, ..RasterStyle::of(ui) };
     let n = values.nrows().max(1);
     let (whole, _) = ui.allocate_exact_size(vec2(GUTTER + side, HEAD + side), Sense::hover());
     let rect = Rect::from_min_size(whole.min + vec2(GUTTER, HEAD), vec2(side, side));
@@ -66,6 +69,10 @@ pub fn show(
     let flat = values_in_rows.as_slice().unwrap_or_default();
     picture.show(&inside, rect, version, Matrix { values: flat, rows: n, columns: n }, scale, &style);
     let at = |k: usize| k as f32 / n as f32 * side;
+    // Cells smaller than this would leave gaps in a grey diagonal.
+    if side / (n as f32) < 2.0 && values.diag().iter().all(|v| v.is_nan()) {
+        inside.painter().line_segment([rect.min, rect.max], Stroke::new(2.0, missing));
+    }
     let mut first = 0;
     for block in blocks {
         let name = shown_area(&block.name);

@@ -1,41 +1,41 @@
 //! The Connectivity view: NetFormer's attention as a matrix of who drives whom, beside the truth where it is known and beside the
 //! cross-correlation that any such estimate has to beat.
 
+mod arrangement;
 mod maps;
+mod panel;
+mod time;
+
+use std::sync::Arc;
 
 use eframe::egui::{self, RichText, Ui, vec2};
 
+use self::arrangement::Arrangement;
 use self::maps::{Kind, Panel};
-use super::kernels::waiting;
-use super::stndt_part::{area_of, choose, unit_name};
-use super::{Action, RunState, Selection, View, ViewContext, area_matrix, shown_area, widgets};
+use self::time::{Range, When};
+use super::netformer_part::{Grouping, Network, snapshot};
+use super::stndt_part::choose;
+use super::{Action, RunState, Selection, View, ViewContext, kernels, widgets};
 use crate::app::theme;
-use crate::render::RasterStyle;
-use crate::render::heatmap::{HeatScale, colour_bar};
-use crate::training::{ConnectivityScores, ModelRecipe, NetFormerSnapshot, Snapshot};
+use crate::recording::Recording;
+use crate::training::{ConnectivityScores, NetFormerSnapshot, Snapshot};
 
 /// What is connected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Between {
     #[default]
     Units,
-    Areas,
-}
-
-/// Over which windows attention is averaged.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum When {
-    #[default]
-    Mean,
-    /// The selected stretch of time.
-    Now,
+    Groups,
 }
 
 /// The Connectivity view.
 #[derive(Default)]
 pub struct ConnectivityView {
     between: Between,
-    when: When,
+    grouping: Option<Grouping>,
+    arrangement: Arrangement,
+    network: Network,
+    range: Range,
     panels: [Panel; 3],
 }
 
@@ -47,94 +47,126 @@ impl View for ConnectivityView {
     fn help(&self) -> &'static str {
         "Each row is a receiving unit and each column a sending one: red raises, blue lowers the activity that NetFormer predicts for the next bin, in every bin anew; the diagonal is grey, since a unit's own memory cannot be told from a connection to itself. \
          Beside it are the truth, where it is known, and the lag-1 cross-correlation, a strong and simple estimate: trust attention only as far as it differs from that. \
-         Common input and strong recurrence make connections appear that do not exist, and much of attention can be the same at all times."
+         Group units by area, cell type or any other column, show the means between groups, and move or play a range of time to see attention change."
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
-        *context.looks_at_run = true;
-        let Some(run) = context.run else {
-            return ask(ui, context, "Train NetFormer to see which unit drives which: choose it as the model in the Train view.");
-        };
-        let shown = run.snapshot.as_ref().and_then(|snapshot| Some((snapshot, snapshot.netformer()?)));
-        let Some((snapshot, own)) = shown.filter(|(_, own)| !own.attention.is_empty()) else {
-            return match run.recipe.model {
-                ModelRecipe::NetFormer(_) => waiting(ui, context, "No connectivity yet"),
-                _ => ask(ui, context, "The run shown is one of another model. Train NetFormer to see which unit drives which."),
-            };
-        };
-        self.controls(ui, run, snapshot, context.selection);
-        headline(ui, own);
-        let place = snapshot.trials.iter().position(|t| t.trial == context.selection.trial).unwrap_or(0);
-        let stretch = own.stretches.get(place).filter(|_| self.when == When::Now);
-        let kinds = if own.truth.is_some() { &[Kind::Attention, Kind::Truth, Kind::LagOne][..] } else { &[Kind::Attention, Kind::LagOne] };
-        let size = ui.available_size();
-        let columns = if size.x > 300.0 * kinds.len() as f32 { kinds.len() } else { 1 };
-        let rows = kinds.len().div_ceil(columns);
-        let cell = vec2(size.x / columns as f32 - 8.0, (size.y / rows as f32 - 8.0).max(180.0));
-        let key = (snapshot.version, std::sync::Arc::as_ptr(snapshot) as usize, stretch.map(|_| place), self.between == Between::Areas);
-        for (panel, kind) in self.panels.iter_mut().zip(kinds) {
-            panel.update(*kind, key, own, stretch, &snapshot.area_sizes);
+        let Some((run, snapshot, own)) = snapshot(ui, context, "No connectivity yet", "which unit drives which") else { return };
+        if own.attention.is_empty() {
+            return kernels::waiting(ui, context, "No connectivity yet");
         }
-        let mut clicked = None;
-        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            egui::Grid::new("connectivity").spacing(vec2(8.0, 8.0)).show(ui, |ui| {
-                for (at, (panel, kind)) in self.panels.iter_mut().zip(kinds).enumerate() {
-                    ui.allocate_ui(cell, |ui| {
-                        ui.vertical(|ui| {
-                            ui.set_width(cell.x);
-                            if let Some(pair) = matrix(ui, panel, *kind, run, snapshot, cell, self.between) {
-                                clicked = Some(pair);
-                            }
-                        });
-                    });
-                    if (at + 1) % columns == 0 {
-                        ui.end_row();
-                    }
+        let recording = run.data.as_ref().map(|data| Arc::clone(&data.0));
+        self.arrange(recording.as_deref(), snapshot);
+        self.controls(ui, recording.as_deref());
+        let network = if self.range.when == When::Range { self.network.of(ui, run, own).ok() } else { None };
+        let at_time = self.range.show(ui, network.as_ref(), run, snapshot, own, context.selection);
+        headline(ui, own);
+        if 4 * own.attention.nrows() < own.attention.ncols() {
+            ui.horizontal_wrapped(|ui| {
+                let (rows, units) = own.attention.dim();
+                widgets::note(ui, format!("{rows} of {units} units are predicted, so that only their rows are estimated"));
+                if ui.button("Show their synapses").on_hover_text("The same connections over time").clicked() {
+                    context.actions.push(Action::Show("Synapses"));
                 }
             });
-        });
-        if let Some((receiving, sending)) = clicked {
-            select(run, snapshot, context.selection, self.between, receiving, sending);
         }
-    }
-}
-
-fn ask(ui: &mut Ui, context: &mut ViewContext<'_>, text: &str) {
-    if widgets::empty(ui, "No connectivity yet", text, Some("Go to Train")) {
-        context.actions.push(Action::Show("Train"));
+        let kinds = if own.truth.is_some() { &[Kind::Attention, Kind::Truth, Kind::LagOne][..] } else { &[Kind::Attention, Kind::LagOne] };
+        let (number, matrix) = at_time.map_or((0, None), |(number, matrix)| (number, Some(matrix)));
+        let key = maps::Key {
+            snapshot: (snapshot.version, Arc::as_ptr(snapshot) as usize),
+            time: number,
+            groups: self.between == Between::Groups,
+            order: self.arrangement.number,
+        };
+        for (panel, kind) in self.panels.iter_mut().zip(kinds) {
+            panel.update(*kind, key, own, matrix, &self.arrangement);
+        }
+        let clicked = self.draw(ui, run, snapshot, kinds);
+        if let Some((receiving, sending)) = clicked {
+            self.select(run, snapshot, context.selection, receiving, sending);
+        }
     }
 }
 
 impl ConnectivityView {
-    fn controls(&mut self, ui: &mut Ui, run: &RunState, snapshot: &Snapshot, selection: &mut Selection) {
+    fn arrange(&mut self, recording: Option<&Recording>, snapshot: &Snapshot) {
+        let grouping = match recording {
+            Some(recording) => self.grouping.get_or_insert_with(|| Grouping::first_choice(recording)).clone(),
+            None => Grouping::Area,
+        };
+        self.arrangement.update(recording, &grouping, snapshot);
+    }
+
+    fn controls(&mut self, ui: &mut Ui, recording: Option<&Recording>) {
         ui.horizontal_wrapped(|ui| {
-            let between = [
-                (Between::Units, "Units", "Every unit on every other"),
-                (Between::Areas, "Areas", "Mean over the units of each pair of areas"),
-            ];
+            let words = if self.arrangement.by_area { "Areas" } else { "Groups" };
+            let help = format!("Mean over the units of each pair of groups, by {}", self.arrangement.what);
+            let between = [(Between::Units, "Units", "Every unit on every other"), (Between::Groups, words, help.as_str())];
             widgets::segmented(ui, &mut self.between, &between);
+            if let (Some(recording), Some(grouping)) = (recording, &mut self.grouping) {
+                grouping.choose(ui, recording);
+            }
             ui.separator();
-            let when = [
-                (When::Mean, "Mean", "Mean over the validation windows"),
-                (When::Now, "At one time", "Mean over the windows of one stretch of the recording"),
-            ];
-            widgets::segmented(ui, &mut self.when, &when);
-            if self.when == When::Now {
-                let stretches = run.data.as_ref().map_or(0, |data| data.1.starts.len());
-                let label = widgets::caption(ui, "Time", 40.0);
-                let mut number = selection.trial.min(stretches.saturating_sub(1));
-                ui.spacing_mut().slider_width = 140.0;
-                let start = |number: usize| run.data.as_ref().and_then(|data| data.1.starts.get(number)).copied().unwrap_or(0.0);
-                let slider = egui::Slider::new(&mut number, 0..=stretches.saturating_sub(1))
-                    .custom_formatter(|number, _| format!("{} s", widgets::number(start(number as usize), 4)));
-                if ui.add(slider).labelled_by(label.id).changed() {
-                    selection.trial = number;
-                }
-                if !snapshot.trials.iter().any(|t| t.trial == number) {
-                    widgets::note(ui, "comes with the next update; a finished run keeps only the last stretches");
-                }
+            self.range.choose(ui);
+        });
+    }
+
+    /// Matrices side by side where the pane is wide, else below each other; gives the pair that was clicked.
+    fn draw(&mut self, ui: &mut Ui, run: &RunState, snapshot: &Snapshot, kinds: &[Kind]) -> Option<(usize, usize)> {
+        let size = ui.available_size();
+        let n = kinds.len();
+        let cell_of = |columns: usize| {
+            let rows = n.div_ceil(columns);
+            vec2((size.x - 8.0 * (columns - 1) as f32) / columns as f32 - 4.0, (size.y / rows as f32 - 8.0).max(200.0))
+        };
+        // As large as they can be; below each other only where that is clearly larger, since side by side they are compared.
+        let gain = |columns: usize| panel::side(cell_of(columns)) * if columns == n { 1.15 } else { 1.0 };
+        let columns = (1..=n).max_by(|a, b| gain(*a).total_cmp(&gain(*b))).unwrap_or(1);
+        let (rows, cell) = (n.div_ceil(columns), cell_of(columns));
+        let mut clicked = None;
+        let names = panel::Names { run, snapshot, arrangement: &self.arrangement, groups: self.between == Between::Groups };
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            for row in 0..rows {
+                ui.horizontal_top(|ui| {
+                    ui.spacing_mut().item_spacing.x = 8.0;
+                    for at in (row * columns)..((row + 1) * columns).min(n) {
+                        let (Some(panel), Some(kind)) = (self.panels.get_mut(at), kinds.get(at)) else { continue };
+                        ui.allocate_ui(cell, |ui| {
+                            ui.set_width(cell.x);
+                            if let Some(pair) = panel::show(ui, panel, *kind, &names, cell) {
+                                clicked = Some(pair);
+                            }
+                        });
+                    }
+                });
             }
         });
+        clicked
+    }
+
+    fn select(&self, run: &RunState, snapshot: &Snapshot, selection: &mut Selection, receiving: usize, sending: usize) {
+        match self.between {
+            Between::Units => {
+                let (Some(receiving), Some(sending)) = (self.arrangement.column(receiving), self.arrangement.column(sending)) else {
+                    return;
+                };
+                choose(snapshot, selection, sending, false);
+                choose(snapshot, selection, receiving, true);
+                let unit = |k: usize| snapshot.units.get(k).copied();
+                selection.unit_pair = unit(sending).zip(unit(receiving));
+            }
+            Between::Groups if self.arrangement.by_area => {
+                let place =
+                    |block: usize| self.arrangement.blocks.get(block).and_then(|b| snapshot.areas.iter().position(|a| *a == b.name));
+                selection.pair = place(sending).zip(place(receiving));
+                if let (Some(data), Some(area)) = (&run.data, place(sending)) {
+                    selection.choose_area(&data.0, run.area_index(area), false);
+                }
+            }
+            Between::Groups => {
+                selection.units = self.arrangement.members(sending).into_iter().filter_map(|k| snapshot.units.get(k).copied()).collect();
+            }
+        }
     }
 }
 
@@ -166,68 +198,4 @@ fn headline(ui: &mut Ui, own: &NetFormerSnapshot) {
                 .on_hover_text("Mean over units, on validation windows");
         }
     });
-}
-
-/// One matrix with its title and colours; the pair that was clicked.
-fn matrix(
-    ui: &mut Ui,
-    panel: &mut Panel,
-    kind: Kind,
-    run: &RunState,
-    snapshot: &Snapshot,
-    cell: egui::Vec2,
-    between: Between,
-) -> Option<(usize, usize)> {
-    let own = between == Between::Units;
-    let blocks: Vec<area_matrix::Block> = snapshot
-        .area_sizes
-        .iter()
-        .enumerate()
-        .map(|(area, size)| area_matrix::Block {
-            area: run.area_index(area),
-            name: snapshot.areas.get(area).cloned().unwrap_or_default(),
-            size: if own { *size } else { 1 },
-        })
-        .collect();
-    let top = ui.cursor().top();
-    ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
-    let scale = HeatScale::Diverging { limit: panel.limit };
-    ui.horizontal_wrapped(|ui| colour_bar(ui, scale, kind.unit(), &RasterStyle::of(ui)));
-    widgets::note(ui, "rows receive, columns send");
-    let side = area_matrix::side(vec2(cell.x, cell.y - (ui.cursor().top() - top)));
-    let numbers = |value: f32| if value.is_nan() { String::new() } else { widgets::number(f64::from(value), 2) };
-    let numbers: Option<&dyn Fn(f32) -> String> = if own { None } else { Some(&numbers) };
-    let drawn = area_matrix::show(ui, kind.title(), &mut panel.picture, panel.version, &panel.values, &blocks, scale, side, numbers);
-    let name = |k: usize| match between {
-        Between::Units => format!("{} ({})", unit_name(run, snapshot, k), shown_area(&run.area_name(area_of(snapshot, k)))),
-        Between::Areas => run.area_name(k),
-    };
-    widgets::describe(&drawn.response, panel.summary(kind, &name));
-    let (row, column) = drawn.at?;
-    let value = panel.values.get((row, column)).copied().unwrap_or(f32::NAN);
-    egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {
-        ui.strong(format!("{} → {}", name(column), name(row)));
-        ui.label(match value.is_nan() {
-            true => "not estimated".to_owned(),
-            false => format!("{} {}", widgets::number(f64::from(value), 4), kind.unit()),
-        });
-    });
-    drawn.response.clicked().then_some((row, column))
-}
-
-fn select(run: &RunState, snapshot: &Snapshot, selection: &mut Selection, between: Between, receiving: usize, sending: usize) {
-    match between {
-        Between::Units => {
-            choose(snapshot, selection, sending, false);
-            choose(snapshot, selection, receiving, true);
-            let unit = |k: usize| snapshot.units.get(k).copied();
-            selection.unit_pair = unit(sending).zip(unit(receiving));
-        }
-        Between::Areas => {
-            selection.pair = Some((sending, receiving));
-            if let Some(data) = &run.data {
-                selection.choose_area(&data.0, run.area_index(sending), false);
-            }
-        }
-    }
 }

@@ -4,6 +4,8 @@
 mod alignment;
 mod area_matrix;
 pub mod attention;
+pub mod attention_time;
+pub mod by_group;
 pub mod connectivity;
 pub mod correlations;
 pub mod correlogram;
@@ -16,9 +18,11 @@ pub mod lesion;
 pub mod loss;
 pub mod matrix;
 mod model_rates;
+mod netformer_part;
 mod pair_detail;
 mod pair_truth;
 pub mod population;
+pub mod prediction;
 pub mod psth;
 pub mod raster;
 pub mod rate_map;
@@ -26,11 +30,13 @@ pub mod rates;
 pub mod recording;
 pub mod selection;
 mod stndt_part;
+pub mod synapses;
 mod time_plot;
 pub mod train;
 mod train_form;
 pub mod trajectories;
 mod trial_colors;
+pub mod trust;
 pub mod truth;
 pub mod units;
 pub mod widgets;
@@ -93,6 +99,11 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
     ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
     ViewSpec { key: "connectivity", as_recorded: false, make: || Box::<connectivity::ConnectivityView>::default() },
+    ViewSpec { key: "synapses", as_recorded: false, make: || Box::<synapses::SynapsesView>::default() },
+    ViewSpec { key: "by_group", as_recorded: false, make: || Box::<by_group::ByGroupView>::default() },
+    ViewSpec { key: "attention_time", as_recorded: false, make: || Box::<attention_time::AttentionTimeView>::default() },
+    ViewSpec { key: "prediction", as_recorded: false, make: || Box::<prediction::PredictionView>::default() },
+    ViewSpec { key: "trust", as_recorded: false, make: || Box::<trust::TrustView>::default() },
     ViewSpec { key: "attention", as_recorded: false, make: || Box::<attention::AttentionView>::default() },
     ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
     ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },

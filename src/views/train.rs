@@ -215,7 +215,11 @@ fn row(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
 fn model(ui: &mut Ui, context: &mut ViewContext<'_>, recording: &Recording) {
     let now = context.recipe.model.preset();
     widgets::combo(ui, "model", "Model", now.title, f32::INFINITY, |ui| {
-        for preset in PRESETS {
+        for (place, preset) in PRESETS.iter().enumerate() {
+            if preset.published && !PRESETS.get(place.wrapping_sub(1)).is_some_and(|before| before.published) {
+                ui.separator();
+                widgets::note(ui, "Published experiments, with the settings of the paper");
+            }
             let text = format!("{}  ·  {}", preset.title, preset.about);
             if ui.selectable_label(preset.key == now.key, text).clicked() && preset.key != now.key {
                 preset.choose(context.recipe, Some(recording));

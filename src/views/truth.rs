@@ -8,7 +8,7 @@ use super::{RunState, View, ViewContext, pair_truth, widgets};
 use crate::app::theme;
 use crate::recording::Truth;
 use crate::render::RasterStyle;
-use crate::training::{PairSnapshot, Snapshot, TruthScore};
+use crate::training::{ModelRecipe, PairSnapshot, Snapshot, TruthScore};
 
 /// Scatter of weights and running scores.
 #[derive(Default)]
@@ -27,6 +27,13 @@ impl View for TruthView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         *context.looks_at_run = true;
+        if context.run.is_some_and(|run| matches!(run.recipe.model, ModelRecipe::NetFormer(_))) {
+            let text = "NetFormer infers connections between single units, not areas: the Trust view sets them against the truth.";
+            if widgets::empty(ui, "Nothing between areas", text, Some("Go to Trust")) {
+                context.actions.push(super::Action::Show("Trust"));
+            }
+            return;
+        }
         let recording = context.run.and_then(|run| run.data.as_ref()).map(|data| &data.0).or(context.recording);
         if recording.is_some_and(|r| !r.truth.as_ref().is_some_and(Truth::knows_edges)) {
             let text = "Truth only exists for simulated recordings. Try the demo to see how well a known coupling is found.";

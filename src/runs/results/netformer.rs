@@ -60,6 +60,7 @@ pub(super) fn read(npz: &mut NpzSource, trials: usize) -> Result<NetFormerSnapsh
         lag_one_scores: scores(npz, "lag_one_scores")?.into_iter().next(),
         r2: npz.list("r2")?,
         static_share: shares.first().copied().unwrap_or(f32::NAN),
+        model: None,
     })
 }
 
@@ -88,6 +89,7 @@ pub(super) mod tests {
             lag_one_scores: Some(scores(0)),
             r2: vec![0.5, -0.25, 1.0],
             static_share: 0.875,
+            model: None,
         }
     }
 }

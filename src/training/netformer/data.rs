@@ -3,18 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, Slice, concatenate};
 
+use super::columns::{external, series, spikes_of_bins};
 use crate::analysis::connectivity::UnitActivity;
 use crate::models::netformer::{Data, Standardisation};
-use crate::recording::{AreaRule, Column, Recording, Trials};
+use crate::recording::{AreaRule, CELL_TYPE, Recording, Trials};
 use crate::training::data::DataError;
 use crate::training::{DataRecipe, Fit, NetFormerRecipe, Signal, Standardise};
 
 /// Longest stretch whose mean attention is looked at by itself, bins.
 const STRETCH_BINS: usize = 100;
-/// Column of units that names their type.
-const TYPE_COLUMN: &str = "cell_type";
 
 /// Data of one run.
 #[derive(Debug)]
@@ -25,10 +24,16 @@ pub(in crate::training) struct ActivityData {
     pub(in crate::training) units: Vec<usize>,
     pub(in crate::training) areas: Vec<String>,
     pub(in crate::training) area_sizes: Vec<usize>,
-    /// Cell type of every unit, from 0; its area where the recording has no types.
+    /// Cell type of every token, from 0; its area where the recording has no types. External inputs are a type of their own.
     pub(super) types: Vec<usize>,
+    /// Tokens after the units: external inputs, which are read and not predicted.
+    pub(super) inputs: usize,
     /// Activity as it was recorded `[bins, units]`.
     pub(super) raw: Array2<f64>,
+    /// Stretches of consecutive bins, and the time at which each begins, seconds.
+    pub(super) runs: Vec<(Range<usize>, f64)>,
+    /// Every window, in time order.
+    pub(super) windows: Vec<usize>,
     /// What the network reads and predicts.
     pub(super) data: Data,
     /// Consecutive bins for training, validation and test.
@@ -56,15 +61,29 @@ impl ActivityData {
             Signal::Counts => counted(&recording),
         };
         let activity = activity.map_err(|e| DataError::Model(e.to_string()))?;
-        if model.fit == Fit::Poisson && activity.values.iter().any(|&v| v < 0.0) {
-            let text = "the Poisson loss is for counts, but the activity has values below 0; take the squared loss";
-            return Err(DataError::Model(text.to_owned()));
-        }
         let (units, areas, area_sizes) = order(&recording, &activity, recipe.min_rate_hz, model.predicted);
         if units.is_empty() {
             return Err(DataError::AllSilent { min_rate_hz: recipe.min_rate_hz });
         }
-        let raw = activity.values.select(Axis(1), &units);
+        let numbered = activity.runs.iter().enumerate();
+        let runs: Vec<(Range<usize>, f64)> = numbered.map(|(n, run)| (run.clone(), begin_s(&recording, &activity, n, run))).collect();
+        let mut raw = activity.values.select(Axis(1), &units);
+        if !model.series.is_empty() {
+            let values = series(&recording, &model.series, &runs, activity.bin_s, raw.nrows())?;
+            raw.column_mut(0).assign(&values);
+        }
+        // Log-rates predict counts; everything else predicts what it reads.
+        let targets = match model.fit {
+            Fit::Squared => None,
+            Fit::Poisson if !activity.counts && recording.spikes.n_spikes() > 0 => {
+                Some(spikes_of_bins(&recording, &units, &runs, activity.bin_s, raw.nrows()))
+            }
+            Fit::Poisson => Some(raw.mapv(|v| v as f32)),
+        };
+        if targets.as_ref().is_some_and(|targets| targets.iter().any(|&v| v < 0.0)) {
+            let text = "the Poisson loss is for counts, but the activity has values below 0; take the squared loss";
+            return Err(DataError::Model(text.to_owned()));
+        }
         let [train, validation, test] = parts(&activity.runs, recipe.split.train, recipe.split.validation);
         let needed = model.history + 1;
         if [&train, &validation, &test].iter().any(|part| part.iter().all(|run| run.len() < needed)) {
@@ -76,18 +95,51 @@ impl ActivityData {
             );
             return Err(DataError::Model(text));
         }
-        let mut inputs = raw.mapv(|v| v as f32);
+        let mut values = raw.mapv(|v| v as f32);
         match model.standardise {
             Standardise::None => {}
-            Standardise::Unit => Standardisation::per_column(inputs.view(), &train).apply(&mut inputs),
-            Standardise::All => Standardisation::global(inputs.view(), &train).apply(&mut inputs),
+            Standardise::Unit => Standardisation::per_column(values.view(), &train).apply(&mut values),
+            Standardise::All => Standardisation::global(values.view(), &train).apply(&mut values),
+            Standardise::Predicted => {
+                let predicted = if model.predicted > 0 { model.predicted.min(units.len()) } else { units.len() };
+                let mut own = values.slice_axis(Axis(1), Slice::from(..predicted)).to_owned();
+                Standardisation::per_column(own.view(), &train).apply(&mut own);
+                values.slice_axis_mut(Axis(1), Slice::from(..predicted)).assign(&own);
+            }
         }
-        // Log-rates predict counts; everything else predicts what it reads.
-        let targets = (model.fit == Fit::Poisson).then(|| raw.mapv(|v| v as f32));
-        let data = Data::new(inputs, targets).map_err(|e| DataError::Model(e.to_string()))?;
+        let outside = activity.inputs.as_ref().filter(|_| model.inputs);
+        if model.inputs && outside.is_none() {
+            let text = "the recording has no external inputs (time series whose names begin with 'input ' beside continuous activity); \
+                        switch off external inputs";
+            return Err(DataError::Model(text.to_owned()));
+        }
+        let inputs = outside.map_or(0, Array2::ncols);
+        if let Some(outside) = outside {
+            values = beside(values.view(), external(outside, &activity.runs).view())?;
+        }
+        let data = Data::new(values, targets).map_err(|e| DataError::Model(e.to_string()))?;
         let (stretches, trials) = stretches(&recording, &activity, model.history);
-        let types = types(&recording, &units);
-        Ok(Self { recording, units, areas, area_sizes, types, raw, data, train, validation, test, stretches, trials })
+        let mut types = types(&recording, &units);
+        let outer = types.iter().max().map_or(0, |most| most + 1);
+        types.extend(std::iter::repeat_n(outer, inputs));
+        let windows = data.windows(&activity.runs, model.history);
+        Ok(Self {
+            recording,
+            units,
+            areas,
+            area_sizes,
+            types,
+            inputs,
+            raw,
+            runs,
+            windows,
+            data,
+            train,
+            validation,
+            test,
+            stretches,
+            trials,
+        })
     }
 
     pub(super) fn bin_s(&self) -> f64 {
@@ -97,6 +149,11 @@ impl ActivityData {
     /// Windows whose predicted bin lies in `bins`; their history may begin before, inside the same run.
     pub(super) fn windows_into(&self, bins: &Range<usize>, history: usize) -> Vec<usize> {
         (bins.start.saturating_sub(history)..bins.end.saturating_sub(history)).collect()
+    }
+
+    /// Columns of the units alone: external inputs come last.
+    pub(super) fn of_units(&self, matrix: Array2<f32>) -> Array2<f32> {
+        if matrix.ncols() <= self.units.len() { matrix } else { matrix.slice_axis(Axis(1), Slice::from(..self.units.len())).to_owned() }
     }
 
     /// Trials of the last parts, to be kept with a run.
@@ -217,20 +274,20 @@ fn begin_s(recording: &Recording, activity: &UnitActivity, number: usize, run: &
     }
 }
 
+/// Numbered by what the used units have, so that no number is left out.
 fn types(recording: &Recording, units: &[usize]) -> Vec<usize> {
-    let column = recording.units.columns.iter().find(|c| c.name == TYPE_COLUMN).map(|c| &c.values);
-    let Some(Column::Text(names)) = column else {
-        return units.iter().map(|&unit| recording.units.area.get(unit).copied().unwrap_or_default()).collect();
-    };
-    let mut known: Vec<&String> = Vec::new();
-    let of = |unit: &usize| {
-        let Some(name) = names.get(*unit) else { return 0 };
-        known.iter().position(|k| *k == name).unwrap_or_else(|| {
-            known.push(name);
-            known.len() - 1
-        })
-    };
-    units.iter().map(of).collect()
+    let groups = recording.groups_by(CELL_TYPE).unwrap_or_else(|| recording.groups_by_area());
+    let of: Vec<usize> = units.iter().map(|&unit| groups.of_unit.get(unit).copied().unwrap_or_default()).collect();
+    let mut known: Vec<usize> = of.clone();
+    known.sort_unstable();
+    known.dedup();
+    of.iter().map(|group| known.partition_point(|k| k < group)).collect()
+}
+
+/// Columns side by side, row after row in memory.
+fn beside(units: ArrayView2<'_, f32>, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>, DataError> {
+    let joined = concatenate(Axis(1), &[units, inputs]).map_err(|e| DataError::Model(e.to_string()))?;
+    Ok(joined.as_standard_layout().into_owned())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis, Slice};
 use serde_json::{Map, Value, json};
 
-use super::{ActivityData, NetFormerRecipe, config, options};
+use super::model::Published;
+use super::{ActivityData, NetFormerRecipe, config, options, report};
 use crate::analysis::connectivity::{Pairs, Samples, lag_one, score};
 use crate::models::DeviceFailed;
 use crate::models::netformer::{Loss, LossTerms, Trainer};
@@ -49,6 +50,8 @@ pub(in crate::training) struct NetFormerLearner {
     attention: Array2<f32>,
     r2: Vec<f32>,
     static_share: f32,
+    /// The network that views read.
+    published: Published,
 }
 
 impl NetFormerLearner {
@@ -58,7 +61,7 @@ impl NetFormerLearner {
         data: &Arc<ActivityData>,
         device: &TrainingDevice,
     ) -> Result<Self, DataError> {
-        let config = config(recipe, data.units.len(), data.types.clone());
+        let config = config(recipe, data.units.len(), data.inputs, data.types.clone());
         let (history, queries) = (config.history, config.queries);
         let trainer = Trainer::new(config, data.data.clone(), options(recipe, seed), &device.device, device.cpu);
         let trainer = trainer.map_err(|e| DataError::Model(e.to_string()))?;
@@ -85,7 +88,13 @@ impl NetFormerLearner {
             attention: Array2::zeros((0, 0)),
             r2: Vec::new(),
             static_share: f32::NAN,
+            published: Published::default(),
         })
+    }
+
+    /// Mean attention between units; what external inputs send is not shown.
+    fn mean_attention(&self, windows: &[usize]) -> Result<Array2<f32>, DeviceFailed> {
+        Ok(self.data.of_units(self.trainer.mean_attention(windows)?))
     }
 
     fn values(&self, losses: &LossTerms) -> TermValues<f64> {
@@ -104,7 +113,7 @@ impl NetFormerLearner {
 
     /// What is shown of some windows: mean attention, R², how much of attention changes.
     fn look_at(&mut self, windows: &[usize]) -> Result<(), DeviceFailed> {
-        self.attention = self.trainer.mean_attention(windows)?;
+        self.attention = self.mean_attention(windows)?;
         self.r2 = self.r2_of(windows)?;
         let few = spread(windows, WINDOWS_FORMED);
         let (mean, sd) = self.trainer.host()?.attention_moments(self.trainer.data(), &few);
@@ -182,7 +191,7 @@ impl Learner for NetFormerLearner {
         }
         if let Some(truth) = &self.truth {
             let windows = spread(&self.validation, WINDOWS_SHOWN);
-            self.scores.push(compare(&self.trainer.mean_attention(&windows)?, truth, step));
+            self.scores.push(compare(&self.mean_attention(&windows)?, truth, step));
         }
         let terms = self.values(&losses);
         // Published experiments without patience keep the last weights.
@@ -246,7 +255,7 @@ impl Learner for NetFormerLearner {
         for &trial in moment.trials {
             if let Some(bins) = self.data.stretches.get(trial) {
                 trials.push(TrialSnapshot { trial, log_rate: Vec::new() });
-                stretches.push(self.trainer.mean_attention(&self.data.windows_into(bins, history))?);
+                stretches.push(self.mean_attention(&self.data.windows_into(bins, history))?);
             }
         }
         Ok(Snapshot {
@@ -267,6 +276,12 @@ impl Learner for NetFormerLearner {
                 lag_one_scores: self.lag_one_scores,
                 r2: self.r2.clone(),
                 static_share: self.static_share,
+                model: Some(self.published.at(
+                    moment.step,
+                    self.batches(),
+                    || Ok((self.trainer.host()?, self.trainer.config().clone())),
+                    &self.data,
+                )?),
             }),
         })
     }
@@ -293,6 +308,8 @@ impl Learner for NetFormerLearner {
                 number(&format!("{prefix}auc"), scores.auc);
             }
         }
+        let model = self.published.now(self.trainer.steps() as u64, self.trainer.host()?, self.trainer.config().clone(), &self.data);
+        report::add(&mut results, &model, &self.lag_one);
         Ok(results)
     }
 }

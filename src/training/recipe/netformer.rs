@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, RecipeField, fields, range, wrong};
+use crate::models::netformer::{Experiment, Loss, Order, Schedule};
 
 /// What is predicted from what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum Standardise {
     /// Mean 0 and standard deviation 1 over all units together.
     #[default]
     All,
+    /// Mean 0 and standard deviation 1 for the predicted units alone; the others stay as they are.
+    Predicted,
 }
 
 /// How well a prediction is.
@@ -60,12 +63,12 @@ pub enum AttentionActivation {
 pub enum RateSchedule {
     /// It does not.
     Constant,
-    /// A tenth of it when validation does not improve.
+    /// A tenth of it when validation does not improve, unless told otherwise.
     #[default]
     Plateau,
     /// Up and down between half and twice of it.
     Cycle,
-    /// Nine tenths of it every 100 epochs.
+    /// Nine tenths of it every 100 epochs, unless told otherwise.
     Decay,
 }
 
@@ -75,6 +78,10 @@ pub enum RateSchedule {
 pub struct NetFormerRecipe {
     /// What is predicted from what.
     pub signal: Signal,
+    /// Name of a covariate that stands in for the activity of the first unit (a membrane potential); empty for none.
+    pub series: String,
+    /// The recording's external inputs are read beside the units; they are not predicted.
+    pub inputs: bool,
     /// What the input is made to.
     pub standardise: Standardise,
     /// Loss.
@@ -101,6 +108,10 @@ pub struct NetFormerRecipe {
     pub rate: f64,
     /// How it changes.
     pub schedule: RateSchedule,
+    /// What `plateau` and `decay` multiply it with; 0 takes 0.1 and 0.9.
+    pub rate_factor: f64,
+    /// Epochs without improvement before `plateau`, or between two changes by `decay`; 0 takes 3 and 100.
+    pub rate_epochs: usize,
     /// Windows per step.
     pub batch: usize,
     /// Take neighbouring windows together, in time.
@@ -115,6 +126,8 @@ impl Default for NetFormerRecipe {
     fn default() -> Self {
         Self {
             signal: Signal::Automatic,
+            series: String::new(),
+            inputs: false,
             standardise: Standardise::All,
             fit: Fit::Squared,
             history: 59,
@@ -128,6 +141,8 @@ impl Default for NetFormerRecipe {
             type_prior: 0.0,
             rate: 1e-3,
             schedule: RateSchedule::Plateau,
+            rate_factor: 0.0,
+            rate_epochs: 0,
             batch: 32,
             consecutive: false,
             max_epochs: 100,
@@ -149,6 +164,104 @@ impl NetFormerRecipe {
         }
     }
 
+    /// As published for an experiment, with `tokens` units and external inputs.
+    pub fn published(experiment: Experiment, tokens: usize) -> Self {
+        let (config, options) = (experiment.config(tokens, tokens), experiment.options());
+        let (schedule, rate_factor, rate_epochs) = match options.schedule {
+            Schedule::Constant => (RateSchedule::Constant, 0.0, 0),
+            Schedule::Cycle { .. } => (RateSchedule::Cycle, 0.0, 0),
+            Schedule::Plateau { factor, patience, .. } => (RateSchedule::Plateau, factor, patience),
+            Schedule::Decay { factor, epochs } => (RateSchedule::Decay, factor, epochs),
+        };
+        let recording = matches!(experiment, Experiment::MouseV1);
+        let task = matches!(experiment, Experiment::PerceptualDecision | Experiment::GoNogo | Experiment::DelayedComparison);
+        let base = Self {
+            standardise: if recording { Standardise::All } else { Standardise::None },
+            inputs: task,
+            fit: if config.loss == Loss::Poisson { Fit::Poisson } else { Fit::Squared },
+            history: config.history,
+            identity: config.identity,
+            key_width: if config.key_width == config.width() { 0 } else { config.key_width },
+            layer_norm: config.layer_norm,
+            scale: config.scale,
+            residual: config.residual,
+            rate: options.rate,
+            schedule,
+            rate_factor,
+            rate_epochs,
+            batch: options.batch,
+            consecutive: options.order == Order::Consecutive,
+            max_epochs: experiment.epochs(),
+            patience_epochs: experiment.patience().unwrap_or(0),
+            ..Self::default()
+        };
+        match experiment {
+            Experiment::Stdp => Self {
+                signal: Signal::Counts,
+                series: "membrane potential".to_owned(),
+                standardise: Standardise::Predicted,
+                predicted: 1,
+                ..base
+            },
+            _ => base,
+        }
+    }
+
+    /// Settings in which two differ.
+    pub(super) fn differences(&self, other: &Self) -> usize {
+        let Self {
+            signal,
+            series,
+            inputs,
+            standardise,
+            fit,
+            history,
+            identity,
+            key_width,
+            predicted,
+            layer_norm,
+            scale,
+            residual,
+            activation,
+            type_prior,
+            rate,
+            schedule,
+            rate_factor,
+            rate_epochs,
+            batch,
+            consecutive,
+            max_epochs,
+            patience_epochs,
+        } = self;
+        [
+            *signal != other.signal,
+            *series != other.series,
+            *inputs != other.inputs,
+            *standardise != other.standardise,
+            *fit != other.fit,
+            *history != other.history,
+            *identity != other.identity,
+            *key_width != other.key_width,
+            *predicted != other.predicted,
+            *layer_norm != other.layer_norm,
+            *scale != other.scale,
+            *residual != other.residual,
+            *activation != other.activation,
+            *type_prior != other.type_prior,
+            *rate != other.rate,
+            *schedule != other.schedule,
+            *rate_factor != other.rate_factor,
+            *rate_epochs != other.rate_epochs,
+            *batch != other.batch,
+            *consecutive != other.consecutive,
+            *max_epochs != other.max_epochs,
+            *patience_epochs != other.patience_epochs,
+        ]
+        .into_iter()
+        .filter(|differs| *differs)
+        .count()
+    }
+
     /// Check every range.
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         for (name, value, low, high) in [
@@ -159,11 +272,13 @@ impl NetFormerRecipe {
             ("batch", self.batch, 1, 100_000),
             ("max_epochs", self.max_epochs, 1, 1_000_000),
             ("patience_epochs", self.patience_epochs, 0, 1_000_000),
+            ("rate_epochs", self.rate_epochs, 0, 1_000_000),
         ] {
             range(&format!("model.{name}"), value as f64, f64::from(low), f64::from(high))?;
         }
         range("model.type_prior", self.type_prior, 0.0, 1e6)?;
         range("model.rate", self.rate, 1e-9, 10.0)?;
+        range("model.rate_factor", self.rate_factor, 0.0, 1.0)?;
         if self.fit == Fit::Poisson && self.layer_norm {
             return Err(wrong(
                 "model.layer_norm",
@@ -179,7 +294,9 @@ impl NetFormerRecipe {
 pub(super) const FIELDS: &[RecipeField] = fields! {
     "Activity" {
         "model.signal", "Signal", "", "automatic takes continuous activity where the recording has any, else spike counts in bins of the bin width.", ["automatic", "counts"];
-        "model.standardise", "Standardise", "", "none, every unit by itself, or all units together (published for recordings).", ["none", "unit", "all"];
+        "model.series", "Series of the first unit", "", "Name of a covariate that is taken in place of the first unit's activity, for example membrane potential; empty for none.";
+        "model.inputs", "External inputs", "", "Read the recording's external inputs (series named input …) beside the units; they are not predicted.";
+        "model.standardise", "Standardise", "", "none, every unit by itself, all units together (published for recordings), or the predicted ones alone.", ["none", "unit", "all", "predicted"];
         "model.fit", "Loss", "", "Mean squared error, or Poisson with log link for raw counts.", ["squared", "poisson"];
         "model.history", "History", "bins", "Bins before the predicted one that the network sees.";
         "model.predicted", "Predicted units", "units", "Only the first so many units are predicted; 0 for all.";
@@ -196,6 +313,8 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
     "Optimiser" {
         "model.rate", "Learning rate", "", "Learning rate of Adam.";
         "model.schedule", "Schedule", "", "How the learning rate changes.", ["constant", "plateau", "cycle", "decay"];
+        "model.rate_factor", "Factor of the schedule", "", "What plateau and decay multiply the rate with; 0 takes 0.1 and 0.9.";
+        "model.rate_epochs", "Epochs of the schedule", "epochs", "Epochs without improvement that plateau waits for, or between two changes by decay; 0 takes 3 and 100.";
         "model.batch", "Batch", "windows", "Windows per step.";
         "model.consecutive", "Neighbours together", "", "Take windows in time order, as published for recordings, in place of shuffling them.";
         "model.max_epochs", "Most epochs", "epochs", "Training ends here at the latest.";

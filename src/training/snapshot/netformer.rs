@@ -1,6 +1,10 @@
 //! What views draw of a NetFormer.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
+
+use crate::training::NetFormerModel;
 
 /// Agreement of connectivity between different units with the truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,4 +39,7 @@ pub struct NetFormerSnapshot {
     pub r2: Vec<f32>,
     /// Share of attention's mean square that does not change over the validation windows, 0 to 1; NaN until somebody looked.
     pub static_share: f32,
+    /// The network itself with its data, for what views compute in the background: single entries over time, predictions,
+    /// behavioural states. `None` for a run that was read from its folder, whose weights are read when they are needed.
+    pub model: Option<Arc<NetFormerModel>>,
 }

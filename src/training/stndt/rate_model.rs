@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use burn::tensor::TensorData;
 use ndarray::{Array3, ArrayView3, Axis};
 
 use super::Fit;
 use super::scores::{Scorer, smoothed_rates};
 use crate::models::DeviceFailed;
-use crate::models::params::{self, Values};
+use crate::models::params;
 use crate::recording::{Recording, Split, Trials};
 use crate::runs::NamedArray;
 use crate::training::data::DataError;
 use crate::training::device::{NoDevice, open};
+use crate::training::kept;
 use crate::training::{DeviceChoice, ModelRecipe, Prepared, RateScores, Recipe};
 
 /// Why a network cannot be put together again.
@@ -55,7 +55,7 @@ impl RateModel {
         let data = Arc::new(Prepared::new(recording, &recipe.data)?);
         let device = open(DeviceChoice::Cpu)?;
         let mut fit = Fit::new(own, recipe.seed, &data, &device)?;
-        let values = values(&params::read(fit.trainer.net())?, weights)?;
+        let values = kept::values(&params::read(fit.trainer.net())?, weights).map_err(RateModelError::Weights)?;
         fit.restore(&values);
         Ok(Self { fit })
     }
@@ -145,35 +145,5 @@ impl RateScorer<'_> {
     /// True rates `[trials, bins, units]`; `None` when they are not known.
     pub fn true_rates(&self) -> Option<Array3<f64>> {
         self.scorer.truth.as_ref().map(|rates| rates.select(Axis(2), &self.model.fit.layout.places))
-    }
-}
-
-/// The kept arrays as parameters of a network that has `own` ones: all of them, in the same shapes.
-fn values(own: &Values, kept: &[NamedArray]) -> Result<Values, RateModelError> {
-    let wrong = |what: String| RateModelError::Weights(what);
-    own.iter()
-        .map(|(name, data)| {
-            let array = kept.iter().find(|a| a.name == *name).ok_or_else(|| wrong(format!("'{name}' is missing")))?;
-            let shape: Vec<usize> = data.shape().iter().copied().collect();
-            if array.shape != shape {
-                return Err(wrong(format!("'{name}' has the shape {:?} instead of {shape:?}", array.shape)));
-            }
-            Ok((name.clone(), TensorData::new(array.values.clone(), shape)))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_of_another_network_are_refused() {
-        let own: Values = [("a".to_owned(), TensorData::new(vec![0.0f32; 6], [2, 3]))].into();
-        let array = |name: &str, shape: Vec<usize>| NamedArray { name: name.to_owned(), shape, values: vec![1.0; 6] };
-        assert!(values(&own, &[array("b", vec![1]), array("a", vec![2, 3])]).is_ok_and(|v| v.len() == 1));
-        let refused = |kept: &[NamedArray]| values(&own, kept).map_or_else(|e| e.to_string(), |_| String::new());
-        assert!(refused(&[]).contains("'a' is missing"));
-        assert!(refused(&[array("a", vec![3, 2])]).contains("[3, 2] instead of [2, 3]"));
     }
 }

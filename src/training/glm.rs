@@ -335,6 +335,7 @@ impl<'a> GlmTrainer<'a> {
             quantile: self.recipe.edge_quantile,
             seed: self.seed,
             self_pairs: self.config.self_coupling,
+            second_factor: false,
         };
         let mut scorer = EdgeScorer::new(&basis, &self.config.neurons, scoring);
         let passes = 2 * self.train.len();

@@ -100,7 +100,10 @@ impl Goodness {
             }
         }
         if let Some(share) = self.share_that_fits().filter(|s| *s < 0.5) {
-            warnings.push(format!("Rescaled intervals of {:.0} % of the units are not uniform: the model misses part of their firing", 100.0 * (1.0 - share)));
+            warnings.push(format!(
+                "Rescaled intervals of {:.0} % of the units are not uniform: the model misses part of their firing",
+                100.0 * (1.0 - share)
+            ));
         }
         if self.bits_per_spike.is_some_and(|b| b < 0.0) {
             warnings.push("On test trials the model predicts spikes worse than the PSTH of the training trials".to_owned());
@@ -117,10 +120,8 @@ pub fn goodness(model: &FrozenModel, seed: u64) -> Option<Goodness> {
     let pad = model.counts.len_of(Axis(1)) - model.bins();
     let reference = psth(model.counts.view(), pad, &model.train);
     let reference = smoothed(&reference, PSTH_SD_S / model.bin_s);
-    let sources: Vec<_> = (0..model.areas.len())
-        .into_par_iter()
-        .map(|area| super::coupling_stage::SourceSpikes::of(model, area, &model.test))
-        .collect();
+    let sources: Vec<_> =
+        (0..model.areas.len()).into_par_iter().map(|area| super::coupling_stage::SourceSpikes::of(model, area, &model.test)).collect();
     let (mut units, mut residuals) = (Vec::new(), Vec::new());
     let (mut gain, mut spikes) = (0.0, 0.0);
     for area in 0..model.areas.len() {
@@ -219,9 +220,11 @@ pub fn autocorrelation(z: &[f64], lags: usize) -> Vec<f64> {
 
 /// Quantile of the standard normal distribution (Acklam's rational approximation, relative error below 1.2e-9).
 pub fn normal_quantile(p: f64) -> f64 {
-    const A: [f64; 6] = [-3.969683028665376e1, 2.209460984245205e2, -2.759285104469687e2, 1.38357751867269e2, -3.066479806614716e1, 2.506628277459239];
+    const A: [f64; 6] =
+        [-3.969683028665376e1, 2.209460984245205e2, -2.759285104469687e2, 1.38357751867269e2, -3.066479806614716e1, 2.506628277459239];
     const B: [f64; 5] = [-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1, -1.328068155288572e1];
-    const C: [f64; 6] = [-7.784894002430293e-3, -3.223964580411365e-1, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783];
+    const C: [f64; 6] =
+        [-7.784894002430293e-3, -3.223964580411365e-1, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783];
     const D: [f64; 4] = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
     let p = p.clamp(1e-12, 1.0 - 1e-12);
     let polynomial = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);

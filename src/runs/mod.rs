@@ -10,6 +10,7 @@
 //!   weights.bpk     parameters of the model as named f32 arrays (burnpack)
 //!   summary.json    the line that `spikescope train --json` prints
 //!   figures/*.png   optional pictures
+//!   results/edges.*  tests of the edges, when they were made (GLM-Transformer; see `evidence`)
 //! ```
 //!
 //! A folder is written beside its place under another name, forced to disk and then renamed; see [`RunWriter`]. Resuming adds
@@ -18,6 +19,7 @@
 mod contents;
 mod edges;
 mod error;
+mod evidence;
 mod load;
 mod manifest;
 mod metrics;
@@ -29,6 +31,7 @@ mod writer;
 pub use contents::{RunContents, add_figures, write};
 pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
+pub use evidence::{EDGE_ARRAYS, EDGE_REPORT, EvidenceError, edge_report, save as save_edge_report, test_edges};
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
 pub use time::utc;

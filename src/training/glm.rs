@@ -1,6 +1,7 @@
 //! Fitting a GLM-Transformer stage by stage (spec §4.3, and ours): batches, steps, validation, early stopping, best weights.
 //! Nothing here reads a clock: watched or not, paused or not, the numbers are the same.
 
+mod frozen;
 mod learner;
 mod publish;
 mod results;
@@ -25,6 +26,7 @@ use crate::models::glm_transformer::{
 };
 use crate::models::params;
 
+pub use frozen::frozen_model;
 pub(super) use learner::{GlmLearner, TERMS};
 
 /// Trials of one step with what is computed once for them.

@@ -13,6 +13,7 @@ mod losslog;
 mod netformer;
 mod priority;
 pub mod recipe;
+mod screening;
 pub mod snapshot;
 mod stndt;
 pub mod sweep;
@@ -21,6 +22,7 @@ mod thread;
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
+pub use glm::frozen_model;
 pub use handle::{Command, Finished, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle};
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use netformer::ActivityShape;
@@ -29,6 +31,7 @@ pub use recipe::{
     AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
     PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
 };
+pub use screening::{ScreeningError, screen_recording};
 pub use snapshot::{
     ConnectivityScores, GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, NetFormerSnapshot, PairSnapshot, RateScores,
     Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,

@@ -30,6 +30,7 @@ pub use ensemble::{Ensemble, EnsembleError};
 pub use evaluation::{Evaluation, EvaluationError, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
 pub use lesion::{LesionCurve, LesionPlan, LesionPoint};
+pub(in crate::training) use rate_model::values;
 pub use rate_model::{RateModel, RateModelError, RateScorer};
 
 /// Column of units that marks the held-out ones.

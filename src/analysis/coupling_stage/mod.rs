@@ -98,6 +98,8 @@ pub struct FrozenModel {
     pub train: Vec<usize>,
     /// Trials that were never looked at while training.
     pub test: Vec<usize>,
+    /// What to be careful about in how the model was trained, in words.
+    pub notes: Vec<String>,
 }
 
 impl FrozenModel {

@@ -130,10 +130,8 @@ impl TargetData {
     pub(super) fn evaluate(&self, terms: &[Term], spikes: &[&SourceSpikes], mean: &Array2<f64>, weights: Option<&[f32]>) -> Evaluation {
         let drives = Drives::new(self, terms, mean);
         let chunks: Vec<usize> = (0..self.trials()).step_by(CHUNK).collect();
-        let parts: Vec<Evaluation> = chunks
-            .into_par_iter()
-            .map(|first| drives.evaluate(first..(first + CHUNK).min(self.trials()), spikes, weights))
-            .collect();
+        let parts: Vec<Evaluation> =
+            chunks.into_par_iter().map(|first| drives.evaluate(first..(first + CHUNK).min(self.trials()), spikes, weights)).collect();
         let mut sum = Evaluation { loss: 0.0, gradient: vec![0.0; pack(terms, mean).len()] };
         for part in parts {
             sum.loss += part.loss;

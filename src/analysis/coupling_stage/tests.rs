@@ -33,6 +33,7 @@ pub(crate) fn frozen(simulation: &GlmSimulation) -> (Recording, FrozenModel) {
         conditions: vec![0; n],
         train: (0..3 * n / 4).collect(),
         test: (3 * n / 4..n).collect(),
+        notes: Vec::new(),
         counts: binned.counts,
     };
     (recording, model)
@@ -58,7 +59,8 @@ fn the_gradient_is_that_of_the_loss() {
     let spikes = [0, 1].map(|area| SourceSpikes::of(&model, area, &model.train));
     let spikes = [&spikes[0], &spikes[1], &spikes[0]];
     let wave = |n: usize, k: f64| (0..n).map(|i| 0.4 * ((i as f64 + 1.0) * k).sin()).collect::<Vec<f64>>();
-    let term = |source: usize, units: usize, k: f64| Term { source, send: wave(units, k), coef: wave(3, 2.0 * k), receive: wave(3, 3.0 * k) };
+    let term =
+        |source: usize, units: usize, k: f64| Term { source, send: wave(units, k), coef: wave(3, 2.0 * k), receive: wave(3, 3.0 * k) };
     let terms = [term(0, 4, 1.3), term(1, 3, 0.7), term(0, 4, 2.1)];
     let mean = Array2::from_shape_fn(data.no_mean().dim(), |(k, n)| 0.1 * ((k + 3 * n) as f64).cos());
     let weights: Vec<f32> = (0..data.trials()).map(|t| (t % 3) as f32).collect();
@@ -112,7 +114,8 @@ fn true_terms_give_the_true_log_rates() {
     let units: Vec<usize> = (8..14).collect();
     for trial in [0, 7] {
         let wanted = true_rates::true_log_rate(&recording, &plan, trial, &units).unwrap();
-        let apart = found.index_axis(ndarray::Axis(0), trial).iter().zip(&wanted).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        let apart =
+            found.index_axis(ndarray::Axis(0), trial).iter().zip(&wanted).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
         assert!(apart < 2e-4, "trial {trial}: {apart}");
     }
     let loss = -data.log_likelihoods(&fit, &[&spikes]).iter().sum::<f64>();
@@ -147,7 +150,7 @@ fn a_refit_from_its_score_recovers_the_coupling() {
         let wrong = back.fit(&start, &[&other], &back.no_mean(), None, STOP).terms[0].normalised(None);
         assert!(norm(&wrong.filter(&model.basis)) < 0.4 * norm(&filter), "seed {seed}");
         let share = data.contribution(&fit, &[&spikes], &[0]);
-        assert!(share > 1.0, "seed {seed}: {share} %");
+        assert!(share * sign > 1.0, "seed {seed}: {share} %; coupling that lowers rates takes variance away");
     }
 }
 

@@ -60,7 +60,12 @@ impl SpikeEffects {
 }
 
 /// Spikes filtered with one basis function and cut to the analysed window, `[bins, units]`.
-pub(in crate::analysis) fn filtered(spikes: &[Spike], function: ArrayView1<'_, f32>, pad: usize, (bins, units): (usize, usize)) -> Array2<f32> {
+pub(in crate::analysis) fn filtered(
+    spikes: &[Spike],
+    function: ArrayView1<'_, f32>,
+    pad: usize,
+    (bins, units): (usize, usize),
+) -> Array2<f32> {
     let mut drive = Array2::zeros((bins, units));
     for spike in spikes {
         let start = spike.bin as usize + 1;

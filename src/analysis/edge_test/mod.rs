@@ -9,15 +9,17 @@
 //! 2. **Nulls.** The pair is refitted on top of the base, from its score, for the data and for copies in which (a) the trials of i are
 //!    shuffled within their condition, (b) the spikes of i are jittered within short intervals. (a) keeps what is locked to the trial,
 //!    (b) everything slower than the interval, shared or not (Amarasingham, Harrison, Hatsopoulos & Geman 2012). The permutation
-//!    p-value is that of the contribution in percent; the gain in likelihood is kept beside it. A null that has exceeded the data ten
+//!    p-value is that of the size of the contribution in percent (which is negative where coupling evens out rates); the gain in
+//!    likelihood is kept beside it. A null that has exceeded the data ten
 //!    times is not continued, as no further copy could make it significant (in the spirit of Besag & Clifford 1991).
 //! 3. **Bands.** Training trials are drawn with replacement and all couplings onto j refitted; filters and weights, with signs and
 //!    scale normalised along the fit, give percentile bands.
 //! 4. **Stability.** Seeded halves of the training trials are fitted and tested on the other halves: mean and range of the
 //!    contribution, and how often the pair was found.
 //!
-//! q-values are those of Benjamini & Hochberg over all pairs, for each p-value by itself. A pair is *supported* when the held-out gain
-//! and both nulls have q ≤ 0.05.
+//! A pair is *supported* when its held-out gain has a q-value (Benjamini & Hochberg over all pairs) of at most 0.05 and the data exceed
+//! each null with p ≤ 0.05. The nulls are conditions that every edge must meet by itself, not corrected for the number of pairs: with
+//! 200 copies no p-value is small enough for a correction over 30 pairs, and a further condition only takes edges away.
 
 mod bands;
 mod nulls;

@@ -39,18 +39,22 @@ pub(super) fn null(pair: &Pair<'_>, kind: NullKind, observed: (f64, f64), spikes
         gains.extend(strengths.iter().map(|s| s.1));
         // Both statistics must have been exceeded often enough for their p-values to be told.
         let as_large = |null: &[f64], observed: f64| null.iter().filter(|n| **n >= observed).count();
-        let least = as_large(&contributions, observed.0).min(as_large(&gains, observed.1));
+        let least = as_large(&sizes(&contributions), observed.0.abs()).min(as_large(&gains, observed.1));
         stopped = plan.enough > 0 && least >= plan.enough && contributions.len() < plan.nulls;
         steps.step(seeds.len());
     }
     steps.step(plan.nulls - contributions.len());
     Some(NullTest {
         kind,
-        p: permutation_p(observed.0, &contributions),
+        p: permutation_p(observed.0.abs(), &sizes(&contributions)),
         p_gain: permutation_p(observed.1, &gains),
-        q: 1.0,
         contributions,
         gains,
         stopped,
     })
+}
+
+/// Without signs: coupling that evens out rates has a negative contribution.
+fn sizes(contributions: &[f64]) -> Vec<f64> {
+    contributions.iter().map(|c| c.abs()).collect()
 }

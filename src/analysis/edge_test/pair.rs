@@ -158,7 +158,9 @@ impl<'a> Pair<'a> {
     /// A seed of its own for every pair and purpose.
     pub(super) fn seed(&self, purpose: u64) -> u64 {
         let areas = self.area.model.areas.len() as u64;
-        self.plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((self.source as u64 * areas + self.area.target as u64) << 20) ^ (purpose << 48)
+        self.plan.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ ((self.source as u64 * areas + self.area.target as u64) << 20)
+            ^ (purpose << 48)
     }
 
     /// `Some(None)` when no halves were asked for.
@@ -185,12 +187,8 @@ impl<'a> Pair<'a> {
         // Against the other half's own constant, so that a difference of rates between halves is no gain.
         let none = |data: &TargetData| data.fit(&[], &[], &data.no_mean(), None, SINGLE);
         let without = Fit { terms: Vec::new(), ..none(&data) };
-        let gains: Vec<f64> = rest
-            .log_likelihoods(&fit, &[&rest_spikes])
-            .iter()
-            .zip(rest.log_likelihoods(&without, &[]))
-            .map(|(a, b)| a - b)
-            .collect();
+        let gains: Vec<f64> =
+            rest.log_likelihoods(&fit, &[&rest_spikes]).iter().zip(rest.log_likelihoods(&without, &[])).map(|(a, b)| a - b).collect();
         let n = gains.len().max(1) as f64;
         let mean = gains.iter().sum::<f64>() / n;
         let error = (gains.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0) / n).sqrt();

@@ -53,14 +53,19 @@ pub struct NullTest {
     pub contributions: Vec<f64>,
     /// Gain in log-likelihood of the training trials by every copy, nats.
     pub gains: Vec<f64>,
-    /// Permutation p-value of the contribution.
+    /// Permutation p-value of the size of the contribution.
     pub p: f64,
     /// Permutation p-value of the gain.
     pub p_gain: f64,
-    /// Of `p` over all pairs.
-    pub q: f64,
     /// It was ended early: enough copies were as large as the data.
     pub stopped: bool,
+}
+
+impl NullTest {
+    /// Copies whose contribution is smaller in size than `observed`, percent.
+    pub fn exceeded(&self, observed: f64) -> usize {
+        self.contributions.iter().filter(|c| c.abs() < observed.abs()).count()
+    }
 }
 
 /// Percentiles over resamples.
@@ -155,7 +160,7 @@ pub struct EdgeEvidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Held-out gain and every null are significant.
+    /// Held-out gain and every null say so.
     Supported,
     /// Some are, some are not.
     Mixed,
@@ -175,15 +180,15 @@ impl Verdict {
 }
 
 impl EdgeEvidence {
-    /// Largest q-value of what was tested.
+    /// q-value of the held-out gain.
     pub fn q(&self) -> f64 {
-        self.nulls.iter().map(|n| n.q).fold(self.held_out.q, f64::max)
+        self.held_out.q
     }
 
-    /// At a false discovery rate of `level`.
+    /// At a false discovery rate of `level`: the held-out gain after correction, and every null by itself.
     pub fn verdict(&self, level: f64) -> Verdict {
-        let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.q));
-        let passed = all.clone().filter(|q| *q <= level).count();
+        let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p));
+        let passed = all.clone().filter(|p| *p <= level).count();
         match (passed, all.count()) {
             (0, _) => Verdict::NotSupported,
             (a, b) if a == b => Verdict::Supported,
@@ -193,7 +198,8 @@ impl EdgeEvidence {
 
     /// Lag of the filter's largest deflection in bins (from 1) and its value.
     pub fn peak(&self) -> Option<(usize, f64)> {
-        let largest = self.filter.iter().enumerate().filter(|(_, h)| h.is_finite() && **h != 0.0).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        let largest =
+            self.filter.iter().enumerate().filter(|(_, h)| h.is_finite() && **h != 0.0).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
         largest.map(|(k, h)| (k + 1, *h))
     }
 }
@@ -243,10 +249,5 @@ impl EdgeReport {
     pub(super) fn correct(&mut self) {
         let q = benjamini_hochberg(&self.edges.iter().map(|e| e.held_out.p).collect::<Vec<_>>());
         self.edges.iter_mut().zip(q).for_each(|(e, q)| e.held_out.q = q);
-        for kind in NullKind::ALL {
-            let mut tests: Vec<&mut NullTest> = self.edges.iter_mut().flat_map(|e| e.nulls.iter_mut().filter(|n| n.kind == kind)).collect();
-            let q = benjamini_hochberg(&tests.iter().map(|n| n.p).collect::<Vec<_>>());
-            tests.iter_mut().zip(q).for_each(|(n, q)| n.q = q);
-        }
     }
 }

@@ -53,7 +53,8 @@ pub fn run(model: &FrozenModel, plan: &EdgeTestPlan, watch: &Watch, publish: &mu
     let all = report.pairs * (3 * FIT_PARTS + 2 * plan.nulls + plan.halves) + plan.bootstrap * FIT_PARTS * fitted.min(areas) + 1;
     let steps = Steps { watch, done: AtomicUsize::new(0), all };
     report.goodness = goodness(model, plan.seed);
-    report.warnings = report.goodness.as_ref().map(|g| g.warnings(&model.areas)).unwrap_or_default();
+    report.warnings.clone_from(&model.notes);
+    report.warnings.extend(report.goodness.iter().flat_map(|g| g.warnings(&model.areas)));
     for target in 0..areas {
         let area = Area::new(model, target, &train);
         for source in (0..areas).filter(|&source| source != target) {

@@ -18,7 +18,9 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
     let mut warnings = Vec::new();
     let tested = evidence.held_out.per_trial.len();
     if tested < FEW_TRIALS {
-        warnings.push(format!("Only {tested} test trials: the held-out gain is uncertain. Record more trials or leave a larger share for testing"));
+        warnings.push(format!(
+            "Only {tested} test trials: the held-out gain is uncertain. Record more trials or leave a larger share for testing"
+        ));
     }
     let bins = (area.train.trials() * area.model.bins()).max(1) as f64;
     let mean = |list: Vec<f64>| list.iter().sum::<f64>() / list.len().max(1) as f64;
@@ -95,16 +97,15 @@ pub fn sentence(report: &EdgeReport, edge: &EdgeEvidence) -> String {
     );
     text.push_str(&format!(", and it carried {} % of the rate variance of {target} on these trials", digits(edge.contribution_percent)));
     for null in &edge.nulls {
-        let below = null.contributions.iter().filter(|c| **c < edge.train_contribution_percent).count();
+        let below = null.exceeded(edge.train_contribution_percent);
         let how = match null.kind {
             NullKind::Shuffle => format!("with the trials of {source} shuffled within condition"),
             NullKind::Jitter => format!("with the spikes of {source} jittered within {} ms", digits(report.window_s * 1e3)),
         };
         text.push_str(&format!(
-            "; on training trials its contribution exceeded that of {below} of {} copies {how} (p = {}, q = {})",
+            "; on training trials its contribution exceeded that of {below} of {} copies {how} (p = {})",
             null.contributions.len(),
-            p_value(null.p),
-            p_value(null.q)
+            p_value(null.p)
         ));
     }
     text.push('.');
@@ -140,7 +141,10 @@ mod tests {
 
     #[test]
     fn numbers_read_as_in_papers() {
-        assert_eq!((digits(0.012_345), digits(-4.5), digits(1234.0), digits(0.0)), ("0.0123".into(), "−4.5".into(), "1234".into(), "0".into()));
+        assert_eq!(
+            (digits(0.012_345), digits(-4.5), digits(1234.0), digits(0.0)),
+            ("0.0123".into(), "−4.5".into(), "1234".into(), "0".into())
+        );
         assert_eq!((p_value(0.0001), p_value(0.04)), ("1.0e-4".into(), "0.040".into()));
     }
 

@@ -149,7 +149,7 @@ impl RateScorer<'_> {
 }
 
 /// The kept arrays as parameters of a network that has `own` ones: all of them, in the same shapes.
-fn values(own: &Values, kept: &[NamedArray]) -> Result<Values, RateModelError> {
+pub(in crate::training) fn values(own: &Values, kept: &[NamedArray]) -> Result<Values, RateModelError> {
     let wrong = |what: String| RateModelError::Weights(what);
     own.iter()
         .map(|(name, data)| {

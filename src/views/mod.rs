@@ -10,8 +10,10 @@ pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;
 pub mod decoding;
+pub mod decomposition;
 mod edge_board;
 pub mod evidence;
+pub mod factors;
 pub mod kernels;
 mod latent_colors;
 pub mod latents;
@@ -97,6 +99,8 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "screening", as_recorded: false, make: || Box::<screening::ScreeningView>::default() },
     ViewSpec { key: "area_graph", as_recorded: false, make: || Box::<area_graph::AreaGraphView>::default() },
     ViewSpec { key: "evidence", as_recorded: false, make: || Box::<evidence::EvidenceView>::default() },
+    ViewSpec { key: "decomposition", as_recorded: false, make: || Box::<decomposition::DecompositionView>::default() },
+    ViewSpec { key: "factors", as_recorded: false, make: || Box::<factors::FactorsView>::default() },
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
     ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
     ViewSpec { key: "connectivity", as_recorded: false, make: || Box::<connectivity::ConnectivityView>::default() },

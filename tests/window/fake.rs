@@ -186,6 +186,7 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
         trials: vec![TrialSnapshot { trial: 0, log_rate: vec![] }],
         model: ModelSnapshot::Glm(GlmSnapshot {
             post_spike: vec![],
+            loadings: vec![],
             latent_trials: (0..trials).collect(),
             latents: (0..3).map(|area| (0..trials).map(|trial| latents(area, trial)).collect()).collect(),
             trials: vec![GlmTrial { coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![] }],

@@ -1,5 +1,6 @@
 //! The Evidence view: everything known of one ordered pair of areas of a trained run, and the tests that find it out.
 
+mod goodness;
 mod plots;
 
 use std::path::PathBuf;
@@ -213,6 +214,7 @@ fn panel(ui: &mut Ui, context: &mut ViewContext<'_>, run: &RunState, report: &Ed
     }
     plots::nulls(ui, report, edge, wide);
     plots::trials(ui, report, edge, wide);
+    goodness::show(ui, report, edge, wide);
     for warning in edge.warnings.iter().chain(&report.warnings) {
         let tokens = theme::of(ui);
         ui.horizontal_top(|ui| {

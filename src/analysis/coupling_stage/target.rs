@@ -224,3 +224,13 @@ impl TargetData {
         &self.offset - &self.history
     }
 }
+
+impl TargetData {
+    /// Gradient of the loss (nats, without the prior) by send, coef and receive of every term, one after another.
+    pub fn gradient(&self, terms: &[Term], spikes: &[&SourceSpikes]) -> Vec<f64> {
+        let parameters: usize = terms.iter().map(|t| t.send.len() + t.coef.len() + t.receive.len()).sum();
+        let mut gradient = self.evaluate(terms, spikes, &self.no_mean(), None).gradient;
+        gradient.truncate(parameters);
+        gradient
+    }
+}

@@ -166,3 +166,68 @@ mod tests {
         assert!(told.len() == 3 && told[0].contains("every 10 ms") && told[0].contains("54 ms"), "{told:?}");
     }
 }
+
+#[cfg(test)]
+mod likelihood {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::analysis::coupling_stage::{Fit, SourceSpikes, TargetData};
+    use crate::simulate;
+
+    /// The frozen parts with the run's coupling give the network's own test loss, and the coupling stage the network's own gradient.
+    #[test]
+    fn the_frozen_model_is_the_network() {
+        let recording =
+            Arc::new(simulate::by_name("glm", &[("areas", "5x4"), ("trials", "30"), ("units_per_edge", "3"), ("seed", "6")]).unwrap());
+        let own = GlmRecipe { width: 8, hidden: 8, layers: 1, batch: 64, penalty_coupling: 0.0, ..GlmRecipe::default() };
+        let recipe = Recipe { model: ModelRecipe::GlmTransformer(own.clone()), seed: 3, ..Recipe::default() };
+        let data = Prepared::new(&recording, &recipe.data).unwrap();
+        let mut trainer = GlmTrainer::new(&own, recipe.seed, &data, open(DeviceChoice::Cpu).unwrap());
+        trainer.begin(Stage::Coupling).unwrap();
+        let weights: Vec<NamedArray> = trainer
+            .weights()
+            .unwrap()
+            .iter()
+            .map(|(name, data)| NamedArray {
+                name: name.clone(),
+                shape: data.shape().iter().copied().collect(),
+                values: data.try_to_vec::<f32>().unwrap(),
+            })
+            .collect();
+        for stage in [Stage::Coupling, Stage::PostSpike] {
+            trainer.begin(stage).unwrap();
+            let model = frozen_model(&recipe, &recording, &weights, stage.number(), &mut |_| true).unwrap().unwrap();
+            assert_eq!((model.couplings.len(), model.post_spike.nrows() > 0, model.test.len()), (4, stage == Stage::PostSpike, 6));
+            let wanted = trainer.losses(&trainer.test, stage.terms()).unwrap().poisson;
+            let mut sum = 0.0;
+            for area in 0..2 {
+                let test = TargetData::new(&model, area, &model.test);
+                let terms = model.terms(area);
+                let spikes: Vec<SourceSpikes> = terms.iter().map(|t| SourceSpikes::of(&model, t.source, &model.test)).collect();
+                let fit = Fit { mean: test.no_mean(), terms, loss: 0.0, converged: true };
+                sum -= test.log_likelihoods(&fit, &spikes.iter().collect::<Vec<_>>()).iter().sum::<f64>();
+            }
+            let found = sum / (model.test.len() * model.bins() * 9) as f64;
+            assert!((found - wanted).abs() < 2e-5, "{stage:?}: {found} instead of {wanted}");
+        }
+        // The gradient of one training batch along the sending weights of A → B.
+        let model = frozen_model(&recipe, &recording, &weights, 4, &mut |_| true).unwrap().unwrap();
+        let (_, gradients) = trainer.gradients(trainer.train.first().unwrap(), 0).unwrap();
+        let index = trainer.config.pair(0, 1);
+        let wanted = |id| gradients.get(id).unwrap().clone().into_data().to_vec::<f32>().unwrap();
+        let coupling = &trainer.net.coupling[index];
+        let (send, coef, receive) = (wanted(coupling.send.id), wanted(coupling.filter_coef.id), wanted(coupling.recv.id));
+        let train = TargetData::new(&model, 1, &trainer.train.first().unwrap().trials);
+        let terms = model.terms(1);
+        let spikes: Vec<SourceSpikes> =
+            terms.iter().map(|t| SourceSpikes::of(&model, t.source, &trainer.train.first().unwrap().trials)).collect();
+        let slope = train.gradient(&terms, &spikes.iter().collect::<Vec<_>>());
+        let scale = (train.trials() * model.bins() * 9) as f64;
+        let at = terms.iter().take_while(|t| t.source != 0).map(|t| t.send.len() + t.coef.len() + t.receive.len()).sum::<usize>();
+        let wanted: Vec<f64> = send.iter().chain(&coef).chain(&receive).map(|g| f64::from(*g)).collect();
+        let found: Vec<f64> = slope.iter().skip(at).take(wanted.len()).map(|g| g / scale).collect();
+        let size = wanted.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let apart = found.iter().zip(&wanted).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        assert!(size > 0.0 && apart < 2e-3 * size, "{found:?} instead of {wanted:?}");
+    }
+}

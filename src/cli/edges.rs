@@ -148,7 +148,9 @@ fn watched<T: Send>(what: &str, quiet: bool, work: impl FnOnce(&Watch) -> T + Se
             std::thread::sleep(Duration::from_millis(50));
             let share = watch.share().unwrap_or(0.0);
             if quiet {
-            } else if terminal {
+                continue;
+            }
+            if terminal {
                 // A closed standard error is no reason to stop.
                 let _ = write!(stderr(), "\r{what}: {:3.0} %\x1b[K", 100.0 * share);
             } else if (share * LINES as f32) as usize > told {

@@ -170,35 +170,44 @@ fn show<'a>(run: &RunState, recording: &Arc<Recording>, view: &str, size: [f32; 
     picture(size, theme, 1.0, (Some(Arc::clone(recording)), Some(run.clone())), Some(view))
 }
 
+/// That something with this in its name is on the screen.
+fn says(harness: &Window<'_>, text: &str) {
+    assert!(harness.query_all_by_label_contains(text).next().is_some(), "nothing says '{text}'");
+}
+
+/// Press the button with this in its name (pictures are described by the same words).
+fn press(harness: &mut Window<'_>, text: &str) {
+    let button = harness.query_all_by_label_contains(text).find(|n| n.accesskit_node().role() == egui::Role::Button);
+    button.unwrap_or_else(|| panic!("no button says '{text}'")).click();
+    settle(harness);
+}
+
 #[test]
 fn an_arrow_leads_to_its_evidence_and_the_sentence_can_be_copied() {
     let folder = tempfile::tempdir().unwrap();
     let recording = fake::recording();
     let run = tested(&recording, folder.path(), Some(&report()));
     let mut harness = show(&run, &recording, "area_graph", [760.0, 600.0], Theme::Light);
-    harness.get_by_label_contains("Area graph: 2 edges; V1 → LM: supported, contribution 13 %");
-    harness.get_by_label_contains("LM → AL: supported").click();
-    settle(&mut harness);
+    says(&harness, "Area graph: 2 edges; V1 → LM: supported, contribution 13 %");
+    press(&mut harness, "LM → AL: supported");
     assert_eq!(harness.state().selection().pair, Some((1, 2)));
     harness.get_by_label("Matrix").click();
     settle(&mut harness);
-    harness.get_by_label_contains("V1 → AL: not supported, contribution 0.05 %").click();
-    settle(&mut harness);
+    press(&mut harness, "V1 → AL: not supported, contribution 0.05 %");
     assert_eq!(harness.state().selection().pair, Some((0, 2)));
     harness.get_by_label("Time courses").click();
     settle(&mut harness);
-    harness.get_by_label_contains("Time courses of coupling");
-    harness.get_by_label_contains("V1 → LM: supported").click();
-    settle(&mut harness);
+    says(&harness, "Time courses of coupling");
+    press(&mut harness, "V1 → LM: supported");
     assert_eq!(harness.state().selection().pair, Some((0, 1)));
 
     let mut harness = show(&run, &recording, "evidence", [900.0, 1500.0], Theme::Light);
-    harness.get_by_label_contains("V1 → LM");
+    says(&harness, "V1 → LM");
     harness.get_by_label("Supported");
-    harness.get_by_label_contains("trials shuffled: the data exceed 200 of 200 copies");
-    harness.get_by_label_contains("was found in 9 of 10 halves");
-    harness.get_by_label_contains("Goodness of fit on 24 test trials: 0.02 bits per spike beyond the PSTH");
-    harness.get_by_label_contains("Coupling V1 → LM was supported");
+    says(&harness, "trials shuffled: the data exceed 200 of 200 copies");
+    says(&harness, "was found in 9 of 10 halves");
+    says(&harness, "Goodness of fit on 24 test trials: 0.02 bits per spike beyond the PSTH");
+    says(&harness, "Coupling V1 → LM was supported");
     harness.get_by_label("Copy").click();
     harness.step();
     let copied =
@@ -211,7 +220,7 @@ fn an_arrow_leads_to_its_evidence_and_the_sentence_can_be_copied() {
     settle(&mut harness);
     assert_eq!(harness.state().selection().pair, Some((2, 0)));
     harness.get_by_label("Not supported");
-    harness.get_by_label_contains("Too few spikes");
+    says(&harness, "Too few spikes");
 }
 
 #[test]
@@ -220,14 +229,14 @@ fn before_the_tests_the_graph_shows_the_run_and_evidence_says_what_to_do() {
     let recording = fake::recording();
     let run = tested(&recording, folder.path(), None);
     let harness = show(&run, &recording, "area_graph", [760.0, 600.0], Theme::Dark);
-    harness.get_by_label_contains("V1 → LM: contribution 7.4 %, positive, not tested yet");
+    says(&harness, "V1 → LM: contribution 7.4 %, positive, not tested yet");
     assert!(harness.get_by_label("Only supported").accesskit_node().is_disabled());
     let harness = show(&run, &recording, "evidence", [760.0, 600.0], Theme::Dark);
     harness.get_by_label("Not tested yet");
     harness.get_by_label("Test all pairs");
     // A run that goes on has no folder.
     let harness = show(&fake::run(&recording), &recording, "evidence", [760.0, 600.0], Theme::Dark);
-    harness.get_by_label_contains("it is ready when the run has finished");
+    says(&harness, "it is ready when the run has finished");
     let harness = show(&fake::before_coupling(fake::run(&recording)), &recording, "area_graph", [760.0, 600.0], Theme::Dark);
     harness.get_by_label("Edges are trained from stage 3 on");
 }
@@ -251,10 +260,9 @@ fn all_pairs_are_screened_from_the_window() {
     harness.get_by_label("Screen all pairs").click();
     wait(&mut harness, "screened", |h| h.query_all_by_label_contains("Screening of 4 ordered pairs").next().is_some());
     settle(&mut harness);
-    harness.get_by_label_contains("B → A: score").click();
-    settle(&mut harness);
+    press(&mut harness, "B → A: score");
     assert_eq!(harness.state().selection().pair, Some((1, 0)));
-    harness.get_by_label_contains("against 20 jittered copies");
+    says(&harness, "against 20 jittered copies");
     let one = Arc::new(simulate::by_name("glm", &[("areas", "6"), ("trials", "10")]).unwrap());
     let harness = picture([600.0, 400.0], Theme::Dark, 1.0, (Some(one), None), Some("screening"));
     harness.get_by_label("One area only");
@@ -265,12 +273,12 @@ fn the_log_rate_of_a_unit_falls_into_parts() {
     let recording = fake::recording();
     let run = with_details(fake::run(&recording));
     let mut harness = show(&run, &recording, "decomposition", [820.0, 900.0], Theme::Light);
-    harness.get_by_label_contains("Log-rate per bin: sum of all parts");
-    harness.get_by_label_contains("Coupling from V1, log-rate");
-    harness.get_by_label_contains("Post-spike term, log-rate");
+    says(&harness, "Log-rate per bin: sum of all parts");
+    says(&harness, "Coupling from V1, log-rate");
+    says(&harness, "Post-spike term, log-rate");
     harness.get_by_label("Hz").click();
     settle(&mut harness);
-    harness.get_by_label_contains("Coupling from V1, factor on the rate");
+    says(&harness, "Coupling from V1, factor on the rate");
     harness.get_by_label("Area").click();
     settle(&mut harness);
     wait(&mut harness, "averaged", |h| h.query_all_by_label_contains("mean of LM").next().is_some());
@@ -283,11 +291,11 @@ fn factors_loadings_and_post_spike_filters_are_drawn() {
     let recording = fake::recording();
     let run = with_details(fake::run(&recording));
     let mut harness = show(&run, &recording, "factors", [900.0, 800.0], Theme::Light);
-    harness.get_by_label_contains("2 slow factors of V1 in one trial");
-    harness.get_by_label_contains("Loadings of 16 units of LM");
+    says(&harness, "2 slow factors of V1 in one trial");
+    says(&harness, "Loadings of 16 units of LM");
     harness.get_by_label("Post-spike filters").click();
     settle(&mut harness);
-    harness.get_by_label_contains("Post-spike filters of 12 units of AL");
+    says(&harness, "Post-spike filters of 12 units of AL");
     let harness = show(&fake::run(&recording), &recording, "factors", [820.0, 600.0], Theme::Dark);
     harness.get_by_label("No single trials yet");
 }

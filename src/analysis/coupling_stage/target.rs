@@ -41,6 +41,13 @@ pub struct Fit {
     pub converged: bool,
 }
 
+impl Fit {
+    /// The loss without the prior, nats: what the data say.
+    pub fn data_loss(&self) -> f64 {
+        self.loss - 0.5 * PRIOR * pack(&self.terms, &self.mean).iter().map(|x| x * x).sum::<f64>()
+    }
+}
+
 impl TargetData {
     /// Of `area` in these trials. The mean dynamics may adapt by the model's splines.
     pub fn new(model: &FrozenModel, area: usize, trials: &[usize]) -> Self {
@@ -162,7 +169,7 @@ impl TargetData {
     pub fn log_likelihoods(&self, fit: &Fit, spikes: &[&SourceSpikes]) -> Vec<f64> {
         let eta = self.log_rates(fit, spikes);
         let trial = |(eta, y): (ndarray::ArrayView2<'_, f32>, ndarray::ArrayView2<'_, u8>)| -> f64 {
-            let each = eta.iter().zip(y.iter()).map(|(&eta, &y)| f64::from(y) * f64::from(eta) - f64::from(eta).exp());
+            let each = eta.iter().zip(y.iter()).map(|(&eta, &y)| f64::from(f32::from(y) * eta - exp(eta)));
             each.sum()
         };
         eta.axis_iter(Axis(0)).into_par_iter().zip(self.counts.axis_iter(Axis(0))).map(trial).collect()
@@ -226,6 +233,11 @@ impl TargetData {
 }
 
 impl TargetData {
+    /// Loss of the frozen part alone, nats.
+    pub fn frozen_loss(&self) -> f64 {
+        self.evaluate(&[], &[], &self.no_mean(), None).loss
+    }
+
     /// Gradient of the loss (nats, without the prior) by send, coef and receive of every term, one after another.
     pub fn gradient(&self, terms: &[Term], spikes: &[&SourceSpikes]) -> Vec<f64> {
         let parameters: usize = terms.iter().map(|t| t.send.len() + t.coef.len() + t.receive.len()).sum();

@@ -65,6 +65,8 @@ pub(super) struct Pair<'a> {
     base: Fit,
     /// Its log-rates as an offset.
     pub(super) on_base: TargetData,
+    /// Their loss, nats.
+    base_loss: f64,
 }
 
 impl<'a> Pair<'a> {
@@ -73,7 +75,8 @@ impl<'a> Pair<'a> {
         let spikes = area.spikes_of(&others, true);
         let base = area.train.fit(&others, &spikes, &area.train.no_mean(), None, JOINT);
         let on_base = area.train.with_base(&base, &spikes);
-        Self { area, source, plan, base, on_base }
+        let base_loss = on_base.frozen_loss();
+        Self { area, source, plan, base, on_base, base_loss }
     }
 
     /// Fit the pair alone on top of the base from its score, for several versions of the source's spikes at once.
@@ -86,9 +89,7 @@ impl<'a> Pair<'a> {
 
     /// Contribution in percent and gain in nats of a fit on top of the base.
     pub(super) fn strength(&self, fit: &Fit, spikes: &SourceSpikes) -> (f64, f64) {
-        let none = Fit { terms: Vec::new(), mean: self.on_base.no_mean(), loss: 0.0, converged: true };
-        let sum = |fit: &Fit, spikes: &[&SourceSpikes]| self.on_base.log_likelihoods(fit, spikes).iter().sum::<f64>();
-        (self.on_base.contribution(fit, &[spikes], &[0]), sum(fit, &[spikes]) - sum(&none, &[]))
+        (self.on_base.contribution(fit, &[spikes], &[0]), self.base_loss - fit.data_loss())
     }
 
     /// All tests. `None` when it was stopped.

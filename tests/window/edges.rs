@@ -31,7 +31,7 @@ fn edge(source: usize, target: usize, height: f64) -> EdgeEvidence {
     let filter: Vec<f64> = (0..27).map(|k| height * (-f64::from(k) / 5.0).exp() + 0.01 * fake::noise(seed + k as usize)).collect();
     let course: Vec<f64> = (0..275).map(|t| 0.1 * height * (1.0 + (f64::from(t) / 30.0).sin())).collect();
     let p = if strong { 1.0 / 201.0 } else { 0.2 + 0.05 * seed as f64 };
-    let gain = |k: usize| if strong { 1.2 } else { -0.1 } + 0.9 * fake::noise(seed * 1000 + k);
+    let gain = |k: usize| if strong { 0.7 * height.abs() } else { -0.1 } + 0.9 * fake::noise(seed * 1000 + k);
     let null = |kind, spread: f64| NullTest {
         kind,
         contributions: (0..if strong { 200 } else { 40 }).map(|k| spread * fake::noise(seed * 31 + k).abs()).collect(),
@@ -61,8 +61,8 @@ fn edge(source: usize, target: usize, height: f64) -> EdgeEvidence {
         course,
         held_out: HeldOut {
             per_trial: (0..24).map(gain).collect(),
-            mean: if strong { 1.2 } else { -0.1 },
-            interval: if strong { (0.8, 1.6) } else { (-0.3, 0.1) },
+            mean: if strong { 0.7 * height.abs() } else { -0.1 },
+            interval: if strong { (0.7 * height.abs() - 0.3, 0.7 * height.abs() + 0.3) } else { (-0.3, 0.1) },
             p: if strong { 1e-4 } else { 0.8 },
             q: if strong { 3e-4 } else { 0.9 },
         },

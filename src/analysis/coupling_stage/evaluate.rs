@@ -20,7 +20,7 @@ pub(super) struct Drives<'a> {
     terms: &'a [Term],
     filters: Vec<Vec<f32>>,
     receive: Vec<Vec<f32>>,
-    /// `[bins, units]`
+    /// `[units, bins]`
     mean: Array2<f32>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Drives<'a> {
             terms,
             filters: terms.iter().map(|t| f32s(&t.filter(&data.basis))).collect(),
             receive: terms.iter().map(|t| f32s(&t.receive)).collect(),
-            mean: data.splines.dot(&mean.mapv(|x| x as f32)),
+            mean: mean.mapv(|x| x as f32).t().dot(&data.splines.t()).as_standard_layout().into_owned(),
         }
     }
 
@@ -71,7 +71,7 @@ impl<'a> Drives<'a> {
     /// Add the terms (or only one of them) and, with all of them, the mean dynamics to log-rates `[bins, units]`.
     pub(super) fn add_to(&self, trial: usize, spikes: &[&SourceSpikes], only: Option<usize>, mut eta: ArrayViewMut2<'_, f32>) {
         if only.is_none() {
-            eta += &self.mean;
+            eta += &self.mean.t();
         }
         for term in (0..self.terms.len()).filter(|term| only.is_none_or(|o| o == *term)) {
             let f = self.filtered(term, &self.projected(term, trial, spikes));
@@ -90,7 +90,7 @@ impl<'a> Drives<'a> {
             .zip(&self.filters)
             .map(|(t, h)| Sums { send: vec![0.0; t.send.len()], filter: vec![0.0; h.len()], receive: vec![0.0; units] })
             .collect();
-        let mut errors = Array2::<f32>::zeros((bins, units));
+        let mut errors = Array2::<f32>::zeros((units, bins));
         let mut loss = 0.0;
         for trial in trials {
             let weight = weights.and_then(|w| w.get(trial).copied()).unwrap_or(1.0);
@@ -105,54 +105,46 @@ impl<'a> Drives<'a> {
             gradient.extend((0..term.coef.len()).map(coef));
             gradient.extend(sums.receive.iter().map(|g| f64::from(*g)));
         }
-        gradient.extend(self.data.splines.t().dot(&errors).iter().map(|g| f64::from(*g)));
+        gradient.extend(errors.dot(&self.data.splines).t().iter().map(|g| f64::from(*g)));
         Evaluation { loss, gradient }
     }
 
-    /// One trial; returns its loss.
+    /// One trial; returns its loss. Bins are innermost: short loops over few units would not fill the vector unit.
     fn trial(&self, trial: usize, spikes: &[&SourceSpikes], weight: f32, sums: &mut [Sums], errors: &mut Array2<f32>) -> f64 {
         let (_, bins, units) = self.data.counts.dim();
         let q: Vec<Vec<f32>> = (0..self.terms.len()).map(|term| self.projected(term, trial, spikes)).collect();
         let f: Vec<Vec<f32>> = q.iter().enumerate().map(|(term, q)| self.filtered(term, q)).collect();
         // Slope of the loss along every factor.
         let mut slopes = vec![vec![0.0_f32; bins]; self.terms.len()];
-        let counts = self.data.counts.index_axis(Axis(0), trial);
-        let offset = self.data.offset.index_axis(Axis(0), trial);
+        let (counts, offset) = self.data.by_unit();
+        let (counts, offset) = (counts.index_axis(Axis(0), trial), offset.index_axis(Axis(0), trial));
         let (Some(counts), Some(offset), Some(mean), Some(errors)) =
             (counts.as_slice(), offset.as_slice(), self.mean.as_slice(), errors.as_slice_mut())
         else {
             return 0.0;
         };
-        let (mut eta, mut loss) = (vec![0.0_f32; units], 0.0_f64);
+        let (mut eta, mut losses) = (vec![0.0_f32; bins], vec![0.0_f32; bins]);
         simd(
             #[inline(always)]
             || {
-                for bin in 0..bins {
-                    let row = bin * units..(bin + 1) * units;
+                for unit in 0..units {
+                    let row = unit * bins..(unit + 1) * bins;
                     for ((eta, o), g) in eta.iter_mut().zip(&offset[row.clone()]).zip(&mean[row.clone()]) {
                         *eta = o + g;
                     }
                     for (f, v) in f.iter().zip(&self.receive) {
-                        let f = f[bin];
-                        if f != 0.0 {
-                            eta.iter_mut().zip(v).for_each(|(eta, v)| *eta += f * v);
-                        }
+                        let v = v[unit];
+                        eta.iter_mut().zip(f).for_each(|(eta, f)| *eta += f * v);
                     }
-                    let mut sum = 0.0_f32;
-                    for (eta, &y) in eta.iter_mut().zip(&counts[row.clone()]) {
+                    for ((eta, loss), &y) in eta.iter_mut().zip(&mut losses).zip(&counts[row.clone()]) {
                         let (rate, y) = (exp(*eta), f32::from(y));
-                        sum += rate - y * *eta;
+                        *loss += rate - y * *eta;
                         *eta = weight * (rate - y);
                     }
-                    loss += f64::from(weight * sum);
                     for ((f, v), (slope, sums)) in f.iter().zip(&self.receive).zip(slopes.iter_mut().zip(sums.iter_mut())) {
-                        let f = f[bin];
-                        let mut along = 0.0_f32;
-                        for ((e, v), g) in eta.iter().zip(v).zip(&mut sums.receive) {
-                            along += e * v;
-                            *g += f * e;
-                        }
-                        slope[bin] = along;
+                        let v = v[unit];
+                        slope.iter_mut().zip(&eta).for_each(|(slope, e)| *slope += e * v);
+                        sums.receive[unit] += dot(f, &eta);
                     }
                     errors[row].iter_mut().zip(&eta).for_each(|(sum, e)| *sum += e);
                 }
@@ -161,7 +153,7 @@ impl<'a> Drives<'a> {
         for (term, (slope, sums)) in slopes.iter().zip(sums.iter_mut()).enumerate() {
             self.backwards(term, trial, spikes, slope, q.get(term).map_or(&[], Vec::as_slice), sums);
         }
-        loss
+        f64::from(weight) * losses.iter().map(|l| f64::from(*l)).sum::<f64>()
     }
 
     /// From the slope along a factor to filter and sending weights.
@@ -183,4 +175,18 @@ impl<'a> Drives<'a> {
             }
         }
     }
+}
+
+/// Sum of products in eight lanes, which the compiler turns into vectors (a single sum has a fixed order and stays scalar).
+#[inline(always)]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_lanes, a_rest) = a.as_chunks::<8>();
+    let (b_lanes, b_rest) = b.as_chunks::<8>();
+    let mut lanes = [0.0_f32; 8];
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }

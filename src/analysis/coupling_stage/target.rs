@@ -20,7 +20,9 @@ pub struct TargetData {
     pub(super) counts: Array3<u8>,
     /// Frozen log-rate `[trials, bins, units]`: own dynamics and post-spike term.
     pub(super) offset: Array3<f32>,
-    /// The post-spike term in it.
+    /// The same two as `[trials, units, bins]`, for loops along bins.
+    turned: (Array3<u8>, Array3<f32>),
+    /// The post-spike term in the offset.
     history: Array3<f32>,
     /// What may be added to every trial `[bins, columns]`.
     pub(super) splines: Array2<f32>,
@@ -69,14 +71,22 @@ impl TargetData {
                 }
             });
         }
+        let counts = all.slice_axis(Axis(1), Slice::from(pad..)).as_standard_layout().into_owned();
+        let offset = (own(&model.own) + &history).as_standard_layout().into_owned();
         Self {
-            counts: all.slice_axis(Axis(1), Slice::from(pad..)).as_standard_layout().into_owned(),
-            offset: (own(&model.own) + &history).as_standard_layout().into_owned(),
+            turned: (turned(&counts), turned(&offset)),
+            counts,
+            offset,
             history,
             splines: spline_basis(model.splines, bins).mapv(|x| x as f32),
             basis: model.basis.clone(),
             pad,
         }
+    }
+
+    /// Counts and offset `[trials, units, bins]`.
+    pub(super) fn by_unit(&self) -> (&Array3<u8>, &Array3<f32>) {
+        (&self.turned.0, &self.turned.1)
     }
 
     /// Trials.
@@ -102,9 +112,11 @@ impl TargetData {
     /// The same with the log-rates of a fit as its offset and only a constant per unit free to adapt: what one more term is added to.
     pub fn with_base(&self, fit: &Fit, spikes: &[&SourceSpikes]) -> Self {
         let bins = self.counts.len_of(Axis(1));
+        let offset = self.log_rates(fit, spikes);
         Self {
             counts: self.counts.clone(),
-            offset: self.log_rates(fit, spikes),
+            turned: (self.turned.0.clone(), turned(&offset)),
+            offset,
             history: self.history.clone(),
             splines: spline_basis(0, bins).mapv(|x| x as f32),
             basis: self.basis.clone(),
@@ -192,6 +204,11 @@ impl TargetData {
     }
 }
 
+/// `[trials, bins, units]` as `[trials, units, bins]`.
+fn turned<T: Clone>(values: &Array3<T>) -> Array3<T> {
+    values.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned()
+}
+
 pub(super) fn pack(terms: &[Term], mean: &Array2<f64>) -> Vec<f64> {
     let each = terms.iter().flat_map(|t| t.send.iter().chain(&t.coef).chain(&t.receive));
     each.copied().chain(mean.iter().copied()).collect()
@@ -218,6 +235,7 @@ impl TargetData {
         let of = |values: &Array3<f32>| values.select(Axis(0), places);
         Self {
             counts: self.counts.select(Axis(0), places),
+            turned: (self.turned.0.select(Axis(0), places), of(&self.turned.1)),
             offset: of(&self.offset),
             history: of(&self.history),
             splines: self.splines.clone(),

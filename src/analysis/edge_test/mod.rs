@@ -71,9 +71,9 @@ const INTERVAL_RESAMPLES: usize = 1000;
 pub const BAND: f64 = 0.95;
 
 /// A joint fit of all terms onto one area.
-const JOINT: Stop = Stop { iterations: 60, least_gain: 0.02 };
+const JOINT: Stop = Stop { iterations: 40, least_gain: 0.05 };
 /// A refit of one term on top of a base: the data and every copy alike.
-const SINGLE: Stop = Stop { iterations: 25, least_gain: 0.05 };
+const SINGLE: Stop = Stop { iterations: 20, least_gain: 0.1 };
 
 #[cfg(test)]
 mod tests;

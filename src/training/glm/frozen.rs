@@ -214,7 +214,7 @@ mod likelihood {
         let model = frozen_model(&recipe, &recording, &weights, 4, &mut |_| true).unwrap().unwrap();
         let (_, gradients) = trainer.gradients(trainer.train.first().unwrap(), 0).unwrap();
         let index = trainer.config.pair(0, 1);
-        let wanted = |id| gradients.get(id).unwrap().clone().into_data().to_vec::<f32>().unwrap();
+        let wanted = |id| gradients.get(id).unwrap().clone().try_into_data().unwrap().try_to_vec::<f32>().unwrap();
         let coupling = &trainer.net.coupling[index];
         let (send, coef, receive) = (wanted(coupling.send.id), wanted(coupling.filter_coef.id), wanted(coupling.recv.id));
         let train = TargetData::new(&model, 1, &trainer.train.first().unwrap().trials);

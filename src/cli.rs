@@ -8,6 +8,7 @@ mod bench;
 mod connectivity;
 mod demo;
 mod doctor;
+mod edges;
 mod environment;
 mod evaluate;
 mod export;
@@ -27,6 +28,7 @@ mod sources;
 mod stage;
 mod sweep;
 mod train;
+mod validate;
 mod window;
 
 use std::num::NonZeroUsize;
@@ -71,6 +73,11 @@ enum Command {
     Areas(areas::Areas),
     /// Who drives whom by simple methods, and how close that is to the truth where it is known
     Connectivity(connectivity::Connectivity),
+    /// Which areas drive which: screen a recording without training, or test the edges of a run (GLM-Transformer)
+    Edges(Box<edges::Edges>),
+    /// How often the program's claims are wrong, measured on simulations
+    #[command(subcommand)]
+    Validate(validate::Validate),
     /// Write a simulated recording with known coupling
     Simulate(simulate::Simulate),
     /// Train a model without a window and write a run folder
@@ -147,6 +154,8 @@ fn run(cli: Cli, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
         Some(Command::Export(export)) => export.run(),
         Some(Command::Areas(areas)) => areas.run(),
         Some(Command::Connectivity(connectivity)) => connectivity.run(),
+        Some(Command::Edges(edges)) => edges.run(),
+        Some(Command::Validate(validate)) => validate.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Train(train)) => train.run(),
         Some(Command::Resume(resume)) => resume.run(),
@@ -210,6 +219,11 @@ mod tests {
             "simulate glm",
             "connectivity a.nwb --method granger",
             "connectivity a.nwb --levels 1",
+            "edges",
+            "edges run --sim-set a=1",
+            "edges run --nulls many",
+            "validate",
+            "validate edges --simulations few",
             "demo --headless --no-train",
             "bench",
         ] {

@@ -1,6 +1,8 @@
 //! The command line as a user meets it: the real binary, real files, exit codes and messages.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "headless/edges.rs"]
+mod edges;
 #[path = "headless/netformer.rs"]
 mod netformer;
 #[path = "headless/rates.rs"]

@@ -1,6 +1,8 @@
 //! The real app, driven by label on software Vulkan: from the welcome page to a running view, and pictures of the main views.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "window/edges.rs"]
+mod edges;
 #[path = "window/fake.rs"]
 mod fake;
 #[path = "window/fake_stndt.rs"]

@@ -110,9 +110,9 @@ fn given_rate(rates: &TrueRates, recording: &Recording, trials: &Trials, index: 
     }))
 }
 
-fn simulated_log_rate(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<Array2<f64>> {
-    let truth = recording.truth.as_ref()?;
-    let glm = truth.glm.as_ref()?;
+/// One simulated trial: its number, the place of the first analysed bin, and all its spikes `[pad + bins, all units]`.
+fn simulated_trial(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<(usize, usize, Array2<u8>)> {
+    let glm = recording.truth.as_ref()?.glm.as_ref()?;
     let total = glm.pad_bins + glm.bins;
     let start = *trials.starts.get(index)?;
     let trial = ((start + 1e-6) / glm.trial_spacing_s).floor().max(0.0);
@@ -130,8 +130,50 @@ fn simulated_log_rate(recording: &Recording, trials: &Trials, index: usize, unit
             column[bin] = column[bin].saturating_add(1);
         }
     }
-    let log_rate = glm_log_rate(glm, &truth.edges, &recording.units.area, trial as usize, spikes.view())?;
+    Some((trial as usize, first, spikes))
+}
+
+fn simulated_log_rate(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<Array2<f64>> {
+    let truth = recording.truth.as_ref()?;
+    let (trial, first, spikes) = simulated_trial(recording, trials, index, units)?;
+    let log_rate = glm_log_rate(truth.glm.as_ref()?, &truth.edges, &recording.units.area, trial, spikes.view())?;
     Some(log_rate.slice_axis(Axis(0), Slice::from(first..first + trials.bins)).select(Axis(1), units))
+}
+
+/// Parts of the true log-rate per bin of one trial, each `[bins, units]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueParts {
+    /// Baseline and slow dynamics.
+    pub own: Array2<f64>,
+    /// Coupling by sending and receiving area of the recording; zero for units of other areas.
+    pub coupling: Vec<(usize, usize, Array2<f64>)>,
+    /// Post-spike term.
+    pub history: Array2<f64>,
+}
+
+/// The true log-rate of trial `index` of `trials` in its parts, for `units` (indices into the recording). `None` when the recording has
+/// no such truth, or when the trial's bins do not lie on the truth's.
+pub fn true_parts(recording: &Recording, trials: &Trials, index: usize, units: &[usize]) -> Option<TrueParts> {
+    let truth = recording.truth.as_ref()?;
+    let glm = truth.glm.as_ref()?;
+    let (trial, first, spikes) = simulated_trial(recording, trials, index, units)?;
+    let seen = |all: Array2<f64>| all.slice_axis(Axis(0), Slice::from(first..first + trials.bins)).select(Axis(1), units);
+    let factors = (trial < glm.factors.len_of(Axis(0))).then(|| glm.factors.index_axis(Axis(0), trial))?;
+    let area = &recording.units.area;
+    let edge_output = |edge: &TrueEdge| {
+        let members = |of: usize| (0..area.len()).filter(|&u| area.get(u) == Some(&of)).collect::<Vec<_>>();
+        let drive = coupling_drive(edge, spikes.select(Axis(1), &members(edge.source)).view());
+        let mut output = Array2::zeros(spikes.dim());
+        for (unit, weight) in members(edge.target).into_iter().zip(&edge.receive) {
+            output.column_mut(unit).iter_mut().zip(&drive).for_each(|(x, d)| *x = weight * d);
+        }
+        (edge.source, edge.target, seen(output))
+    };
+    Some(TrueParts {
+        own: seen(own_dynamics(glm.baseline, factors, &glm.loadings, area)),
+        coupling: truth.edges.iter().map(edge_output).collect(),
+        history: seen(history(&glm.post_spike, spikes.view())),
+    })
 }
 
 /// Poisson loss (per bin and unit) of the true rates on the chosen trials: the best any model can reach on average.

@@ -128,7 +128,22 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
         &["recording", "train", "units"],
         &[
             (&["raster"], 0.56),
-            (&["psth", "correlogram", "rate_map", "population", "correlations", "kernels", "loss", "matrix", "latents", "truth"], 0.44),
+            (
+                &[
+                    "psth",
+                    "correlogram",
+                    "rate_map",
+                    "population",
+                    "correlations",
+                    "screening",
+                    "kernels",
+                    "loss",
+                    "matrix",
+                    "latents",
+                    "truth",
+                ],
+                0.44,
+            ),
         ],
         0.34,
         &[],
@@ -137,10 +152,11 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
 
 /// Watch what a model learns; the truth is in front where it is known.
 pub fn couplings(keys: &[&str], has_truth: bool) -> Tree<Pane> {
-    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster", "psth", "correlogram"], 0.38)];
+    let middle: &[(Tabs, f32)] =
+        &[(&["kernels", "area_graph", "decomposition", "factors"], 0.62), (&["loss", "raster", "psth", "correlogram", "screening"], 0.38)];
     let right: &[(Tabs, f32)] = match has_truth {
-        true => &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)],
-        false => &[(&["matrix"], 0.5), (&["latents", "truth"], 0.5)],
+        true => &[(&["matrix", "evidence", "latents"], 0.5), (&["truth"], 0.5)],
+        false => &[(&["matrix", "evidence"], 0.5), (&["latents", "truth"], 0.5)],
     };
     build(keys, &["train", "recording", "units"], middle, 0.31, right)
 }

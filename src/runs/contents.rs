@@ -119,16 +119,25 @@ fn model_kind(recipe: &Recipe) -> String {
 /// # Errors
 /// [`RunError`]; the run is still a good one, perhaps with fewer pictures.
 pub fn add_figures(folder: &Path, figures: &[(&str, RgbaImage)]) -> Result<(), RunError> {
+    let encoded = |(name, picture): &(&str, RgbaImage)| {
+        encode_png(picture).map(|bytes| (format!("{FIGURES}/{name}.png"), bytes)).map_err(RunError::contents(FIGURES))
+    };
+    add_files(folder, &figures.iter().map(encoded).collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Add files (path inside the folder, with `/`, and content) to a finished run, or replace them.
+///
+/// # Errors
+/// [`RunError`]; the run is still a good one, perhaps with fewer of them.
+pub(super) fn add_files(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), RunError> {
     let mut manifest = Manifest::read_as_written(folder)?;
-    let place = folder.join(FIGURES);
-    let made = std::fs::create_dir_all(&place);
-    made.map_err(crate::export::WriteError::at(&place, "making the folder"))?;
-    for (name, picture) in figures {
-        let path = format!("{FIGURES}/{name}.png");
-        let bytes = encode_png(picture).map_err(RunError::contents(FIGURES))?;
-        write_atomically(&folder.join(&path), |f| f.write_all(&bytes))?;
-        manifest.files.retain(|f| f.path != path);
-        manifest.files.push(FileEntry::of(&path, &bytes));
+    for (path, bytes) in files {
+        let place = folder.join(path);
+        let parent = crate::export::parent(&place);
+        std::fs::create_dir_all(&parent).map_err(crate::export::WriteError::at(&parent, "making the folder"))?;
+        write_atomically(&place, |f| f.write_all(bytes))?;
+        manifest.files.retain(|f| f.path != *path);
+        manifest.files.push(FileEntry::of(path, bytes));
     }
     let json = manifest.to_json()?;
     write_atomically(&folder.join(MANIFEST), |f| f.write_all(json.as_bytes()))?;

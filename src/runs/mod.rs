@@ -13,6 +13,7 @@
 //!   figures/*.png   optional pictures
 //!   checkpoints/    what is needed to go on, until the run is complete (see `checkpoint`)
 //!   run.lock, owner.json  who trains the run now
+//!   results/edges.*  tests of the edges, when they were made (GLM-Transformer; see `evidence`)
 //! ```
 //!
 //! A folder is written beside its place under another name, forced to disk and then renamed; see [`RunWriter`]. A run that is being
@@ -23,6 +24,7 @@ mod checkpoint;
 mod contents;
 mod edges;
 mod error;
+mod evidence;
 mod foreign;
 mod keeper;
 mod live;
@@ -40,6 +42,7 @@ pub use checkpoint::{CHECKPOINTS, Checkpoint};
 pub use contents::{RunContents, add_figures, write};
 pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
+pub use evidence::{EDGE_ARRAYS, EDGE_REPORT, EvidenceError, edge_report, save as save_edge_report, test_edges};
 pub use foreign::read_weights;
 pub use live::{LiveRun, Resumable, resumable};
 pub use load::{LoadedRun, RunEntry, list, load};

@@ -226,7 +226,8 @@ pub(super) mod tests {
             |((version, stage, step, bin_s), areas, (units, latent_trials, unit_bits), (pairs, post_spike, latents, trials, truth))| {
                 let (areas, area_sizes) = areas.into_iter().unzip();
                 let (trials, details) = trials.into_iter().unzip();
-                let glm = GlmSnapshot { pairs, unit_bits, post_spike, latent_trials, latents, trials: details, truth };
+                let loadings = latents.clone();
+                let glm = GlmSnapshot { pairs, unit_bits, post_spike, loadings, latent_trials, latents, trials: details, truth };
                 Snapshot { version, stage, step, bin_s, areas, area_sizes, units, trials, model: ModelSnapshot::Glm(glm) }
             },
         )

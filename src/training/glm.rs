@@ -1,6 +1,7 @@
 //! Fitting a GLM-Transformer stage by stage (spec §4.3, and ours): batches, steps, validation, early stopping, best weights.
 //! Nothing here reads a clock: watched or not, paused or not, the numbers are the same.
 
+mod frozen;
 mod learner;
 mod publish;
 mod results;
@@ -27,6 +28,7 @@ use crate::models::glm_transformer::{
 use crate::models::params;
 use crate::models::{DeviceFailed, TrainerState};
 
+pub use frozen::frozen_model;
 pub(super) use learner::{GlmLearner, TERMS};
 
 /// Trials of one step with what is computed once for them.
@@ -381,6 +383,7 @@ impl<'a> GlmTrainer<'a> {
             quantile: self.recipe.edge_quantile,
             seed: self.seed,
             self_pairs: self.config.self_coupling,
+            second_factor: false,
         };
         let mut scorer = EdgeScorer::new(&basis, &self.config.neurons, scoring);
         let passes = 2 * self.train.len();

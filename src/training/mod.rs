@@ -18,6 +18,7 @@ mod priority;
 pub mod recipe;
 mod saved;
 mod seam;
+mod screening;
 pub mod snapshot;
 mod stndt;
 mod stopper;
@@ -28,6 +29,7 @@ pub use checkpoints::CheckpointPlan;
 pub use data::{DataError, Prepared, References};
 pub use device::{NoDevice, TrainingDevice, open as open_device};
 pub use estimate::{DataShape, Estimate, estimate};
+pub use glm::frozen_model;
 pub use handle::{
     Command, Finished, OnDeviceLost, Phase, Progress, StageProgress, StartOptions, TrainingError, TrainingHandle, TrainingWatch,
 };
@@ -39,6 +41,7 @@ pub use recipe::{
     AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
     PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
 };
+pub use screening::{ScreeningError, screen_recording};
 pub use snapshot::{
     ConnectivityScores, GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, NetFormerSnapshot, PairSnapshot, RateScores,
     Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,

@@ -2,6 +2,7 @@
 //! [`ViewContext`], shares one [`Selection`] with all other views, and asks for anything else with an [`Action`].
 
 mod alignment;
+pub mod area_graph;
 mod area_matrix;
 pub mod attention;
 pub mod attention_time;
@@ -11,6 +12,10 @@ pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;
 pub mod decoding;
+pub mod decomposition;
+mod edge_board;
+pub mod evidence;
+pub mod factors;
 pub mod kernels;
 mod latent_colors;
 pub mod latents;
@@ -28,6 +33,7 @@ pub mod raster;
 pub mod rate_map;
 pub mod rates;
 pub mod recording;
+pub mod screening;
 pub mod selection;
 mod stndt_part;
 pub mod synapses;
@@ -96,6 +102,11 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "loss", as_recorded: false, make: || Box::<loss::LossView>::default() },
     ViewSpec { key: "kernels", as_recorded: false, make: || Box::<kernels::KernelsView>::default() },
     ViewSpec { key: "matrix", as_recorded: false, make: || Box::<matrix::MatrixView>::default() },
+    ViewSpec { key: "screening", as_recorded: false, make: || Box::<screening::ScreeningView>::default() },
+    ViewSpec { key: "area_graph", as_recorded: false, make: || Box::<area_graph::AreaGraphView>::default() },
+    ViewSpec { key: "evidence", as_recorded: false, make: || Box::<evidence::EvidenceView>::default() },
+    ViewSpec { key: "decomposition", as_recorded: false, make: || Box::<decomposition::DecompositionView>::default() },
+    ViewSpec { key: "factors", as_recorded: false, make: || Box::<factors::FactorsView>::default() },
     ViewSpec { key: "latents", as_recorded: false, make: || Box::<latents::LatentsView>::default() },
     ViewSpec { key: "rates", as_recorded: false, make: || Box::<rates::RatesView>::default() },
     ViewSpec { key: "connectivity", as_recorded: false, make: || Box::<connectivity::ConnectivityView>::default() },

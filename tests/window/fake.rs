@@ -187,6 +187,7 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
         model: ModelSnapshot::Glm(GlmSnapshot {
             unit_bits: (0..48).map(|unit| Some(0.3 * ((unit % 7) as f32 - 1.0) / 6.0)).collect(),
             post_spike: vec![],
+            loadings: vec![],
             latent_trials: (0..trials).collect(),
             latents: (0..3).map(|area| (0..trials).map(|trial| latents(area, trial)).collect()).collect(),
             trials: vec![GlmTrial { coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![] }],

@@ -8,15 +8,15 @@ use super::EdgeScoring;
 
 /// One spike of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spike {
+pub(in crate::analysis) struct Spike {
     /// Bin, padding included.
-    pub(super) bin: u32,
+    pub(in crate::analysis) bin: u32,
     /// Unit.
-    pub(super) unit: u32,
+    pub(in crate::analysis) unit: u32,
 }
 
 /// The spikes of one trial `[pad + bins, units]`; a count of two gives two spikes.
-pub(super) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
+pub(in crate::analysis) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
     let occupied = counts.indexed_iter().filter(|(_, count)| **count > 0);
     occupied
         .flat_map(|((bin, unit), &count)| std::iter::repeat_n(Spike { bin: bin as u32, unit: unit as u32 }, usize::from(count)))
@@ -25,7 +25,7 @@ pub(super) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
 
 /// Copy number `copy` of the spikes of trial number `trial` (counted over all batches) into `moved`; copy 0 is the data itself.
 /// The same trial, copy and seed always move spikes in the same way.
-pub(super) fn copy(spikes: &[Spike], total: usize, scoring: &EdgeScoring, trial: u64, copy: usize, moved: &mut Vec<Spike>) {
+pub(in crate::analysis) fn copy(spikes: &[Spike], total: usize, scoring: &EdgeScoring, trial: u64, copy: usize, moved: &mut Vec<Spike>) {
     moved.clear();
     if copy == 0 {
         moved.extend_from_slice(spikes);

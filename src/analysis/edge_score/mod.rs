@@ -28,10 +28,10 @@
 //! differ between copies, and it costs a matrix product.
 
 mod history;
-mod jitter;
-mod rank_one;
+pub(super) mod jitter;
+pub(super) mod rank_one;
 mod threshold;
-mod trial;
+pub(super) mod trial;
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::linalg::general_mat_mul;
@@ -60,11 +60,14 @@ pub struct EdgeScoring {
     pub seed: u64,
     /// Also score the coupling of an area onto itself.
     pub self_pairs: bool,
+    /// Also score a second coupling factor: what is left of a pair when its first factor is taken out, against the same of every
+    /// jittered copy.
+    pub second_factor: bool,
 }
 
 impl Default for EdgeScoring {
     fn default() -> Self {
-        Self { window_bins: 25, jitters: 20, quantile: 0.99, seed: 0, self_pairs: true }
+        Self { window_bins: 25, jitters: 20, quantile: 0.99, seed: 0, self_pairs: true, second_factor: false }
     }
 }
 
@@ -87,6 +90,28 @@ pub struct EdgeScore {
     pub receive: Vec<f32>,
     /// Filter coefficients to start from, one per basis function; sign and scale are here.
     pub filter: Vec<f32>,
+    /// How often the null reaches the score, 0 to 1; in the far tail a Gumbel distribution through the copies.
+    pub p_value: f64,
+    /// The second coupling factor, when it was asked for.
+    pub second: Option<SecondFactor>,
+}
+
+/// Score of what is left of a pair without its first coupling factor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecondFactor {
+    /// Score, in standard deviations of one coefficient.
+    pub score: f64,
+    /// Scores of the second factors of the jittered copies.
+    pub null: Vec<f64>,
+    /// The quantile of the null that was asked for.
+    pub threshold: f64,
+}
+
+impl SecondFactor {
+    /// True when the data support coupling of rank 2.
+    pub fn is_supported(&self) -> bool {
+        self.score > self.threshold
+    }
 }
 
 impl EdgeScore {
@@ -245,18 +270,31 @@ impl EdgeScorer {
     }
 
     fn finish_pair(&self, source: usize, target: usize) -> EdgeScore {
-        let best = (0..self.score.len()).into_par_iter().map(|copy| self.standardised(copy, source, target).rank_one()).collect::<Vec<_>>();
+        let (best, second): (Vec<RankOne>, Vec<Option<f64>>) = (0..self.score.len())
+            .into_par_iter()
+            .map(|copy| {
+                let tensor = self.standardised(copy, source, target);
+                let first = tensor.rank_one();
+                let second = self.scoring.second_factor.then(|| tensor.without(&first).rank_one().value);
+                (first, second)
+            })
+            .unzip();
         let null: Vec<f64> = best.iter().skip(1).map(|b| b.value).collect();
         let threshold = threshold::threshold(&null, self.scoring.quantile);
-        let Some(best) = best.into_iter().next() else {
-            return EdgeScore { source, target, score: 0.0, null, threshold, send: Vec::new(), receive: Vec::new(), filter: Vec::new() };
-        };
+        let empty = || RankOne { value: 0.0, send: Vec::new(), filter: Vec::new(), receive: Vec::new() };
+        let best = best.into_iter().next().unwrap_or_else(empty);
+        let second = second.first().copied().flatten().map(|score| {
+            let null: Vec<f64> = second.iter().skip(1).copied().flatten().collect();
+            SecondFactor { score, threshold: threshold::threshold(&null, self.scoring.quantile), null }
+        });
         let filter = self.filter_coefficients(source, target, &best);
         let f32s = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         EdgeScore {
             source,
             target,
             score: best.value,
+            p_value: threshold::p_value(best.value, &null),
+            second,
             null,
             threshold,
             send: f32s(&best.send),

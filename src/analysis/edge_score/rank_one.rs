@@ -12,30 +12,30 @@ const GAIN: f64 = 1e-7;
 const START_ROUNDS: usize = 20;
 
 /// A tensor `[sources, functions, targets]`.
-pub(super) struct Tensor {
+pub(in crate::analysis) struct Tensor {
     values: Array3<f64>,
 }
 
 /// The largest `<Z, u ⊗ h ⊗ v>` found, with unit vectors.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct RankOne {
-    pub(super) value: f64,
+pub(in crate::analysis) struct RankOne {
+    pub(in crate::analysis) value: f64,
     /// u, mean not negative.
-    pub(super) send: Vec<f64>,
+    pub(in crate::analysis) send: Vec<f64>,
     /// h; carries the sign.
-    pub(super) filter: Vec<f64>,
+    pub(in crate::analysis) filter: Vec<f64>,
     /// v, mean not negative.
-    pub(super) receive: Vec<f64>,
+    pub(in crate::analysis) receive: Vec<f64>,
 }
 
 impl Tensor {
-    pub(super) fn new(values: Array3<f64>) -> Self {
+    pub(in crate::analysis) fn new(values: Array3<f64>) -> Self {
         Self { values }
     }
 
     /// Starts: the leading left singular vector of the unfolding `[sources, functions · targets]`, and that of the slice of
     /// every basis function. The best end wins. A tensor of zeros gives value 0 and vectors of zeros.
-    pub(super) fn rank_one(&self) -> RankOne {
+    pub(in crate::analysis) fn rank_one(&self) -> RankOne {
         let (sources, functions, targets) = self.values.dim();
         let mut best = RankOne { value: 0.0, send: vec![0.0; sources], filter: vec![0.0; functions], receive: vec![0.0; targets] };
         let unfolded = self.values.to_shape((sources, functions * targets));
@@ -48,6 +48,16 @@ impl Tensor {
             }
         }
         best
+    }
+
+    /// What is left when a factor that was found is taken out.
+    pub(in crate::analysis) fn without(&self, factor: &RankOne) -> Self {
+        let mut values = self.values.clone();
+        for ((m, b, n), z) in values.indexed_iter_mut() {
+            let at = |list: &[f64], k: usize| list.get(k).copied().unwrap_or(0.0);
+            *z -= factor.value * at(&factor.send, m) * at(&factor.filter, b) * at(&factor.receive, n);
+        }
+        Self { values }
     }
 
     /// Alternate: given u the best v and h (a small eigenproblem), given those the best u.
@@ -147,6 +157,18 @@ mod tests {
             assert!(at(&near.to_vec(), &found.filter, &found.receive) <= found.value + 1e-9);
         }
         assert!(found.value > values.iter().fold(0.0_f64, |a, z| a.max(z.abs())), "better than any single entry");
+    }
+
+    #[test]
+    fn a_second_factor_is_found_when_the_first_is_taken_out() {
+        let (u, h, v) = ([0.6, 0.8, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]);
+        let (w, g, x) = ([0.0, 0.0, 0.6, 0.8], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]);
+        let planted = Array3::from_shape_fn((4, 3, 3), |(m, b, n)| 30.0 * u[m] * h[b] * v[n] + 12.0 * w[m] * g[b] * x[n]);
+        let tensor = Tensor::new(planted + 0.01 * noise((4, 3, 3), 4));
+        let first = tensor.rank_one();
+        let second = tensor.without(&first).rank_one();
+        assert!((first.value - 30.0).abs() < 0.1 && (second.value - 12.0).abs() < 0.1);
+        assert!(second.send[3] > 0.75 && second.receive[2] > 0.99);
     }
 
     #[test]

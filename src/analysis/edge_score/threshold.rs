@@ -28,10 +28,32 @@ pub(super) fn threshold(null: &[f64], quantile: f64) -> f64 {
         let rank = ((n + 1.0) * quantile).ceil().max(1.0) as usize;
         return sorted.get(rank - 1).or(sorted.last()).copied().unwrap_or(f64::INFINITY);
     }
+    let (mean, spread) = moments(null);
+    mean + spread * gumbel_quantile(quantile)
+}
+
+/// How often the null would reach `score`, 0 to 1: counted among the copies, `(1 + as large) / (1 + copies)`, where at least 5 are
+/// as large; else the tail of the Gumbel distribution with the copies' mean and standard deviation. 1 without copies.
+pub(super) fn p_value(score: f64, null: &[f64]) -> f64 {
+    let as_large = null.iter().filter(|n| **n >= score).count() as f64;
+    if null.is_empty() || as_large >= ENOUGH {
+        return (1.0 + as_large) / (1.0 + null.len() as f64);
+    }
+    let (mean, spread) = moments(null);
+    if spread <= 0.0 {
+        return (1.0 + as_large) / (1.0 + null.len() as f64);
+    }
+    let reduced = (score - mean) / spread * std::f64::consts::PI / 6.0_f64.sqrt() + EULER;
+    // 1 − exp(−e^−x), exact in the far tail.
+    -(-(-reduced).exp()).exp_m1()
+}
+
+/// Mean and standard deviation of the copies, the latter at least a small share of the mean.
+fn moments(null: &[f64]) -> (f64, f64) {
+    let n = null.len() as f64;
     let mean = null.iter().sum::<f64>() / n;
     let variance = null.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    let spread = variance.sqrt().max(SMALLEST_SPREAD * mean);
-    mean + spread * gumbel_quantile(quantile)
+    (mean, variance.sqrt().max(SMALLEST_SPREAD * mean))
 }
 
 /// Quantile of a Gumbel distribution with mean 0 and variance 1.
@@ -58,6 +80,17 @@ mod tests {
         let null: Vec<f64> = (0..20).map(|k| 15.0 + 0.1 * f64::from(k)).collect();
         let at = |q| threshold(&null, q);
         assert!(at(0.9) < at(0.99) && at(0.99) < at(0.999) && at(0.999) < at(1.0) && at(1.0).is_finite());
+    }
+
+    #[test]
+    fn p_values_agree_with_thresholds() {
+        let few: Vec<f64> = (0..20).map(|k| 15.0 + 0.1 * f64::from(k)).collect();
+        for quantile in [0.95, 0.99, 0.999] {
+            assert!((p_value(threshold(&few, quantile), &few) - (1.0 - quantile)).abs() < 1e-9, "{quantile}");
+        }
+        assert!(p_value(60.0, &few) > 0.0 && p_value(60.0, &few) < 1e-9, "the far tail does not round to zero");
+        assert!((p_value(15.95, &few) - 11.0 / 21.0).abs() < 1e-12, "counted where there are enough copies");
+        assert_eq!((p_value(3.0, &[]), p_value(0.0, &[0.0; 4])), (1.0, 1.0));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::jitter::Spike;
 /// From every filtered train its own straight-line extrapolation from the last `3/2 window` bins is subtracted: constants and
 /// linear trends vanish, curvature is suppressed as by the moving average over ± `window` bins of the prototype. Only the past
 /// is used. An average over past *and future* would let the spikes that A evokes in B count as a cause of A's spikes.
-pub(super) fn fast_part(basis: &Array2<f64>, window: usize) -> Array2<f64> {
+pub(in crate::analysis) fn fast_part(basis: &Array2<f64>, window: usize) -> Array2<f64> {
     let w = (window + window / 2).max(2);
     // Least-squares line through the values 1 to w bins ago, read off now.
     let weight = |d: usize| (4.0 * w as f64 + 2.0 - 6.0 * d as f64) / (w as f64 * (w as f64 - 1.0));
@@ -21,7 +21,7 @@ pub(super) fn fast_part(basis: &Array2<f64>, window: usize) -> Array2<f64> {
 }
 
 /// What a spike in every bin of one trial adds to the score of the couplings that its unit sends.
-pub(super) struct SpikeEffects {
+pub(in crate::analysis) struct SpikeEffects {
     /// `[pad + bins, functions · units]`
     rows: Array2<f32>,
 }
@@ -29,7 +29,7 @@ pub(super) struct SpikeEffects {
 impl SpikeEffects {
     /// From counts `[pad + bins, units]`, rates `[bins, units]` and the basis `[lags, functions]`: the residual of the bins from
     /// `pad` on, filtered backwards in time.
-    pub(super) fn new(counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>, basis: &Array2<f32>) -> Self {
+    pub(in crate::analysis) fn new(counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>, basis: &Array2<f32>) -> Self {
         let ((total, units), bins) = (counts.dim(), rates.nrows());
         let pad = total - bins;
         let residual = counts.slice_axis(Axis(0), Slice::from(pad..)).mapv(f32::from) - rates;
@@ -49,7 +49,7 @@ impl SpikeEffects {
     }
 
     /// Add the effects of `spikes` to the sums `[sources, functions, targets]`.
-    pub(super) fn add(&self, spikes: &[Spike], sums: &mut Array3<f32>) {
+    pub(in crate::analysis) fn add(&self, spikes: &[Spike], sums: &mut Array3<f32>) {
         let (_, functions, units) = sums.dim();
         let Some(sums) = sums.as_slice_mut() else { return };
         for spike in spikes {
@@ -60,7 +60,12 @@ impl SpikeEffects {
 }
 
 /// Spikes filtered with one basis function and cut to the analysed window, `[bins, units]`.
-pub(super) fn filtered(spikes: &[Spike], function: ArrayView1<'_, f32>, pad: usize, (bins, units): (usize, usize)) -> Array2<f32> {
+pub(in crate::analysis) fn filtered(
+    spikes: &[Spike],
+    function: ArrayView1<'_, f32>,
+    pad: usize,
+    (bins, units): (usize, usize),
+) -> Array2<f32> {
     let mut drive = Array2::zeros((bins, units));
     for spike in spikes {
         let start = spike.bin as usize + 1;

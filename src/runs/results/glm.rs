@@ -9,6 +9,7 @@
 //! | `filter_K`, `send_K`, `receive_K` | rank × lags; rank × units | coupling of pair K; lag index k acts at k + 1 bins |
 //! | `candidate_K` | lags | filter that the score found for a pair that is not supported; else empty |
 //! | `post_spike` | units × lags | post-spike filters (log-rate) |
+//! | `loadings_A` | factors × units | weights of the units of area A on its slow factors |
 //! | `latent_trials`, `latents_A` | trials; trials × dimensions | latent means of area A |
 //! | `trialT_coupling_K`, `trialT_factors_A` | rank × bins; factors × bins | detail of entry T of `trials` |
 //! | `truth_step`, `truth_pair`, `truth_score` | n; n × 2; n × 3 | steps; source, target; \|cos\| send, \|cos\| receive, filter correlation |
@@ -21,6 +22,7 @@ pub(super) fn add(out: &mut Output, glm: &GlmSnapshot) -> Result<(), String> {
     out.pairs(&glm.pairs)?;
     out.0.add("unit_bits", bits_array(&glm.unit_bits));
     out.rows("post_spike", &glm.post_spike)?;
+    out.tables("loadings", &glm.loadings)?;
     out.indices("latent_trials", &glm.latent_trials);
     out.tables("latents", &glm.latents)?;
     for (number, trial) in glm.trials.iter().enumerate() {
@@ -43,6 +45,7 @@ pub(super) fn read(npz: &mut NpzSource, trials: usize) -> Result<GlmSnapshot, Np
         pairs: pairs(npz)?,
         unit_bits: bits(npz)?,
         post_spike: npz.rows("post_spike")?,
+        loadings: tables(npz, "loadings")?,
         latent_trials: npz.indices("latent_trials")?,
         latents: tables(npz, "latents")?,
         trials,

@@ -196,12 +196,17 @@ pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occ
             pairs: pairs(trainer, &weights, occasion.effects),
             unit_bits: occasion.unit_bits.to_vec(),
             post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
+            loadings: (0..config.areas()).map(|area| rows(&matrix(&weights, &format!("readout.{area}.weight")))).collect(),
             latent_trials: occasion.latents.0.clone(),
             latents: occasion.latents.1.clone(),
             trials: details,
             truth: occasion.truth.to_vec(),
         }),
     })
+}
+
+fn rows(matrix: &Array2<f32>) -> Vec<Vec<f32>> {
+    matrix.rows().into_iter().map(|row| row.to_vec()).collect()
 }
 
 fn post_spike(config: &GlmConfig, weights: &Values) -> Vec<Vec<f32>> {

@@ -81,6 +81,8 @@ pub struct GlmSnapshot {
     pub unit_bits: Vec<Option<f32>>,
     /// Post-spike filter per unit `[units][lags]`, entry k at lag k + 1 bins; empty before stage 4.
     pub post_spike: Vec<Vec<f32>>,
+    /// Weight of every unit on its area's slow factors `[area][factor][units]`; empty in runs of older versions.
+    pub loadings: Vec<Vec<Vec<f32>>>,
     /// Trial indices behind `latents` (indices into the trials used).
     pub latent_trials: Vec<usize>,
     /// Latent means `[area][latent_trials][dimensions]`; empty before stage 2.

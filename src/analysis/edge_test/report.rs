@@ -1,0 +1,253 @@
+//! What the tests found, as it is shown and as it is kept with the run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EdgeTestPlan, words};
+use crate::analysis::goodness::Goodness;
+use crate::analysis::multiple::benjamini_hochberg;
+
+/// What was done to the source's spikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NullKind {
+    /// Trials shuffled within their condition.
+    Shuffle,
+    /// Interval jitter.
+    Jitter,
+}
+
+impl NullKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Shuffle, Self::Jitter];
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shuffle => "trials shuffled",
+            Self::Jitter => "spikes jittered",
+        }
+    }
+}
+
+/// Gain of the held-out log-likelihood by one pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeldOut {
+    /// Difference of every test trial, nats.
+    pub per_trial: Vec<f64>,
+    /// Mean, nats per trial.
+    pub mean: f64,
+    /// Bootstrap interval of the mean (95 %).
+    pub interval: (f64, f64),
+    /// One-sided, by random signs.
+    pub p: f64,
+    /// Over all pairs.
+    pub q: f64,
+}
+
+/// One null of one pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NullTest {
+    /// How it was made.
+    pub kind: NullKind,
+    /// Contribution of every copy, percent.
+    pub contributions: Vec<f64>,
+    /// Gain in log-likelihood of the training trials by every copy, nats.
+    pub gains: Vec<f64>,
+    /// Permutation p-value of the size of the contribution.
+    pub p: f64,
+    /// Permutation p-value of the gain.
+    pub p_gain: f64,
+    /// It was ended early: enough copies were as large as the data.
+    pub stopped: bool,
+}
+
+impl NullTest {
+    /// Copies whose contribution is smaller in size than `observed`, percent.
+    pub fn exceeded(&self, observed: f64) -> usize {
+        self.contributions.iter().filter(|c| c.abs() < observed.abs()).count()
+    }
+}
+
+/// Percentiles over resamples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// 2.5 %.
+    pub low: Vec<f64>,
+    /// Fit to all training trials.
+    pub fit: Vec<f64>,
+    /// 97.5 %.
+    pub high: Vec<f64>,
+}
+
+/// Bands of one factor of one pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bands {
+    /// Filter, entry k at a lag of k + 1 bins, change of log-rate.
+    pub filter: Band,
+    /// Sending weights, unit length.
+    pub send: Band,
+    /// Receiving weights, unit length.
+    pub receive: Band,
+    /// Coupling output over the trial, mean over test trials and the ten best receivers, log-rate per bin.
+    pub course: Band,
+    /// Resamples.
+    pub resamples: usize,
+}
+
+/// Fits of halves of the training trials.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stability {
+    /// Seed of every half.
+    pub seeds: Vec<u64>,
+    /// Contribution in every half, percent.
+    pub contributions: Vec<f64>,
+    /// Whether the other half confirmed it (mean gain above 1.645 standard errors).
+    pub found: Vec<bool>,
+}
+
+impl Stability {
+    /// Mean and range of the contribution, percent.
+    pub fn summary(&self) -> (f64, f64, f64) {
+        let n = self.contributions.len().max(1) as f64;
+        let ends = self.contributions.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &c| (a.min(c), b.max(c)));
+        (self.contributions.iter().sum::<f64>() / n, ends.0, ends.1)
+    }
+
+    /// How often it was found.
+    pub fn count(&self) -> usize {
+        self.found.iter().filter(|f| **f).count()
+    }
+}
+
+/// Everything known of one ordered pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeEvidence {
+    /// Sending area.
+    pub source: usize,
+    /// Receiving area.
+    pub target: usize,
+    /// The run fitted it (its score passed the jitter null before the coupling stage).
+    pub fitted: bool,
+    /// Contribution of the refitted pair on test trials, percent of the receiving units' rate variance.
+    pub contribution_percent: f64,
+    /// The same on training trials, refitted on top of the base: what the nulls are compared with.
+    pub train_contribution_percent: f64,
+    /// Gain in log-likelihood of the training trials, nats.
+    pub train_gain: f64,
+    /// Mean coupling output to the ten best receivers on test trials, log-rate.
+    pub mean_output: f64,
+    /// Refitted filter of the first factor, entry k at a lag of k + 1 bins, change of log-rate.
+    pub filter: Vec<f64>,
+    /// Sending weights, unit length.
+    pub send: Vec<f64>,
+    /// Receiving weights, unit length.
+    pub receive: Vec<f64>,
+    /// Coupling output over the trial, mean over test trials and the ten best receivers, log-rate.
+    pub course: Vec<f64>,
+    /// Held-out gain.
+    pub held_out: HeldOut,
+    /// Nulls that were drawn.
+    pub nulls: Vec<NullTest>,
+    /// Bands; only pairs that the run fitted have them.
+    pub bands: Option<Bands>,
+    /// Stability.
+    pub stability: Option<Stability>,
+    /// What to be careful about, in words.
+    pub warnings: Vec<String>,
+}
+
+/// What the tests say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Held-out gain and every null say so.
+    Supported,
+    /// Some are, some are not.
+    Mixed,
+    /// None is.
+    NotSupported,
+}
+
+impl Verdict {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Supported => "supported",
+            Self::Mixed => "not settled",
+            Self::NotSupported => "not supported",
+        }
+    }
+}
+
+impl EdgeEvidence {
+    /// q-value of the held-out gain.
+    pub fn q(&self) -> f64 {
+        self.held_out.q
+    }
+
+    /// At a false discovery rate of `level`: the held-out gain after correction, and every null by itself.
+    pub fn verdict(&self, level: f64) -> Verdict {
+        let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p));
+        let passed = all.clone().filter(|p| *p <= level).count();
+        match (passed, all.count()) {
+            (0, _) => Verdict::NotSupported,
+            (a, b) if a == b => Verdict::Supported,
+            _ => Verdict::Mixed,
+        }
+    }
+
+    /// Lag of the filter's largest deflection in bins (from 1) and its value.
+    pub fn peak(&self) -> Option<(usize, f64)> {
+        let largest =
+            self.filter.iter().enumerate().filter(|(_, h)| h.is_finite() && **h != 0.0).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+        largest.map(|(k, h)| (k + 1, *h))
+    }
+}
+
+/// All pairs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EdgeReport {
+    /// What was asked for.
+    pub plan: EdgeTestPlan,
+    /// Names of the areas.
+    pub areas: Vec<String>,
+    /// Bin width, seconds.
+    pub bin_s: f64,
+    /// Training and test trials that were used.
+    pub trials: (usize, usize),
+    /// Width of the jitter intervals, seconds.
+    pub window_s: f64,
+    /// Pairs that were tested so far, target by target.
+    pub edges: Vec<EdgeEvidence>,
+    /// Ordered pairs in all.
+    pub pairs: usize,
+    /// All of the plan was done; else it was cancelled, or goes on.
+    pub complete: bool,
+    /// How well the model describes the spikes; `None` until it was computed.
+    pub goodness: Option<Goodness>,
+    /// What to be careful about in the whole run, in words.
+    pub warnings: Vec<String>,
+}
+
+impl EdgeReport {
+    /// Evidence of an ordered pair.
+    pub fn edge(&self, source: usize, target: usize) -> Option<&EdgeEvidence> {
+        self.edges.iter().find(|e| (e.source, e.target) == (source, target))
+    }
+
+    /// Name of an area.
+    pub fn area(&self, area: usize) -> &str {
+        self.areas.get(area).map_or("", String::as_str)
+    }
+
+    /// Sentence about one pair that can be put into a paper.
+    pub fn sentence(&self, edge: &EdgeEvidence) -> String {
+        words::sentence(self, edge)
+    }
+
+    /// q-values over the pairs that are there.
+    pub(super) fn correct(&mut self) {
+        let q = benjamini_hochberg(&self.edges.iter().map(|e| e.held_out.p).collect::<Vec<_>>());
+        self.edges.iter_mut().zip(q).for_each(|(e, q)| e.held_out.q = q);
+    }
+}

@@ -5,6 +5,7 @@
 
 mod areas;
 mod bench;
+mod compare;
 mod connectivity;
 mod demo;
 mod environment;
@@ -16,6 +17,7 @@ mod output;
 mod panics;
 mod progress;
 mod recipe;
+mod runs;
 mod scene;
 mod screenshot;
 mod simulate;
@@ -71,6 +73,10 @@ enum Command {
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
     Evaluate(Box<evaluate::Evaluate>),
+    /// Runs in a folder with their results, settings and notes
+    Runs(runs::Runs),
+    /// Settings that differ, results and agreement of two to five runs
+    Compare(compare::Compare),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
     /// Time training steps, loading, or frames of the window
@@ -125,6 +131,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Train(train)) => train.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
+        Some(Command::Runs(runs)) => runs.run(),
+        Some(Command::Compare(compare)) => compare.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
     }
@@ -186,6 +194,8 @@ mod tests {
             "connectivity a.nwb --method granger",
             "connectivity a.nwb --levels 1",
             "demo --headless --no-train",
+            "compare one",
+            "compare a b c d e f",
             "bench",
         ] {
             let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();

@@ -21,6 +21,8 @@ impl SpikescopeApp {
             Command::ShowReport | Command::CloseRecording | Command::Export => self.recording.is_some(),
             Command::ImportOptions => self.can_reconsider(),
             Command::Train => self.recording.is_some() && !active,
+            Command::QueueTraining => self.recording.is_some(),
+            Command::CloseKept => self.kept.shown().is_some(),
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
             Command::Undo => self.history.can_undo(),
@@ -118,6 +120,11 @@ impl SpikescopeApp {
                 Some(problem) => self.toasts.error("Training cannot start with these settings", problem),
                 None => self.train(ctx, self.recipe.clone()),
             },
+            Command::QueueTraining => match train::problem(ctx) {
+                Some(problem) => self.toasts.error("These settings cannot be trained", problem),
+                None => self.enqueue(self.recipe.clone()),
+            },
+            Command::CloseKept => self.kept.close(),
             Command::PauseOrResume => {
                 run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
             }
@@ -192,6 +199,12 @@ impl SpikescopeApp {
                 Action::Export => self.execute(ctx, Command::Export),
                 Action::Decide(sidecar) => self.change_recording(ctx, Change::Sidecar(sidecar)),
                 Action::AreaList(path) => self.change_recording(ctx, Change::AreaList(path)),
+                Action::Queue(recipe) => self.enqueue(*recipe),
+                Action::QueueWish(wish) => self.obey(wish),
+                Action::ShowRun(folder) => self.show_run(folder),
+                Action::RunFolders(folders) => self.settings.run_folders = folders,
+                Action::RunColumns(columns) => self.settings.run_columns = columns,
+                Action::AskRunFolder => self.ask(ctx, Ask::Runs),
                 Action::OpenDemo => self.open(ctx, Request::Demo),
             }
         }

@@ -85,6 +85,10 @@ pub enum Command {
     Settings,
     /// Start training.
     Train,
+    /// Train after everything that was asked for before.
+    QueueTraining,
+    /// Show the run that trains again, not a kept one.
+    CloseKept,
     /// Hold a running training, or go on.
     PauseOrResume,
     /// One training step.
@@ -117,7 +121,7 @@ impl Command {
         all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
-        all.extend([Self::Train, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
+        all.extend([Self::Train, Self::QueueTraining, Self::CloseKept, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
         all.extend([Self::Palette, Self::Help, Self::About]);
         all
     }
@@ -166,6 +170,8 @@ impl Command {
             Self::FullScreen => "Full screen".to_owned(),
             Self::Settings => "Settings…".to_owned(),
             Self::Train => "Start training".to_owned(),
+            Self::QueueTraining => "Queue training".to_owned(),
+            Self::CloseKept => "Close kept run".to_owned(),
             Self::PauseOrResume => "Pause or resume training".to_owned(),
             Self::Step => "One training step".to_owned(),
             Self::StopAndKeep => "Stop training and keep".to_owned(),
@@ -214,6 +220,8 @@ impl Command {
             Self::FullScreen => "Use the whole screen, or leave it",
             Self::Settings => "Theme, run folder and what is shown after opening",
             Self::Train => "Train the model of the Train view in the background",
+            Self::QueueTraining => "Train with the settings of the Train view when everything before it is done",
+            Self::CloseKept => "Stop showing a run from a folder; the run that trains is shown again",
             Self::PauseOrResume => "Hold the training after its current step, or go on",
             Self::Step => "Do one training step, then hold",
             Self::StopAndKeep => "End now, keep the best weights, evaluate and write the run",
@@ -237,6 +245,7 @@ impl Command {
             Self::FullScreen => plain(Key::F11),
             Self::Settings => ctrl(Key::Comma),
             Self::Train => ctrl(Key::Enter),
+            Self::QueueTraining => ctrl_shift(Key::Enter),
             Self::PauseOrResume => ctrl(Key::Period),
             Self::Palette => ctrl(Key::P),
             Self::Help => plain(Key::F1),
@@ -274,6 +283,7 @@ impl Command {
             | Self::ClearSelection
             | Self::ResetLayout
             | Self::Theme(_)
+            | Self::CloseKept
             | Self::Step
             | Self::StopAndKeep
             | Self::Discard

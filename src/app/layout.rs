@@ -88,22 +88,22 @@ impl Named {
             Self::Couplings => couplings(keys, has_truth),
             Self::Rates => build(
                 keys,
-                &["train", "runs", "recording", "units"],
-                &[(&["rates"], 0.62), (&["raster", "psth", "loss"], 0.38)],
+                &["train", "recording", "units"],
+                &[(&["rates"], 0.62), (&["raster", "psth", "loss", "runs", "compare"], 0.38)],
                 0.31,
                 &[(&["attention", "lesion"], 0.55), (&["trajectories", "decoding"], 0.45)],
             ),
             Self::Attention => build(
                 keys,
-                &["train", "runs", "recording", "units"],
-                &[(&["connectivity", "attention", "matrix"], 0.6), (&["raster", "rates", "rate_map"], 0.4)],
+                &["train", "recording", "units"],
+                &[(&["connectivity", "attention", "matrix"], 0.6), (&["raster", "rates", "rate_map", "runs", "compare"], 0.4)],
                 0.31,
                 &[(&["lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
             ),
             Self::Latents => build(
                 keys,
-                &["train", "runs", "recording", "units"],
-                &[(&["latents"], 0.6), (&["raster", "rate_map"], 0.4)],
+                &["train", "recording", "units"],
+                &[(&["latents"], 0.6), (&["raster", "rate_map", "runs", "compare"], 0.4)],
                 0.31,
                 &[(&["psth"], 0.5), (&["population", "loss"], 0.5)],
             ),
@@ -125,7 +125,13 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
         &["recording", "train", "units"],
         &[
             (&["raster"], 0.56),
-            (&["psth", "correlogram", "rate_map", "population", "correlations", "kernels", "loss", "matrix", "latents", "truth"], 0.44),
+            (
+                &[
+                    "psth", "correlogram", "rate_map", "population", "correlations", "kernels", "loss", "matrix", "latents", "truth", "runs",
+                    "compare",
+                ],
+                0.44,
+            ),
         ],
         0.34,
         &[],
@@ -134,7 +140,7 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
 
 /// Watch what a model learns; the truth is in front where it is known.
 pub fn couplings(keys: &[&str], has_truth: bool) -> Tree<Pane> {
-    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster", "psth", "correlogram"], 0.38)];
+    let middle: &[(Tabs, f32)] = &[(&["kernels"], 0.62), (&["loss", "raster", "psth", "correlogram", "runs", "compare"], 0.38)];
     let right: &[(Tabs, f32)] = match has_truth {
         true => &[(&["matrix", "latents"], 0.5), (&["truth"], 0.5)],
         false => &[(&["matrix"], 0.5), (&["latents", "truth"], 0.5)],

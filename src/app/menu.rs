@@ -50,7 +50,15 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("Training", |ui| {
-                for command in [Command::Train, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard] {
+                for command in [
+                    Command::Train,
+                    Command::QueueTraining,
+                    Command::PauseOrResume,
+                    Command::Step,
+                    Command::StopAndKeep,
+                    Command::Discard,
+                    Command::CloseKept,
+                ] {
                     self.entry(ui, command, &mut chosen);
                 }
             });

@@ -9,12 +9,15 @@
 //!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
 //!   weights.bpk     parameters of the model as named f32 arrays (burnpack)
 //!   summary.json    the line that `spikescope train --json` prints
+//!   notes.json      optional: name, note and pin that the user gave (see `catalogue`)
 //!   figures/*.png   optional pictures
 //! ```
 //!
 //! A folder is written beside its place under another name, forced to disk and then renamed; see [`RunWriter`]. Resuming adds
 //! files and raises the layout; programs refuse layouts that are newer than they are.
 
+pub mod catalogue;
+pub mod comparison;
 mod contents;
 mod edges;
 mod error;
@@ -31,7 +34,7 @@ pub use edges::{EdgeRow, edge_rows};
 pub use error::RunError;
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
-pub use time::utc;
+pub use time::{from_utc, utc};
 pub use weights::NamedArray;
 pub use writer::{RunWriter, check_target};
 

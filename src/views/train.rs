@@ -1,5 +1,7 @@
 //! The Train view: what will be trained on what and where, and how far it has come.
 
+mod queue;
+
 use eframe::egui::{self, RichText, Ui};
 
 use super::data_summary::{DataSummary, summarise_for};
@@ -52,6 +54,7 @@ impl View for TrainView {
             if let Some(run) = context.run {
                 progress(ui, run);
             }
+            queue::ui(ui, context);
             if ui.available_width() > 760.0 {
                 ui.columns(2, |columns| {
                     if let [left, right] = columns {
@@ -97,6 +100,17 @@ impl TrainView {
             };
             if start.clicked() {
                 context.actions.push(Action::Train(Box::new(context.recipe.clone())));
+            }
+            if active {
+                // Beside what trains; when nothing does, starting is the same.
+                let queue = ui.add_enabled(problem.is_none(), egui::Button::new("Queue"));
+                let queue = match &problem {
+                    Some(problem) => queue.on_disabled_hover_text(problem),
+                    None => queue.on_hover_text("Train with the settings below when everything before it is done (Ctrl+Shift+Enter)"),
+                };
+                if queue.clicked() {
+                    context.actions.push(Action::Queue(Box::new(context.recipe.clone())));
+                }
             }
             let mut button = |ui: &mut Ui, on: bool, name: &str, help: &str, command: Command| {
                 if ui.add_enabled(on, egui::Button::new(name)).on_hover_text(help).clicked() {

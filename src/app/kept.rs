@@ -108,7 +108,8 @@ impl SpikescopeApp {
         self.kept.open(folder);
     }
 
-    pub(super) fn add_run_folder(&mut self, folder: PathBuf) {
+    /// Look for runs in this folder too.
+    pub fn add_run_folder(&mut self, folder: PathBuf) {
         self.dialog = None;
         if !self.settings.run_folders.contains(&folder) {
             self.settings.run_folders.push(folder);

@@ -46,7 +46,9 @@ impl Runs {
         sorting.descending ^= self.reverse;
         let extra: Vec<Column> = self.columns.iter().map(|key| Column::parse(key)).collect();
         let known: Vec<Column> = offered(&listing.entries).into_iter().map(|(column, _)| column).collect();
-        if let (false, Some(unknown)) = (listing.entries.is_empty(), [&sorting.column].into_iter().chain(&extra).find(|c| !known.contains(c))) {
+        if let (false, Some(unknown)) =
+            (listing.entries.is_empty(), [&sorting.column].into_iter().chain(&extra).find(|c| !known.contains(c)))
+        {
             let have: Vec<String> = known.iter().map(Column::key).map(|key| bare(&key)).collect();
             return Err(Usage(format!("no run here has '{}'; the columns are: {}", bare(&unknown.key()), have.join(", "))).into());
         }

@@ -75,7 +75,9 @@ pub fn area_matrix(snapshot: Option<&Snapshot>, kind: Kind) -> Result<AreaMatrix
                 Kind::Effect => ("mean attention", "per pair of units", means(square.view(), &snapshot.area_sizes)),
             }
         }
-        (ModelSnapshot::Stndt(_), Kind::Effect) => return Err("attention of an STNDT has no sign: it says how much, not which way".to_owned()),
+        (ModelSnapshot::Stndt(_), Kind::Effect) => {
+            return Err("attention of an STNDT has no sign: it says how much, not which way".to_owned());
+        }
         (ModelSnapshot::Stndt(_), Kind::Strength) => {
             ("attention to a unit", "× even attention", means(spatial(snapshot)?.view(), &snapshot.area_sizes))
         }
@@ -145,7 +147,9 @@ fn spatial(snapshot: &Snapshot) -> Result<Array2<f64>, String> {
 /// Means over the pairs of units of every pair of areas, without missing ones; NaN where there is none.
 fn means(units: ArrayView2<'_, f64>, sizes: &[usize]) -> Array2<f64> {
     let of: Vec<usize> = sizes.iter().enumerate().flat_map(|(area, n)| std::iter::repeat_n(area, *n)).collect();
-    crate::analysis::connectivity::group_means(units, &of, sizes.len(), |row, column| units.get((row, column)).is_some_and(|v| v.is_finite()))
+    crate::analysis::connectivity::group_means(units, &of, sizes.len(), |row, column| {
+        units.get((row, column)).is_some_and(|v| v.is_finite())
+    })
 }
 
 /// Areas that at least two matrices have, in the order in which they first appear.
@@ -192,7 +196,8 @@ pub fn kernel(snapshot: Option<&Snapshot>, source: &str, target: &str) -> Result
     let snapshot = snapshot.ok_or(NO_RESULTS)?;
     let glm = snapshot.glm().ok_or("this model has no coupling filters")?;
     let area = |name: &str| snapshot.areas.iter().position(|a| a == name);
-    let pair = glm.pairs.iter().find(|p| Some(p.source) == area(source) && Some(p.target) == area(target)).ok_or("the run has no such pair")?;
+    let pair =
+        glm.pairs.iter().find(|p| Some(p.source) == area(source) && Some(p.target) == area(target)).ok_or("the run has no such pair")?;
     if !pair.support.is_fitted() {
         return Err("not supported by the edge score".to_owned());
     }

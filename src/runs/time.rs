@@ -18,7 +18,8 @@ pub fn from_utc(text: &str) -> Option<SystemTime> {
         all.try_into().ok()
     };
     let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
-    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60
+    {
         return None;
     }
     // The inverse of `date`: years begin in March.
@@ -66,7 +67,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_times() {
-        for text in ["", "2026-11-21", "2026-11-21T10:02:33", "2026-13-21T10:02:33Z", "2026-11-21T10:02Z", "x-y-zTa:b:cZ", "1969-12-31T23:59:59Z"] {
+        for text in
+            ["", "2026-11-21", "2026-11-21T10:02:33", "2026-13-21T10:02:33Z", "2026-11-21T10:02Z", "x-y-zTa:b:cZ", "1969-12-31T23:59:59Z"]
+        {
             assert_eq!(from_utc(text), None, "{text}");
         }
     }

@@ -69,7 +69,8 @@ impl View for CompareView {
             return;
         }
         let folders = chosen.clone();
-        let Some(comparison) = self.work.get(ui.ctx(), "comparing runs", &chosen, move || Arc::new(Comparison::of(&folders))).cloned() else {
+        let Some(comparison) = self.work.get(ui.ctx(), "comparing runs", &chosen, move || Arc::new(Comparison::of(&folders))).cloned()
+        else {
             ui.horizontal(|ui| {
                 ui.spinner();
                 ui.label("Reading runs…");

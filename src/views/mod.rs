@@ -4,8 +4,8 @@
 mod alignment;
 mod area_matrix;
 pub mod attention;
-pub mod connectivity;
 pub mod compare;
+pub mod connectivity;
 pub mod correlations;
 pub mod correlogram;
 pub mod data_summary;

@@ -6,7 +6,7 @@ mod detail;
 mod shelf;
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,10 +41,22 @@ pub struct RunsView {
     phase: Option<std::mem::Discriminant<Phase>>,
 }
 
+/// What decides which rows there are, and their order.
+#[derive(PartialEq)]
+struct Question {
+    listing: usize,
+    /// Fingerprint of the recording whose runs are shown; `None` for all.
+    open: Option<String>,
+    search: String,
+    sorting: Sorting,
+    trashed: BTreeSet<PathBuf>,
+    live: Option<PathBuf>,
+}
+
 /// What the table shows, worked out anew when something of it changed.
 #[derive(Default)]
 struct Rows {
-    of: Option<(usize, Option<String>, String, bool, Sorting, BTreeSet<PathBuf>, Option<PathBuf>)>,
+    of: Option<Question>,
     listing: Arc<Listing>,
     order: Vec<usize>,
     /// Runs of other recordings, and folders that are no run or cannot be read: not shown.
@@ -160,8 +172,14 @@ impl RunsView {
     fn arrange(&mut self, listing: Arc<Listing>, context: &ViewContext<'_>, live: Option<&Entry>) {
         let open = context.recording.map(|r| r.fingerprint.clone()).filter(|_| !self.all);
         let live = live.map(|live| live.folder.clone());
-        let version = Arc::as_ptr(&listing) as usize;
-        let of = Some((version, open.clone(), self.search.clone(), self.all, self.sorting.clone(), self.trashed.clone(), live.clone()));
+        let of = Some(Question {
+            listing: Arc::as_ptr(&listing) as usize,
+            open: open.clone(),
+            search: self.search.clone(),
+            sorting: self.sorting.clone(),
+            trashed: self.trashed.clone(),
+            live: live.clone(),
+        });
         if self.rows.of == of {
             return;
         }
@@ -216,7 +234,10 @@ impl RunsView {
         }
         if self.rows.unreadable > 0 && !self.rows.order.is_empty() && context.recording.is_some() {
             let n = self.rows.unreadable;
-            let text = format!("{n} {} cannot be read as runs; All recordings shows them with the reason", if n == 1 { "folder" } else { "folders" });
+            let text = format!(
+                "{n} {} cannot be read as runs; All recordings shows them with the reason",
+                if n == 1 { "folder" } else { "folders" }
+            );
             widgets::note(ui, text);
         }
     }
@@ -230,7 +251,8 @@ impl RunsView {
                 self.search.clear();
             }
         } else if self.rows.others + self.rows.unreadable > 0 {
-            let text = format!("There are {} runs of other recordings or folders that cannot be read.", self.rows.others + self.rows.unreadable);
+            let text =
+                format!("There are {} runs of other recordings or folders that cannot be read.", self.rows.others + self.rows.unreadable);
             if widgets::empty(ui, "No runs of this recording yet", &text, Some("Show all recordings")) {
                 self.all = true;
             }
@@ -246,9 +268,8 @@ impl RunsView {
     }
 
     fn table_and_detail(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, live: Option<&Entry>) {
-        let picked: Vec<&Arc<Entry>> = self.rows.entries().filter(|e| context.selection.runs.contains(&e.folder)).collect();
         let last = context.selection.runs.last();
-        let entry = picked.iter().find(|e| Some(&e.folder) == last).or(picked.first()).map(|e| Arc::clone(e));
+        let entry = last.and_then(|last| self.rows.entries().find(|e| e.folder == *last)).map(Arc::clone);
         if let Some((folder, mark)) = self.detail.follow(entry.as_deref()) {
             self.ask(Request::Mark(folder, mark));
         }
@@ -266,7 +287,8 @@ impl RunsView {
         if let Some(entry) = entry.as_ref().filter(|_| with_detail) {
             let place = room.with_min_y(room.bottom() - foot + 4.0);
             ui.painter().hline(place.x_range(), place.top() - 2.0, egui::Stroke::new(1.0, theme::of(ui).line));
-            let mut lower = ui.new_child(UiBuilder::new().max_rect(egui::Rect::from_min_max(pos2(place.left(), place.top() + 3.0), place.max)));
+            let mut lower =
+                ui.new_child(UiBuilder::new().max_rect(egui::Rect::from_min_max(pos2(place.left(), place.top() + 3.0), place.max)));
             let selected = context.selection.runs.len();
             let shown = |ui: &mut Ui| self.detail.ui(ui, entry, selected);
             let (asked, written) = egui::ScrollArea::vertical().id_salt("selected run").auto_shrink(false).show(&mut lower, shown).inner;
@@ -290,14 +312,15 @@ impl RunsView {
             selection.runs = self.rows.entries().map(|e| e.folder.clone()).collect();
         }
         let entry = entry?;
-        let wish = [(Key::Enter, Wish::Show), (Key::F2, Wish::Rename), (Key::Delete, Wish::Trash)].into_iter().find(|(key, _)| pressed(*key));
+        let wish =
+            [(Key::Enter, Wish::Show), (Key::F2, Wish::Rename), (Key::Delete, Wish::Trash)].into_iter().find(|(key, _)| pressed(*key));
         wish.map(|(_, wish)| (wish, entry.folder.clone()))
     }
 
     /// Do what was asked for a run, or for all selected ones when it is among them.
     fn carry_out(&mut self, ui: &Ui, context: &mut ViewContext<'_>, wish: Wish, folder: PathBuf) {
         let several = context.selection.runs.contains(&folder) && matches!(wish, Wish::Trash | Wish::Pin);
-        let folders = if several { context.selection.runs.clone() } else { vec![folder] };
+        let folders: HashSet<PathBuf> = if several { context.selection.runs.iter().cloned().collect() } else { HashSet::from([folder]) };
         let selected = context.selection.runs.len();
         let entries: Vec<Arc<Entry>> = self.rows.listing.entries.iter().filter(|e| folders.contains(&e.folder)).cloned().collect();
         let pin = entries.iter().any(|entry| !entry.mark.pinned);
@@ -317,10 +340,12 @@ impl RunsView {
                 }
                 Wish::Trash => {
                     self.trashed.insert(entry.folder.clone());
-                    context.selection.runs.retain(|run| *run != entry.folder);
                     self.ask(Request::Trash(entry.folder.clone()));
                 }
             }
+        }
+        if wish == Wish::Trash {
+            context.selection.runs.retain(|run| !self.trashed.contains(run));
         }
     }
 }

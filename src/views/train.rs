@@ -88,9 +88,10 @@ impl TrainView {
         let phase = context.run.map(|run| &run.progress.phase);
         let (active, paused) = (phase.is_some_and(is_active), phase == Some(&Phase::Paused));
         ui.horizontal_wrapped(|ui| {
-            // Five buttons fit into the first column of the Couplings layout in a window of usual size.
-            ui.spacing_mut().item_spacing.x = 5.0;
-            ui.spacing_mut().button_padding.x = 6.0;
+            // Five buttons, and six while a run is active, fit into the first column of the Couplings layout in a window of usual size.
+            let tighter = if active { 1.0 } else { 0.0 };
+            ui.spacing_mut().item_spacing.x = 5.0 - 2.0 * tighter;
+            ui.spacing_mut().button_padding.x = 6.0 - 2.0 * tighter;
             let problem = self.form.problem(context.recipe).or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
             ui.ctx().data_mut(|data| data.insert_temp(problem_id(), problem.clone()));
             let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));

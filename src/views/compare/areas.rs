@@ -57,6 +57,8 @@ impl Areas {
             Kind::Effect => (effect, effects_agree),
         };
         let areas = shared_areas(matrices.iter().flatten());
+        // Both rows of matrices in view where there is room for them.
+        let side = (ui.available_height() * 0.5 - 110.0).clamp(118.0, 260.0);
         egui::ScrollArea::both().id_salt("compared areas").auto_shrink(false).show(ui, |ui| {
             if areas.is_empty() {
                 let tokens = theme::of(ui);
@@ -72,13 +74,15 @@ impl Areas {
                 .iter()
                 .enumerate()
                 .filter_map(|(at, matrix)| Some((at, matrix.as_ref().ok()?)))
-                .flat_map(|(at, matrix)| matrix.areas.iter().filter(|a| !areas.contains(a)).map(move |a| format!("{} ({})", shown_area(a), letter(at))))
+                .flat_map(|(at, matrix)| {
+                    matrix.areas.iter().filter(|a| !areas.contains(a)).map(move |a| format!("{} ({})", shown_area(a), letter(at)))
+                })
                 .collect();
             let own = self.panels(matrices, &areas);
-            panels(ui, &areas, &own);
+            panels(ui, &areas, &own, side);
             ui.add_space(4.0);
             widgets::section(ui, "Difference from A");
-            panels(ui, &areas, &self.differences(matrices, &areas));
+            panels(ui, &areas, &self.differences(matrices, &areas), side);
             if !missing.is_empty() {
                 widgets::note(ui, format!("Areas of one run only, not shown: {}", missing.join(", ")));
             }
@@ -130,7 +134,8 @@ impl Areas {
                 (Scale::Own, Err(_)) => "",
             };
             let limit = values.as_ref().map_or(0.0, largest);
-            panels.push(Panel { title: format!("{} − A", letter(at)), mark: None, unit: unit.to_owned(), values, limit, diverging: true });
+            panels
+                .push(Panel { title: format!("{} − A", letter(at)), mark: None, unit: unit.to_owned(), values, limit, diverging: true });
         }
         share_limits(&mut panels);
         panels
@@ -154,11 +159,11 @@ fn share_limits(panels: &mut [Panel]) {
 }
 
 /// Matrices side by side, each with its colour scale.
-fn panels(ui: &mut Ui, areas: &[String], panels: &[Panel]) {
+fn panels(ui: &mut Ui, areas: &[String], panels: &[Panel], most: f32) {
     let n = panels.len().max(1) as f32;
     let names = areas.iter().map(|a| shown_area(a).chars().count()).max().unwrap_or(2) as f32;
     let gutter = (names * 6.6 + 10.0).clamp(26.0, 92.0);
-    let width = ((ui.available_width() - 14.0 * n) / n).clamp(gutter + 118.0, gutter + 260.0);
+    let width = ((ui.available_width() - 14.0 * n) / n).clamp(gutter + 118.0, gutter + most);
     ui.horizontal_top(|ui| {
         for panel in panels {
             ui.allocate_ui(vec2(width, 10.0), |ui| {

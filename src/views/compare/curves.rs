@@ -64,6 +64,9 @@ impl Curves {
             }
             losses.push(Loss { at: *at, points, flat: flat.filter(|_| !self.relative) });
         }
+        if losses.iter().any(|loss| loss.flat.is_some()) {
+            widgets::note(ui, "Dashed: a flat rate, in the colour of its run");
+        }
         let (x, unit) = match self.axis {
             Progress::Steps => ("Optimiser step", ""),
             Progress::Seconds => ("Time of training (s)", " s"),
@@ -113,7 +116,8 @@ impl Curves {
         let tokens = theme::of(ui);
         let pairs = pairs(comparison);
         let Some(first) = pairs.first() else {
-            let text = "Coupling filters belong to GLM-Transformers. The Areas and Units pages show what these models say about connections.";
+            let text =
+                "Coupling filters belong to GLM-Transformers. The Areas and Units pages show what these models say about connections.";
             widgets::empty(ui, "None of these runs has coupling kernels", text, None);
             return;
         };
@@ -121,6 +125,7 @@ impl Curves {
         let mut chosen = pair.clone();
         let arrow = |(source, target): &(String, String)| format!("{} → {}", shown_area(source), shown_area(target));
         ui.horizontal(|ui| {
+            widgets::caption(ui, "Pair of areas", 120.0);
             widgets::combo(ui, "compared pair", "Pair of areas", &arrow(&pair), 240.0, |ui| {
                 for one in &pairs {
                     ui.selectable_value(&mut chosen, one.clone(), arrow(one));
@@ -150,7 +155,8 @@ impl Curves {
                 plot.hline(HLine::new("", 0.0).color(tokens.line).width(1.0));
                 for (at, factors) in &curves {
                     for (factor, points) in factors.iter().enumerate() {
-                        let label = if factor == 0 { name(comparison, *at) } else { format!("{}, factor {}", name(comparison, *at), factor + 1) };
+                        let label =
+                            if factor == 0 { name(comparison, *at) } else { format!("{}, factor {}", name(comparison, *at), factor + 1) };
                         let width = if factor == 0 { 2.2 } else { 1.2 };
                         plot.line(Line::new(label, PlotPoints::new(points.clone())).color(color(tokens, *at)).width(width));
                     }

@@ -16,13 +16,22 @@ pub fn ui(ui: &mut Ui, comparison: &Comparison) {
         if comparison.settings.is_empty() {
             widgets::note(ui, "All settings are the same");
         } else {
-            let rows = comparison.settings.iter().map(|(path, values)| {
+            let row = |(path, values): &(String, Vec<Option<Value>>)| {
                 let (label, help) = setting(path);
                 let values = values.iter().map(|value| (value.as_ref().map_or_else(|| "–".to_owned(), shown), false)).collect();
                 (label, help, values)
-            });
-            grid(ui, "settings", comparison.runs.len(), rows);
-            widgets::note(ui, "– : the model has no such setting");
+            };
+            let readable = |at: usize| comparison.runs.get(at).is_some_and(|run| run.run.is_ok());
+            // Settings that all models have say more than those of one model.
+            let everywhere = |values: &[Option<Value>]| values.iter().enumerate().all(|(at, value)| value.is_some() || !readable(at));
+            let (common, own): (Vec<_>, Vec<_>) = comparison.settings.iter().partition(|(_, values)| everywhere(values));
+            grid(ui, "settings", comparison.runs.len(), common.into_iter().map(row));
+            if !own.is_empty() {
+                let title = format!("{} settings that only some of these models have", own.len());
+                egui::CollapsingHeader::new(title).id_salt("own settings").show(ui, |ui| {
+                    grid(ui, "own settings", comparison.runs.len(), own.into_iter().map(row));
+                });
+            }
         }
         ui.add_space(6.0);
         widgets::section(ui, "Results");
@@ -73,7 +82,6 @@ pub fn shown(value: &Value) -> String {
         Value::String(text) if text.is_empty() => "none".to_owned(),
         Value::String(text) => text.replace('_', " "),
         Value::Bool(on) => if *on { "yes" } else { "no" }.to_owned(),
-        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), |v| widgets::number(v, 6)),
         other => other.to_string(),
     }
 }
@@ -102,35 +110,36 @@ fn grid(ui: &mut Ui, id: &str, runs: usize, rows: impl Iterator<Item = Row>) {
 /// How well runs agree, pair by pair.
 pub fn agreement(ui: &mut Ui, id: &str, pairs: &Pairwise) {
     let tokens = theme::of(ui);
+    let known: Vec<_> = pairs.iter().filter_map(|(a, b, found)| Some((a, b, found.as_ref().ok()?))).collect();
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| widgets::number(v, 3));
-    egui::Grid::new(("agreement", id)).num_columns(5).striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
-        let headings = [
-            ("Runs", "Which two runs"),
-            ("Entries", "Connections that both runs have, without those of an area or unit with itself"),
-            ("Correlation", "Pearson correlation of the entries; needs at least three that differ"),
-            ("Rank correlation", "Spearman correlation: means the same when the quantities differ"),
-            ("Same sign", "Share of entries, zero in neither run, whose signs are the same"),
-        ];
-        for (title, help) in headings {
-            ui.label(RichText::new(title).small().color(tokens.weak)).on_hover_text(help);
-        }
-        ui.end_row();
-        for (a, b, found) in pairs {
-            ui.label(format!("{} and {}", letter(*a), letter(*b)));
-            match found {
-                Ok(found) => {
-                    ui.label(widgets::count(found.entries));
-                    ui.label(number(found.pearson));
-                    ui.label(number(found.spearman));
-                    ui.label(found.same_sign.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share)));
-                }
-                Err(why) => {
-                    widgets::note(ui, why);
-                }
+    if !known.is_empty() {
+        egui::Grid::new(("agreement", id)).num_columns(5).striped(true).spacing([22.0, 4.0]).show(ui, |ui| {
+            let headings = [
+                ("Runs", "Which two runs"),
+                ("Entries", "Connections that both runs have, without those of an area or unit with itself"),
+                ("Correlation", "Pearson correlation of the entries; needs at least three that differ"),
+                ("Rank correlation", "Spearman correlation: means the same when the quantities differ"),
+                ("Same sign", "Share of entries, zero in neither run, whose signs are the same"),
+            ];
+            for (title, help) in headings {
+                ui.label(RichText::new(title).small().color(tokens.weak)).on_hover_text(help);
             }
             ui.end_row();
+            for (a, b, found) in known {
+                ui.label(format!("{} and {}", letter(*a), letter(*b)));
+                ui.label(widgets::count(found.entries));
+                ui.label(number(found.pearson));
+                ui.label(number(found.spearman));
+                ui.label(found.same_sign.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", 100.0 * share)));
+                ui.end_row();
+            }
+        });
+    }
+    for (a, b, found) in pairs {
+        if let Err(why) = found {
+            widgets::note(ui, format!("{} and {}: {why}", letter(*a), letter(*b)));
         }
-    });
+    }
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ impl Units {
         egui::ScrollArea::both().id_salt("compared units").auto_shrink(false).show(ui, |ui| {
             ui.horizontal_top(|ui| {
                 for (at, matrix) in comparison.units.iter().enumerate() {
-                    let (Ok(matrix), Some(Some((values, scale))), Some(picture)) = (matrix, self.values.get(at), self.pictures.get_mut(at)) else {
+                    let (Ok(matrix), Some(Some((values, scale))), Some(picture)) = (matrix, self.values.get(at), self.pictures.get_mut(at))
+                    else {
                         continue;
                     };
                     ui.vertical(|ui| {
@@ -48,11 +49,23 @@ impl Units {
                         if let Some((row, column)) = drawn.at {
                             let unit = |place: usize| matrix.units.get(place).map_or(0, |unit| unit + 1);
                             let value = matrix.values.get((row, column)).copied().unwrap_or(f64::NAN);
-                            let text = format!("unit {} → unit {} (place in the recording): {}", unit(column), unit(row), widgets::number(value, 3));
+                            let text = format!(
+                                "unit {} → unit {} (place in the recording): {}",
+                                unit(column),
+                                unit(row),
+                                widgets::number(value, 3)
+                            );
                             drawn.response.on_hover_text_at_pointer(text);
                         }
                         let (low, high) = scale.range();
-                        widgets::note(ui, format!("{} to {}, columns send, rows receive", widgets::number(low.into(), 2), widgets::number(high.into(), 2)));
+                        widgets::note(
+                            ui,
+                            format!(
+                                "{} to {}, columns send, rows receive",
+                                widgets::number(low.into(), 2),
+                                widgets::number(high.into(), 2)
+                            ),
+                        );
                     });
                 }
             });

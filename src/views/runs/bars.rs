@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::containers::menu::{MenuButton, MenuConfig};
+use eframe::egui::style::StyleModifier;
 use eframe::egui::{self, PopupCloseBehavior, RichText, Ui};
 
 use crate::app::{theme, typed_path};
@@ -20,7 +21,9 @@ pub struct ColumnMenu {
 }
 
 fn stays<'a>(name: &'a str) -> MenuButton<'a> {
-    MenuButton::new(name).config(MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside))
+    // Menus draw their entries without frames; fields and buttons in this one need them.
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside).style(StyleModifier::default());
+    MenuButton::new(name).config(config)
 }
 
 impl ColumnMenu {
@@ -43,8 +46,8 @@ impl ColumnMenu {
             egui::ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
                 type Group = fn(&Column) -> bool;
                 let groups: [(&str, Group); 3] = [
-                    ("Run", |c| !matches!(c, Column::Metric(_) | Column::Setting(_))),
                     ("Results", |c| matches!(c, Column::Metric(_))),
+                    ("Run", |c| !matches!(c, Column::Metric(_) | Column::Setting(_))),
                     ("Recipe", |c| matches!(c, Column::Setting(_))),
                 ];
                 for (title, belongs) in groups {
@@ -88,7 +91,8 @@ impl FolderMenu {
     pub fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let tokens = theme::of(ui);
         let others = context.runs.others;
-        let name = if others.is_empty() { "Folders".to_owned() } else { format!("Folders ({})", others.len() + 1) };
+        let number = others.len() + usize::from(context.runs.own.is_some());
+        let name = if number < 2 { "Folders".to_owned() } else { format!("Folders ({number})") };
         let (button, _) = stays(&name).ui(ui, |ui| {
             ui.set_width(430.0);
             widgets::section(ui, "Runs are looked for in");

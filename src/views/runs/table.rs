@@ -1,6 +1,6 @@
 //! The table of runs: only rows in view are drawn; rows are one stop for the Tab key and the arrow keys go from row to row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use eframe::egui::{self, Align, Align2, Key, Layout, Modifiers, RichText, Sense, Ui, Vec2, vec2};
@@ -62,11 +62,15 @@ impl Table {
             let arrows = egui::EventFilter { vertical_arrows: true, ..Default::default() };
             ui.memory_mut(|m| m.set_focus_lock_filter(list.id, arrows));
         }
+        // Looking each row up in a list of thousands that are selected would be felt.
+        let chosen: HashSet<PathBuf> = context.selection.runs.iter().cloned().collect();
         let height = ui.text_style_height(&egui::TextStyle::Body) + 6.0;
         let (mut wish, mut clicked, mut resorted) = (None, None, None);
         egui::ScrollArea::horizontal().auto_shrink(false).show(ui, |ui| {
             let layout = Layout::left_to_right(Align::Center);
-            let mut builder = TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::CLICK).resizable(true).auto_shrink(false);
+            let mut builder =
+                TableBuilder::new(ui).cell_layout(layout).striped(true).sense(Sense::CLICK).resizable(true).auto_shrink(false);
+            builder = builder.min_scrolled_height(40.0);
             if let Some(row) = self.scroll_to.take() {
                 builder = builder.scroll_to_row(row, None);
             }
@@ -90,7 +94,7 @@ impl Table {
                 .body(|body| {
                     body.rows(height, rows, |mut row| {
                         let Some(entry) = entry(row.index()) else { return };
-                        let selected = context.selection.runs.contains(&entry.folder);
+                        let selected = chosen.contains(&entry.folder);
                         row.set_selected(selected);
                         cells(&mut row, entry, columns, context.runs.kept == Some(&*entry.folder));
                         let response = row.response();
@@ -102,7 +106,7 @@ impl Table {
                         if response.double_clicked() {
                             wish = Some((Wish::Show, entry.folder.clone()));
                         }
-                        let count = if selected { context.selection.runs.len() } else { 1 };
+                        let count = if selected { chosen.len() } else { 1 };
                         response.context_menu(|ui| {
                             if let Some(asked) = menu(ui, entry, count) {
                                 wish = Some((asked, entry.folder.clone()));
@@ -279,7 +283,9 @@ pub fn text(column: &Column, cell: &Cell) -> String {
         (_, Cell::Missing) => "–".to_owned(),
         (Column::Duration, Cell::Number(seconds)) => widgets::duration(*seconds),
         (Column::Steps, Cell::Number(steps)) => widgets::count(*steps as usize),
-        (Column::Metric(name), Cell::Number(value)) => widgets::number(*value, if metric(name).is_some_and(|m| m.key.ends_with("_loss")) { 5 } else { 4 }),
+        (Column::Metric(name), Cell::Number(value)) => {
+            widgets::number(*value, if metric(name).is_some_and(|m| m.key.ends_with("_loss")) { 5 } else { 4 })
+        }
         (_, Cell::Number(value)) => widgets::number(*value, 4),
         (Column::Started | Column::Ended, Cell::Text(time)) => time.get(..16).unwrap_or(time).replace('T', " "),
         (Column::Note, Cell::Text(text)) => text.lines().next().unwrap_or_default().to_owned(),

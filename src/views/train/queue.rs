@@ -40,46 +40,47 @@ fn row(ui: &mut Ui, queue: &Queue, job: &Job, place: usize, open: Option<&str>, 
     let settings = differences(&job.recipe, &job.recipe.defaults()).join("  ");
     let here = progress.filter(|_| job.state == JobState::Training);
     let paused = here.is_some_and(|progress| progress.phase == Phase::Paused);
+    let number = place + 1;
+    let (words, color) = state(job, open, here, tokens);
     ui.horizontal(|ui| {
-        let number = place + 1;
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            let mut button = |ui: &mut Ui, on: bool, text: &str, help: &str, asked: QueueWish| {
-                let response = ui.add_enabled(on, egui::Button::new(text).small()).on_hover_text(help);
-                response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, on, format!("{text} queued run {number}")));
-                if response.clicked() {
-                    wish = Some(asked);
-                }
-            };
-            let id = job.id;
-            if job.state == JobState::Training {
-                button(ui, true, "Stop", "End it now and keep the best weights; the next run begins", QueueWish::Stop(id));
-            } else {
-                button(ui, true, "Remove", "Take it off the list", QueueWish::Remove(id));
+        ui.label(format!("{number}.  {title}"));
+        ui.label(RichText::new(&words).small().color(color));
+        if let Some(progress) = here {
+            let share = overall(progress);
+            let name = format!("Queued run {number}: {:.0} %", 100.0 * share);
+            widgets::bar(ui, share, 90.0_f32.min(ui.available_width()), tokens.accent, &name);
+            ui.label(RichText::new(format!("{:.0} %", 100.0 * share)).small().color(tokens.weak));
+        }
+        let text = if settings.is_empty() { "usual settings" } else { &settings };
+        ui.add(egui::Label::new(RichText::new(text).small().color(tokens.weak)).truncate()).on_hover_text(text);
+    });
+    ui.horizontal(|ui| {
+        ui.add_space(20.0);
+        ui.spacing_mut().item_spacing.x = 4.0;
+        let mut button = |on: bool, text: &str, help: &str, asked: QueueWish| {
+            let response = ui.add_enabled(on, egui::Button::new(text).small()).on_hover_text(help);
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, on, format!("{text} queued run {number}")));
+            if response.clicked() {
+                wish = Some(asked);
             }
-            if job.is_waiting() {
-                let (earlier, later) = queue.can_move(id);
-                button(ui, later, "Later", "Change places with the next one", QueueWish::Later(id));
-                button(ui, earlier, "Earlier", "Change places with the one before", QueueWish::Earlier(id));
-            }
-            match (&job.state, paused) {
-                (JobState::Held, _) | (JobState::Training, true) => button(ui, true, "Resume", "Let it go on", QueueWish::Resume(id)),
-                (JobState::Waiting, _) => button(ui, true, "Pause", "Others go first until you let it go on", QueueWish::Pause(id)),
-                (JobState::Training, false) => button(ui, true, "Pause", "Hold after the current step; the next run waits", QueueWish::Pause(id)),
-                _ => {}
-            }
-            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
-                let (words, color) = state(job, open, here, tokens);
-                ui.label(format!("{number}.  {title}"));
-                ui.label(RichText::new(&words).small().color(color));
-                if let Some(progress) = here {
-                    let share = overall(progress);
-                    widgets::bar(ui, share, 70.0_f32.min(ui.available_width()), tokens.accent, &format!("{title}: {:.0} %", 100.0 * share));
-                }
-                let text = if settings.is_empty() { "usual settings" } else { &settings };
-                ui.add(egui::Label::new(RichText::new(text).small().color(tokens.weak)).truncate()).on_hover_text(text);
-            });
-        });
+        };
+        let id = job.id;
+        match (&job.state, paused) {
+            (JobState::Held, _) | (JobState::Training, true) => button(true, "Resume", "Let it go on", QueueWish::Resume(id)),
+            (JobState::Waiting, _) => button(true, "Pause", "Others go first until you let it go on", QueueWish::Pause(id)),
+            (JobState::Training, false) => button(true, "Pause", "Hold after the current step; the next run waits", QueueWish::Pause(id)),
+            _ => {}
+        }
+        if job.is_waiting() {
+            let (earlier, later) = queue.can_move(id);
+            button(earlier, "Earlier", "Change places with the one before", QueueWish::Earlier(id));
+            button(later, "Later", "Change places with the next one", QueueWish::Later(id));
+        }
+        if job.state == JobState::Training {
+            button(true, "Stop", "End it now and keep the best weights; the next run begins", QueueWish::Stop(id));
+        } else {
+            button(true, "Remove", "Take it off the list", QueueWish::Remove(id));
+        }
     });
     if let JobState::Failed { why } = &job.state {
         ui.label(RichText::new(why).small().color(tokens.error));

@@ -164,8 +164,7 @@ fn what_is_no_run_is_shown_with_the_reason_and_the_keyboard_is_enough() {
     let both = harness.state().selection().runs.clone();
     assert_eq!((first.len(), both.len(), &both[0]), (1, 2, &first[0]));
     harness.key_press(Key::Delete);
-    wait(&mut harness, "thrown away", |h| rows(h).len() == 2);
-    assert!(dir.path().join(".trash").exists());
+    wait(&mut harness, "thrown away", |h| rows(h).len() == 2 && dir.path().join(".trash").exists());
     harness.get_by_role_and_label(Role::TextInput, "Search").focus();
     harness.step();
     harness.get_by_role_and_label(Role::TextInput, "Search").type_text("nothing like this");
@@ -193,7 +192,7 @@ fn three_models_are_compared_and_what_cannot_be_compared_is_said() {
     wait(&mut harness, "compared", |h| shows(h, "Settings that differ"));
     settle(&mut harness);
     harness.get_by_label_contains("The models have losses of their own");
-    harness.get_by_label("Areas").click();
+    harness.get_by_label("Between areas").click();
     settle(&mut harness);
     harness.get_by_label_contains("Matrix A  contribution, columns send, rows receive, largest: V1 → V1");
     assert!(shows(&harness, "different quantities: choose Share of the whole"));
@@ -208,7 +207,7 @@ fn three_models_are_compared_and_what_cannot_be_compared_is_said() {
     settle(&mut harness);
     harness.get_by_label_contains("Coupling kernels V1 → LM: A  glm peak");
     assert!(shows(&harness, "B: this model has no coupling filters"));
-    harness.get_by_label("Units").click();
+    harness.get_by_label("Between units").click();
     settle(&mut harness);
     harness.get_by_label("netformer: mean attention between 48 units, columns send, rows receive");
     assert!(shows(&harness, "A: a GLM-Transformer couples areas"));
@@ -236,9 +235,7 @@ fn states(harness: &Window<'_>) -> Vec<JobState> {
 #[test]
 fn queued_runs_train_one_after_another_and_a_kept_one_is_shown_beside_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    eprintln!("HERE 1");
     let runs_dir = dir.path().join("runs");
-    eprintln!("HERE 2");
     let options = AppOptions {
         demo: true,
         train_at_once: true,
@@ -247,95 +244,56 @@ fn queued_runs_train_one_after_another_and_a_kept_one_is_shown_beside_the_next()
         ..AppOptions::default()
     };
     let mut harness = window([1320.0, 1000.0], options);
-    eprintln!("HERE 3");
     wait(&mut harness, "training", |h| h.state().run().is_some_and(|run| run.progress.step > 0));
-    eprintln!("HERE 4");
     for _ in 0..2 {
         harness.get_by_role_and_label(Role::Button, "Queue").click();
         harness.step();
         harness.step();
     }
     assert_eq!(states(&harness), [JobState::Training, JobState::Waiting, JobState::Waiting]);
-    eprintln!("HERE 5");
     harness.get_by_label("Pause queued run 2").click();
-    eprintln!("HERE 6");
     harness.step();
-    eprintln!("HERE 7");
     harness.step();
-    eprintln!("HERE 8");
     assert_eq!(states(&harness)[1], JobState::Held);
-    eprintln!("HERE 9");
     harness.get_by_label("Earlier queued run 3").click();
-    eprintln!("HERE 10");
     harness.step();
-    eprintln!("HERE 11");
     harness.step();
-    eprintln!("HERE 12");
     let ids: Vec<u64> = harness.state().queue().jobs().iter().map(|job| job.id).collect();
-    eprintln!("HERE 13");
     assert_eq!(ids, [0, 2, 1]);
-    eprintln!("HERE 14");
     // The Runs view shows what trains at its top.
     show(&mut harness, "runs");
-    eprintln!("HERE 15");
     wait(&mut harness, "a row that runs", |h| h.query_all_by_label_contains(", running").next().is_some());
-    eprintln!("HERE 16");
     harness.get_by_label("Stop queued run 1").click();
-    eprintln!("HERE 17");
     wait(&mut harness, "the next one", |h| states(h)[1] == JobState::Training && h.state().run().is_some_and(|r| r.progress.step > 0));
-    eprintln!("HERE 18");
     assert_eq!(states(&harness), [JobState::Done, JobState::Training, JobState::Held]);
-    eprintln!("HERE 19");
     let kept: Vec<PathBuf> =
         std::fs::read_dir(&runs_dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.join("manifest.json").exists()).collect();
-    eprintln!("HERE 20");
     assert_eq!(runs::load(&kept[0]).unwrap().manifest.status, RunStatus::Stopped);
-    eprintln!("HERE 21");
     let name = kept[0].file_name().unwrap().to_string_lossy().into_owned();
-    eprintln!("HERE 22");
     wait(&mut harness, "listed", |h| rows(h).contains(&name));
-    eprintln!("HERE 23");
-
+    settle(&mut harness);
     row(&harness, &name).click();
-    eprintln!("HERE 24");
     wait(&mut harness, "selected", |h| shows(h, "Show in all views"));
-    eprintln!("HERE 25");
     harness.get_by_label("Show in all views").click();
-    eprintln!("HERE 26");
     wait(&mut harness, "shown", |h| shows(h, "Showing a kept run"));
-    eprintln!("HERE 27");
     assert!(matches!(harness.state().shown_run().unwrap().progress.phase, Phase::Finished(_)));
-    eprintln!("HERE 28");
     assert!(matches!(harness.state().run().unwrap().progress.phase, Phase::Preparing | Phase::Running), "training goes on");
-    eprintln!("HERE 29");
     harness.get_by_label("Back to the run that trains").click();
-    eprintln!("HERE 30");
     wait(&mut harness, "back", |h| !shows(h, "Showing a kept run"));
-    eprintln!("HERE 31");
     harness.get_by_label("Use this recipe").click();
-    eprintln!("HERE 32");
     wait(&mut harness, "taken", |h| h.state().messages().iter().any(|m| m.contains("settings of that run")));
-    eprintln!("HERE 33");
 
     harness.get_by_label("Stop queued run 2").click();
-    eprintln!("HERE 34");
     wait(&mut harness, "over", |h| states(h)[1] == JobState::Done);
-    eprintln!("HERE 35");
     for _ in 0..10 {
         harness.step();
     }
     assert_eq!(states(&harness), [JobState::Done, JobState::Done, JobState::Held], "what is held does not begin");
-    eprintln!("HERE 36");
     harness.get_by_label("Remove queued run 3").click();
-    eprintln!("HERE 37");
     harness.step();
-    eprintln!("HERE 38");
     harness.step();
-    eprintln!("HERE 39");
     assert_eq!(states(&harness), [JobState::Done, JobState::Done]);
-    eprintln!("HERE 40");
     assert_eq!(std::fs::read_dir(&runs_dir).unwrap().count(), 2, "every run has a folder of its own");
-    eprintln!("HERE 41");
 }
 
 #[test]
@@ -363,7 +321,7 @@ fn pictures_of_runs_and_comparisons() {
         let mut harness = app([1100.0, 700.0], theme, 1.0, Some("compare"), &recording, dir.path());
         harness.state_mut().selection_mut().runs = folders.to_vec();
         wait(&mut harness, "compared", |h| shows(h, "Settings that differ"));
-        harness.get_by_label("Areas").click();
+        harness.get_by_label("Between areas").click();
         settle(&mut harness);
         harness.get_by_label("Share of the whole").click();
         settle(&mut harness);
@@ -476,18 +434,18 @@ fn zz_pictures() {
         h.state_mut().selection_mut().runs = folders.to_vec();
         wait(&mut h, "compared", |h| shows(h, "Settings that differ"));
         save(&mut h, &format!("compare_tables_{tag}"));
-        for page in ["Losses", "Areas", "Kernels", "Units"] {
+        for page in ["Losses", "Between areas", "Kernels", "Between units"] {
             h.get_by_label(page).click();
-            save(&mut h, &format!("compare_{}_{tag}", page.to_lowercase()));
+            save(&mut h, &format!("compare_{}_{tag}", page.to_lowercase().replace(' ', "_")));
         }
-        h.get_by_label("Areas").click();
+        h.get_by_label("Between areas").click();
         settle(&mut h);
         h.get_by_label("Share of the whole").click();
         save(&mut h, &format!("compare_shares_{tag}"));
         let mut h = app([700.0, 330.0], theme, scale, Some("compare"), &recording, dir.path());
         h.state_mut().selection_mut().runs = folders.to_vec();
         wait(&mut h, "compared", |h| shows(h, "Settings that differ"));
-        h.get_by_label("Areas").click();
+        h.get_by_label("Between areas").click();
         save(&mut h, &format!("compare_small_{tag}"));
         let options = AppOptions { demo: true, train_at_once: true, recipe: Some(small(1_000_000, 1)), ..AppOptions::default() };
         let mut h = window([1320.0, 840.0], options);

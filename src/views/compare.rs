@@ -30,9 +30,9 @@ enum Page {
 const PAGES: [(Page, &str, &str); 5] = [
     (Page::Tables, "Settings and results", "Settings that differ, and every number of the results"),
     (Page::Losses, "Losses", "Validation losses on one axis"),
-    (Page::Areas, "Areas", "Connections between areas, their differences, and how well they agree"),
+    (Page::Areas, "Between areas", "Connections between areas, their differences, and how well they agree"),
     (Page::Kernels, "Kernels", "Coupling filters of one pair of areas"),
-    (Page::Units, "Units", "Connections between units, and how well they agree"),
+    (Page::Units, "Between units", "Connections between units, and how well they agree"),
 ];
 
 /// The Compare view. It compares the runs that are selected in the Runs view.

@@ -5,6 +5,7 @@
 
 mod areas;
 mod bench;
+mod compare;
 mod connectivity;
 mod demo;
 mod doctor;
@@ -21,6 +22,7 @@ mod panics;
 mod progress;
 mod recipe;
 mod resume;
+mod runs;
 mod scene;
 mod screenshot;
 mod simulate;
@@ -90,6 +92,10 @@ enum Command {
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
     Evaluate(Box<evaluate::Evaluate>),
+    /// Runs in a folder with their results, settings and notes
+    Runs(runs::Runs),
+    /// Settings that differ, results and agreement of two to five runs
+    Compare(compare::Compare),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
     /// What a bug report has to say about this machine, with a self-test of every model
@@ -162,6 +168,8 @@ fn run(cli: Cli, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
         Some(Command::ImportWeights(import)) => import.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
+        Some(Command::Runs(runs)) => runs.run(),
+        Some(Command::Compare(compare)) => compare.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
         Some(Command::Doctor(doctor)) => doctor.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
@@ -225,6 +233,8 @@ mod tests {
             "validate",
             "validate edges --simulations few",
             "demo --headless --no-train",
+            "compare one",
+            "compare a b c d e f",
             "bench",
         ] {
             let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();

@@ -3,6 +3,7 @@
 //! files, tensors or the window.
 
 pub mod adam;
+pub mod agreement;
 pub mod aligned;
 pub mod attention;
 pub mod bases;

@@ -21,7 +21,9 @@ impl SpikescopeApp {
             Command::ShowReport | Command::CloseRecording | Command::Export => self.recording.is_some(),
             Command::ImportOptions => self.can_reconsider(),
             Command::Train => self.recording.is_some() && !active,
-            Command::ResumeRun => self.recording.is_some() && self.run.as_ref().is_some_and(|run| run.resumable().is_some()),
+            Command::ResumeRun => self.resumable().is_some(),
+            Command::QueueTraining => self.recording.is_some(),
+            Command::CloseKept => self.kept.shown().is_some(),
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
             Command::RestoreSession => !active && self.sessions.can_restore(),
@@ -122,6 +124,11 @@ impl SpikescopeApp {
                 None => self.train(ctx, self.recipe.clone()),
             },
             Command::ResumeRun => self.resume_run(ctx),
+            Command::QueueTraining => match train::problem(ctx) {
+                Some(problem) => self.toasts.error("These settings cannot be trained", problem),
+                None => self.enqueue(self.recipe.clone()),
+            },
+            Command::CloseKept => self.kept.close(),
             Command::PauseOrResume => {
                 run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
             }
@@ -197,6 +204,12 @@ impl SpikescopeApp {
                 Action::Export => self.execute(ctx, Command::Export),
                 Action::Decide(sidecar) => self.change_recording(ctx, Change::Sidecar(sidecar)),
                 Action::AreaList(path) => self.change_recording(ctx, Change::AreaList(path)),
+                Action::Queue(recipe) => self.enqueue(*recipe),
+                Action::QueueWish(wish) => self.obey(wish),
+                Action::ShowRun(folder) => self.show_run(folder),
+                Action::RunFolders(folders) => self.settings.run_folders = folders,
+                Action::RunColumns(columns) => self.settings.run_columns = columns,
+                Action::AskRunFolder => self.ask(ctx, Ask::Runs),
                 Action::OpenDemo => self.open(ctx, Request::Demo),
             }
         }

@@ -89,6 +89,10 @@ pub enum Command {
     Train,
     /// Go on with the run that is shown and was interrupted, stopped or failed.
     ResumeRun,
+    /// Train after everything that was asked for before.
+    QueueTraining,
+    /// Show the run that trains again, not a kept one.
+    CloseKept,
     /// Hold a running training, or go on.
     PauseOrResume,
     /// One training step.
@@ -131,7 +135,8 @@ impl Command {
         all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
-        all.extend([Self::Train, Self::ResumeRun, Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
+        all.extend([Self::Train, Self::QueueTraining, Self::ResumeRun, Self::CloseKept]);
+        all.extend([Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
         all.extend([Self::Palette, Self::Help, Self::SystemReport, Self::About]);
         all
     }
@@ -182,6 +187,8 @@ impl Command {
             Self::Settings => "Settings…".to_owned(),
             Self::Train => "Start training".to_owned(),
             Self::ResumeRun => "Resume run".to_owned(),
+            Self::QueueTraining => "Queue training".to_owned(),
+            Self::CloseKept => "Close kept run".to_owned(),
             Self::PauseOrResume => "Pause or resume training".to_owned(),
             Self::Step => "One training step".to_owned(),
             Self::StopAndKeep => "Stop training and keep".to_owned(),
@@ -233,6 +240,8 @@ impl Command {
             Self::Settings => "Theme, run folder and what is shown after opening",
             Self::Train => "Train the model of the Train view in the background",
             Self::ResumeRun => "Go on training from the last checkpoint of a run that was interrupted, stopped or failed",
+            Self::QueueTraining => "Train with the settings of the Train view when everything before it is done",
+            Self::CloseKept => "Stop showing a run from a folder; the run that trains is shown again",
             Self::PauseOrResume => "Hold the training after its current step, or go on",
             Self::Step => "Do one training step, then hold",
             Self::StopAndKeep => "End now, keep the best weights, evaluate and write the run",
@@ -257,6 +266,7 @@ impl Command {
             Self::FullScreen => plain(Key::F11),
             Self::Settings => ctrl(Key::Comma),
             Self::Train => ctrl(Key::Enter),
+            Self::QueueTraining => ctrl_shift(Key::Enter),
             Self::PauseOrResume => ctrl(Key::Period),
             Self::Palette => ctrl(Key::P),
             Self::Help => plain(Key::F1),
@@ -296,6 +306,7 @@ impl Command {
             | Self::ResetLayout
             | Self::Theme(_)
             | Self::ResumeRun
+            | Self::CloseKept
             | Self::Step
             | Self::StopAndKeep
             | Self::Discard

@@ -12,7 +12,7 @@ use super::{Break, Command, SpikescopeApp, theme, welcome, windows};
 use crate::recording::Recording;
 use crate::render::AreaColors;
 use crate::training::Recipe;
-use crate::views::{Action, MOST_TRIALS, RunState, Selection, VIEWS, View, ViewContext, widgets};
+use crate::views::{Action, MOST_TRIALS, RunState, RunsContext, Selection, VIEWS, View, ViewContext, widgets};
 
 impl eframe::App for SpikescopeApp {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
@@ -63,7 +63,7 @@ impl SpikescopeApp {
         let bar = |x, y| egui::Frame::new().fill(tokens.chrome).inner_margin(Margin::symmetric(x, y));
         let menu = egui::Panel::top("menu").frame(bar(8, 3)).show_separator_line(false).show(ui, |ui| self.menu_bar(ui)).inner;
         let status = egui::Panel::bottom("status").frame(bar(10, 4)).show_separator_line(false).show(ui, |ui| self.status_bar(ui)).inner;
-        let noticed = self.notice_bar(ui);
+        let noticed = self.notice_bar(ui).or(self.kept_bar(ui));
         let time = self.time_bar(ui, bar(10, 2));
         let mut wish = None;
         let empty = self.recording.is_none() && self.run.is_none();
@@ -119,13 +119,25 @@ impl SpikescopeApp {
     /// Draw views, tell the run what was looked at, and keep the selection consistent.
     fn with_panes(&mut self, shown: Option<&Arc<Recording>>, actions: &mut Vec<Action>, draw: impl FnOnce(&mut Panes<'_>)) {
         let mut looks = Vec::new();
+        let own = self.runs_dir();
+        let live = self.run.as_ref().map(Run::state);
+        let kept = self.kept.shown();
+        let runs = RunsContext {
+            own: own.as_deref(),
+            others: &self.settings.run_folders,
+            columns: &self.settings.run_columns,
+            queue: Some(&self.queue),
+            live,
+            kept: kept.map(|kept| kept.folder.as_path()),
+        };
         let mut panes = Panes {
             views: &mut self.views,
             titles: &self.titles,
             keys: &self.keys,
             recorded: self.recording.as_ref(),
             shown,
-            run: self.run.as_ref().map(Run::state),
+            run: kept.map(|kept| &kept.state).or(live),
+            runs,
             selection: &mut self.selection,
             pins: &mut self.pins,
             recipe: &mut self.recipe,
@@ -137,7 +149,7 @@ impl SpikescopeApp {
         if let Some(recording) = shown {
             self.selection.settle(recording);
         }
-        if let (false, Some(run)) = (looks.is_empty(), &self.run) {
+        if let (false, true, Some(run)) = (looks.is_empty(), self.kept.shown().is_none(), &self.run) {
             run.look(&looks);
         }
     }
@@ -256,6 +268,7 @@ struct Panes<'a> {
     recorded: Option<&'a Arc<Recording>>,
     shown: Option<&'a Arc<Recording>>,
     run: Option<&'a RunState>,
+    runs: RunsContext<'a>,
     selection: &'a mut Selection,
     /// Selections of pinned views.
     pins: &'a mut [Option<Selection>],
@@ -280,7 +293,8 @@ impl Panes<'_> {
         let (mut looks, mut more) = (false, Vec::new());
         let mut context = ViewContext {
             recording: if as_recorded { self.recorded } else { self.shown },
-            run: self.run,
+            run: if as_recorded { self.runs.live } else { self.run },
+            runs: self.runs,
             selection,
             recipe: self.recipe,
             actions: self.actions,

@@ -88,25 +88,25 @@ impl Named {
             Self::Couplings => couplings(keys, has_truth),
             Self::Rates => build(
                 keys,
-                &["train", "runs", "recording", "units"],
-                &[(&["rates"], 0.62), (&["raster", "psth", "loss"], 0.38)],
+                &["train", "recording", "units"],
+                &[(&["rates"], 0.62), (&["raster", "psth", "loss", "runs", "compare"], 0.38)],
                 0.31,
                 &[(&["attention", "lesion"], 0.55), (&["trajectories", "decoding"], 0.45)],
             ),
             Self::Attention => build(
                 keys,
-                &["train", "runs", "recording", "units"],
+                &["train", "recording", "units"],
                 &[
                     (&["connectivity", "by_group", "trust", "attention", "matrix"], 0.6),
-                    (&["prediction", "raster", "rates", "rate_map"], 0.4),
+                    (&["prediction", "raster", "rates", "rate_map", "runs", "compare"], 0.4),
                 ],
                 0.31,
                 &[(&["synapses", "attention_time", "lesion", "correlations"], 0.5), (&["loss", "truth"], 0.5)],
             ),
             Self::Latents => build(
                 keys,
-                &["train", "runs", "recording", "units"],
-                &[(&["latents"], 0.6), (&["raster", "rate_map"], 0.4)],
+                &["train", "recording", "units"],
+                &[(&["latents"], 0.6), (&["raster", "rate_map", "runs", "compare"], 0.4)],
                 0.31,
                 &[(&["psth"], 0.5), (&["population", "loss"], 0.5)],
             ),
@@ -132,6 +132,8 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
                 &[
                     "psth",
                     "correlogram",
+                    "runs",
+                    "compare",
                     "rate_map",
                     "population",
                     "correlations",
@@ -152,8 +154,10 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
 
 /// Watch what a model learns; the truth is in front where it is known.
 pub fn couplings(keys: &[&str], has_truth: bool) -> Tree<Pane> {
-    let middle: &[(Tabs, f32)] =
-        &[(&["kernels", "area_graph", "decomposition", "factors"], 0.62), (&["loss", "raster", "psth", "correlogram", "screening"], 0.38)];
+    let middle: &[(Tabs, f32)] = &[
+        (&["kernels", "area_graph", "decomposition", "factors"], 0.62),
+        (&["loss", "raster", "psth", "correlogram", "screening", "runs", "compare"], 0.38),
+    ];
     let right: &[(Tabs, f32)] = match has_truth {
         true => &[(&["matrix", "evidence", "latents"], 0.5), (&["truth"], 0.5)],
         false => &[(&["matrix", "evidence"], 0.5), (&["latents", "truth"], 0.5)],

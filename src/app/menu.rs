@@ -50,9 +50,16 @@ impl SpikescopeApp {
                 }
             });
             ui.menu_button("Training", |ui| {
-                for command in
-                    [Command::Train, Command::ResumeRun, Command::PauseOrResume, Command::Step, Command::StopAndKeep, Command::Discard]
-                {
+                for command in [
+                    Command::Train,
+                    Command::QueueTraining,
+                    Command::ResumeRun,
+                    Command::PauseOrResume,
+                    Command::Step,
+                    Command::StopAndKeep,
+                    Command::Discard,
+                    Command::CloseKept,
+                ] {
                     self.entry(ui, command, &mut chosen);
                 }
             });

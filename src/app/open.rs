@@ -228,6 +228,8 @@ pub enum Ask {
     File,
     /// A folder to open.
     Folder,
+    /// A folder with runs.
+    Runs,
     /// Where to write, with a proposed name.
     Save(String),
 }
@@ -260,6 +262,7 @@ impl Dialog {
         let chosen: Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match &asks {
             Ask::File => Box::pin(every_kind(rfd::AsyncFileDialog::new().set_title("Open a recording")).pick_file()),
             Ask::Folder => Box::pin(rfd::AsyncFileDialog::new().set_title("Open a folder").pick_folder()),
+            Ask::Runs => Box::pin(rfd::AsyncFileDialog::new().set_title("Add a folder with runs").pick_folder()),
             Ask::Save(name) => Box::pin(rfd::AsyncFileDialog::new().set_title("Export recording").set_file_name(name).save_file()),
         };
         let (outbox, inbox) = crossbeam_channel::bounded(1);

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::{self, Kept};
 use crate::export::{WriteError, parent, write_atomically};
+use crate::runs::catalogue::Column;
 
 /// Layout of the settings file that this program writes.
 pub const VERSION: u32 = 1;
@@ -76,6 +77,10 @@ pub struct Settings {
     pub answers: BTreeMap<String, BTreeMap<String, String>>,
     /// Folder for runs; `None` is the default in the user's data folder.
     pub runs: Option<PathBuf>,
+    /// Folders beside it in which the Runs view looks for runs.
+    pub run_folders: Vec<PathBuf>,
+    /// Columns of the Runs view; empty for the usual ones.
+    pub run_columns: Vec<Column>,
     /// Arrangement of the views, see `layout`; checked before it is used.
     pub layout: Option<serde_json::Value>,
     /// Arrangements by recording (fingerprint), newest first.
@@ -94,6 +99,8 @@ impl Default for Settings {
             show_report: true,
             answers: BTreeMap::new(),
             runs: None,
+            run_folders: Vec::new(),
+            run_columns: Vec::new(),
             layout: None,
             layouts: Vec::new(),
         }

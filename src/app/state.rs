@@ -1,5 +1,6 @@
 //! The state of the window and what commands do to it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +9,12 @@ use egui_tiles::Tree;
 
 use super::history::History;
 use super::import_flow::Import;
+use super::kept_run::Kept;
 use super::layout::{self, Named, Pane};
 use super::meter::Meter;
 use super::open::{Ask, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
 use super::palette::Palette;
+use super::queue::{JobId, Queue};
 use super::report::ReportWindow;
 use super::run::{Run, run_folder};
 use super::session::{SessionKeeper, Sessions, process_id};
@@ -41,6 +44,10 @@ pub struct SpikescopeApp {
     /// The recording with the areas of the recipe; what most views show.
     pub(super) with_areas: Background<(String, AreaRule), Option<Arc<Recording>>>,
     pub(super) run: Option<Run>,
+    /// Runs to be trained, the one that trains included.
+    pub(super) queue: Queue,
+    /// The kept run that views show in its place.
+    pub(super) kept: Kept,
     pub(super) selection: Selection,
     /// Selections of views that are pinned; they do not follow the window.
     pub(super) pins: Vec<Option<Selection>>,
@@ -137,6 +144,8 @@ impl SpikescopeApp {
             recording: None,
             with_areas: Background::default(),
             run: None,
+            queue: Queue::default(),
+            kept: Kept::default(),
             selection: Selection::default(),
             pins: vec![None; VIEWS.len()],
             history: History::default(),
@@ -173,6 +182,11 @@ impl SpikescopeApp {
     /// The run beside it.
     pub fn run(&self) -> Option<&RunState> {
         self.run.as_ref().map(Run::state)
+    }
+
+    /// Runs to be trained.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
     }
 
     /// The recipe of the Train view.
@@ -250,6 +264,7 @@ impl SpikescopeApp {
             None | Some(Picked::NotYet) => {}
             Some(Picked::File(path)) => match self.dialog.take().map(|dialog| dialog.asks) {
                 Some(Ask::Save(_)) => self.import.export.path = path.display().to_string(),
+                Some(Ask::Runs) => self.add_run_folder(path),
                 _ => self.open(ctx, Request::File(path)),
             },
             Some(Picked::Nothing) => self.dialog = None,
@@ -264,7 +279,7 @@ impl SpikescopeApp {
         }
         if let Some(end) = self.run.as_mut().and_then(Run::poll) {
             self.ended(&end);
-            if self.options.quit_when_done {
+            if self.options.quit_when_done && self.due().is_none() {
                 self.go_on(ctx, Then::Quit);
             }
         }
@@ -273,6 +288,8 @@ impl SpikescopeApp {
         {
             self.go_on(ctx, then);
         }
+        self.begin_next(ctx);
+        self.poll_kept(ctx);
         let dropped: Vec<_> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         self.open_several(ctx, dropped);
         let closing = ctx.input(|i| i.viewport().close_requested());
@@ -291,7 +308,7 @@ impl SpikescopeApp {
         }
     }
 
-    fn open_several(&mut self, ctx: &egui::Context, paths: Vec<std::path::PathBuf>) {
+    fn open_several(&mut self, ctx: &egui::Context, paths: Vec<PathBuf>) {
         let Some((first, others)) = paths.split_first() else { return };
         for other in others.iter().rev() {
             self.settings.remember(other);
@@ -371,7 +388,8 @@ impl SpikescopeApp {
         self.forget_selection();
         train::forget_problem(ctx);
         self.recipe = recipe;
-        self.run = None;
+        self.drop_run();
+        self.kept.opened(&recording.fingerprint, &mut self.toasts);
         self.restore_layout(&recording.fingerprint);
         self.report = ReportWindow::default();
         self.take_notice(&recording);
@@ -393,35 +411,106 @@ impl SpikescopeApp {
             self.toasts.tell(ToastKind::Info, "A training is running already; stop or discard it first");
             return;
         }
-        let runs = self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone());
-        let folder = runs.map(|runs| run_folder(&runs, &recording.name, SystemTime::now()));
         let layout = Named::for_model(&recipe.model);
+        let job = self.queue.add(recipe, &recording.fingerprint, &recording.name);
+        if self.begin(ctx, job) && !self.arranged {
+            self.tree = self.named(layout);
+        }
+    }
+
+    /// Train this when everything before it has been trained.
+    pub(super) fn enqueue(&mut self, recipe: Recipe) {
+        let Some(recording) = &self.recording else { return };
+        self.queue.add(recipe, &recording.fingerprint, &recording.name);
+        let before = self.queue.waiting() - 1 + usize::from(self.queue.training().is_some());
+        if before > 0 {
+            self.toasts.tell(ToastKind::Info, format!("Queued; {before} before it"));
+        }
+    }
+
+    /// Where new runs are written.
+    pub(super) fn runs_dir(&self) -> Option<PathBuf> {
+        self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone())
+    }
+
+    /// The job that could begin now.
+    fn due(&self) -> Option<JobId> {
+        self.queue.due(self.recording.as_ref().map(|r| r.fingerprint.as_str())).map(|job| job.id)
+    }
+
+    /// When nothing trains and nothing else is about to happen, the next job begins.
+    fn begin_next(&mut self, ctx: &egui::Context) {
+        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
+        let busy = self.run.as_ref().is_some_and(Run::is_active) || self.import.changing.is_some();
+        if let (false, false, Some(job)) = (other_plans, busy, self.due()) {
+            self.begin(ctx, job);
+        }
+    }
+
+    fn begin(&mut self, ctx: &egui::Context, id: JobId) -> bool {
+        let (Some(recording), Some(job)) = (self.recording.clone(), self.queue.job(id)) else { return false };
+        let recipe = job.recipe.clone();
+        let now = SystemTime::now();
+        // Two jobs that begin within a second must not share a folder.
+        let taken = |folder: &PathBuf| self.queue.jobs().iter().any(|job| job.folder.as_ref() == Some(folder));
+        let folder = self.runs_dir().and_then(|runs| {
+            let first = run_folder(&runs, &recording.name, now);
+            let numbered = |n: u32| first.with_file_name(format!("{}-{n}", first.file_name().unwrap_or_default().to_string_lossy()));
+            std::iter::once(first.clone()).chain((2..1000).map(numbered)).find(|folder| !taken(folder))
+        });
         match Run::start(ctx, self.pause, recording, recipe, folder.clone()) {
             Ok(run) => {
                 tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
                 run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
-                self.sessions.run_begins(folder);
+                self.sessions.run_begins(folder.clone());
+                self.queue.began(id, folder);
                 self.run = Some(run);
-                if !self.arranged {
-                    self.tree = self.named(layout);
-                }
+                self.kept.close();
+                true
             }
-            Err(e) => self.toasts.error("Training could not be started", e.to_string()),
+            Err(e) => {
+                self.queue.refused(id, e.to_string());
+                self.toasts.error("Training could not be started", e.to_string());
+                false
+            }
+        }
+    }
+
+    /// The run is not shown any more; one that trains is stopped and kept by its thread.
+    fn drop_run(&mut self) {
+        if self.run.take().is_some_and(|run| run.is_active()) {
+            self.queue.ended(&Phase::Finishing);
+        }
+    }
+
+    /// Folder of the run that is shown, when its training can go on and nothing else trains.
+    pub(super) fn resumable(&self) -> Option<PathBuf> {
+        if self.recording.is_none() || self.run.as_ref().is_some_and(Run::is_active) {
+            return None;
+        }
+        match self.kept.shown() {
+            Some(kept) => kept.resumable.then(|| kept.folder.clone()),
+            None => self.run.as_ref()?.resumable().map(std::path::Path::to_owned),
         }
     }
 
     /// Go on with the run that is shown.
     pub(super) fn resume_run(&mut self, ctx: &egui::Context) {
-        let folder = self.run.as_ref().and_then(|run| run.resumable().map(std::path::Path::to_owned));
-        let (Some(folder), Some(recording)) = (folder, self.recording.clone()) else { return };
-        match Run::resume(ctx, self.pause, recording, folder) {
-            Ok(run) => self.run = Some(run),
+        let (Some(folder), Some(recording)) = (self.resumable(), self.recording.clone()) else { return };
+        match Run::resume(ctx, self.pause, recording, folder.clone()) {
+            Ok(run) => {
+                run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
+                self.sessions.run_begins(Some(folder));
+                self.run = Some(run);
+                self.kept.close();
+            }
             Err(e) => self.toasts.error("The run could not be resumed", e.to_string()),
         }
     }
 
     fn ended(&mut self, end: &Phase) {
         tracing::info!("training ended: {}", if matches!(end, Phase::Finished(_)) { "finished" } else { "stopped or failed" });
+        self.queue.ended(end);
         match end {
             Phase::Finished(finished) => {
                 let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();
@@ -476,7 +565,8 @@ impl SpikescopeApp {
             return;
         }
         self.recording = None;
-        self.run = None;
+        self.drop_run();
+        self.kept.close();
         self.report = ReportWindow::default();
         self.forget_selection();
     }

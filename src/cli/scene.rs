@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::sources::ImportOptions;
 use super::{Usage, output, sources};
 use crate::formats::OpenOptions;
-use crate::recording::{Recording, Trials};
+use crate::recording::Recording;
 use crate::runs::{self, LoadedRun, MANIFEST, RecordingEntry, RecordingSource};
-use crate::training::{Recipe, stretches_of};
 use crate::views::RunState;
 
 /// A recording and a run as the window would have them open.
@@ -53,26 +52,9 @@ impl Scene {
 
     /// A kept run with the recording behind it.
     pub(super) fn of_run(run: LoadedRun, recording: Option<Arc<Recording>>) -> Self {
-        let data = recording.as_ref().and_then(|recording| as_the_run_sees_it(recording, &run.recipe)).map(Arc::new);
-        let state = RunState {
-            progress: Arc::new(run.progress()),
-            losses: Arc::new(run.losses),
-            snapshot: run.snapshot.map(Arc::new),
-            recipe: run.recipe,
-            data,
-        };
+        let state = RunState::of_kept(run, recording.as_deref());
         Self { recording, run: Some(state) }
     }
-}
-
-/// The recording with the areas of the recipe, and its trials.
-fn as_the_run_sees_it(recording: &Arc<Recording>, recipe: &Recipe) -> Option<(Arc<Recording>, Trials)> {
-    if let Some(stretches) = stretches_of(recipe, recording) {
-        return Some(stretches);
-    }
-    let recording = recipe.data.areas.apply(recording).ok()?;
-    let trials = recipe.data.trials.resolve(&recording).ok()?;
-    Some((Arc::new(recording), trials))
 }
 
 /// The recording of a run: its file, when it is still there with the same data, or the demo. Views do without if need be.

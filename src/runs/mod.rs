@@ -10,6 +10,7 @@
 //!   edges.csv       one row per ordered pair of areas, for spreadsheets (GLM-Transformer)
 //!   weights.safetensors  parameters of the model as named f32 arrays (`weights.bpk`, burnpack, in runs of layout 1)
 //!   summary.json    the line that `spikescope train --json` prints
+//!   notes.json      optional: name, note and pin that the user gave (see `catalogue`)
 //!   figures/*.png   optional pictures
 //!   checkpoints/    what is needed to go on, until the run is complete (see `checkpoint`)
 //!   run.lock, owner.json  who trains the run now
@@ -20,7 +21,9 @@
 //! trained has its folder from the first step on (see [`LiveRun`]): the manifest then lists the recipe alone, and everything else
 //! is in the newest checkpoint. Programs refuse layouts that are newer than they are.
 
+pub mod catalogue;
 mod checkpoint;
+pub mod comparison;
 mod contents;
 mod edges;
 mod error;
@@ -47,7 +50,7 @@ pub use foreign::read_weights;
 pub use live::{LiveRun, Resumable, resumable};
 pub use load::{LoadedRun, RunEntry, list, load};
 pub use manifest::{FileEntry, LAYOUT, MANIFEST, Manifest, RecordingEntry, RecordingSource, RunStatus, StageEntry};
-pub use time::utc;
+pub use time::{from_utc, utc};
 pub use used::{DataDiffers, Difference, Selection, Used, compare_data};
 pub use weights::NamedArray;
 pub use writer::{RunWriter, check_target};

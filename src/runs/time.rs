@@ -10,6 +10,26 @@ pub fn utc(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// The time that [`utc`] wrote; `None` for any other text.
+pub fn from_utc(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, separator: char| -> Option<[u64; 3]> {
+        let all: Vec<u64> = text.split(separator).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        all.try_into().ok()
+    };
+    let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60
+    {
+        return None;
+    }
+    // The inverse of `date`: years begin in March.
+    let years = if month > 2 { year } else { year - 1 };
+    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + day_of_year;
+    let seconds = days.checked_sub(719_468)? * 86_400 + hour * 3600 + minute * 60 + second;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
 /// Year, month and day of a day counted from 1 January 1970 (proleptic Gregorian calendar).
 ///
 /// Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`: years begin in March, so that the leap
@@ -46,11 +66,22 @@ mod tests {
     }
 
     #[test]
+    fn other_texts_are_no_times() {
+        for text in
+            ["", "2026-11-21", "2026-11-21T10:02:33", "2026-13-21T10:02:33Z", "2026-11-21T10:02Z", "x-y-zTa:b:cZ", "1969-12-31T23:59:59Z"]
+        {
+            assert_eq!(from_utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn every_day_of_five_centuries_follows_the_one_before() {
         let leap = |y: u64| (y.is_multiple_of(4) && !y.is_multiple_of(100)) || y.is_multiple_of(400);
         let (mut year, mut month, mut day) = (1970, 1, 1);
         for days in 0..182_621 {
             assert_eq!(date(days), (year, month, day));
+            let noon = UNIX_EPOCH + Duration::from_secs(days * 86_400 + 43_199);
+            assert_eq!(from_utc(&utc(noon)), Some(noon));
             let length = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month as usize - 1];
             day += 1;
             if day > length {

@@ -7,6 +7,7 @@ mod area_matrix;
 pub mod attention;
 pub mod attention_time;
 pub mod by_group;
+pub mod compare;
 pub mod connectivity;
 pub mod correlations;
 pub mod correlogram;
@@ -33,6 +34,7 @@ pub mod raster;
 pub mod rate_map;
 pub mod rates;
 pub mod recording;
+pub mod runs;
 pub mod screening;
 pub mod selection;
 mod stndt_part;
@@ -48,14 +50,17 @@ pub mod units;
 pub mod widgets;
 pub mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eframe::egui;
 
 pub use selection::{Events, Playback, SPEEDS, Selection, TrialSet};
 
+use crate::app::{Queue, QueueWish};
 use crate::recording::{Recording, Sidecar, Trials};
+use crate::runs::LoadedRun;
+use crate::runs::catalogue::Column;
 use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
 
 /// What a view shows and how it explains itself.
@@ -82,7 +87,8 @@ pub trait View {
 pub struct ViewSpec {
     /// Stable name, used in saved layouts and by `spikescope screenshot --view`.
     pub key: &'static str,
-    /// Show the recording with the areas the file gives, not with those of the recipe (only the view that chooses them).
+    /// Show the recording with the areas the file gives, not with those of the recipe, and the run that trains, not a kept one that is
+    /// looked at (only the views that choose these).
     pub as_recorded: bool,
     /// Make the view.
     pub make: fn() -> Box<dyn View>,
@@ -120,6 +126,8 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },
     ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
+    ViewSpec { key: "runs", as_recorded: true, make: || Box::<runs::RunsView>::default() },
+    ViewSpec { key: "compare", as_recorded: true, make: || Box::<compare::CompareView>::default() },
 ];
 
 /// A training run as views see it, live or loaded from a run folder: plain values, cheap to clone.
@@ -138,6 +146,17 @@ pub struct RunState {
 }
 
 impl RunState {
+    /// A kept run with the recording behind it, when that is open.
+    pub fn of_kept(run: LoadedRun, recording: Option<&Recording>) -> Self {
+        Self {
+            progress: Arc::new(run.progress()),
+            losses: Arc::new(run.losses),
+            snapshot: run.snapshot.map(Arc::new),
+            data: recording.and_then(|recording| as_the_run_sees_it(recording, &run.recipe)).map(Arc::new),
+            recipe: run.recipe,
+        }
+    }
+
     /// Place of the snapshot's area `area` among the areas of the recording the run sees: its colour everywhere.
     pub fn area_index(&self, area: usize) -> usize {
         let name = self.snapshot.as_ref().and_then(|s| s.areas.get(area));
@@ -152,6 +171,13 @@ impl RunState {
             .and_then(|s| s.areas.get(area))
             .map_or_else(|| format!("area {}", area + 1), |name| shown_area(name).to_owned())
     }
+}
+
+/// The recording with the areas of the recipe, and its trials.
+fn as_the_run_sees_it(recording: &Recording, recipe: &Recipe) -> Option<(Arc<Recording>, Trials)> {
+    let recording = recipe.data.areas.apply(recording).ok()?;
+    let trials = recipe.data.trials.resolve(&recording).ok()?;
+    Some((Arc::new(recording), trials))
 }
 
 /// Area name as shown: files may leave it empty.
@@ -191,10 +217,39 @@ pub enum Action {
     Decide(Box<Sidecar>),
     /// Areas from a list with a unit id and an area on every line.
     AreaList(PathBuf),
+    /// Train this when everything before it has been trained.
+    Queue(Box<Recipe>),
+    /// Change the list of runs to be trained.
+    QueueWish(QueueWish),
+    /// Show a kept run in all views.
+    ShowRun(PathBuf),
+    /// Ask for a folder with runs.
+    AskRunFolder,
+    /// Look for runs in these folders too.
+    RunFolders(Vec<PathBuf>),
+    /// Show these columns of runs.
+    RunColumns(Vec<Column>),
 }
 
 /// Trials of which a run is asked for details by one view.
 pub const MOST_TRIALS: usize = 8;
+
+/// Runs on disk and runs to be trained, as views see them.
+#[derive(Clone, Copy, Default)]
+pub struct RunsContext<'a> {
+    /// Where new runs are written; `None` when they are not.
+    pub own: Option<&'a Path>,
+    /// Folders that the user added.
+    pub others: &'a [PathBuf],
+    /// Columns that the user chose; empty for the usual ones.
+    pub columns: &'a [Column],
+    /// Runs to be trained.
+    pub queue: Option<&'a Queue>,
+    /// The run that trains, or was trained last.
+    pub live: Option<&'a RunState>,
+    /// The kept run that all views show.
+    pub kept: Option<&'a Path>,
+}
 
 /// What a view may read and change in one frame.
 pub struct ViewContext<'a> {
@@ -202,6 +257,8 @@ pub struct ViewContext<'a> {
     pub recording: Option<&'a Arc<Recording>>,
     /// The run shown beside it.
     pub run: Option<&'a RunState>,
+    /// Runs on disk, and runs to be trained.
+    pub runs: RunsContext<'a>,
     /// The window's selection.
     pub selection: &'a mut Selection,
     /// Recipe the next training run will use; forms edit it in place.

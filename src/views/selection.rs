@@ -1,6 +1,7 @@
 //! The one selection of the window, which all views share both ways: time, trials, units, areas, pairs, events, and playing.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use eframe::egui;
 
@@ -28,6 +29,8 @@ pub struct Selection {
     pub pair: Option<(usize, usize)>,
     /// Selected ordered pair of units (reference, target).
     pub unit_pair: Option<(usize, usize)>,
+    /// Selected run folders, in the order in which they were chosen; what is compared.
+    pub runs: Vec<PathBuf>,
     /// Events that are marked and stepped through.
     pub events: Events,
     /// Stretch of time that playing repeats, seconds.

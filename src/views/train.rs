@@ -1,5 +1,7 @@
 //! The Train view: what will be trained on what and where, and how far it has come.
 
+mod queue;
+
 use eframe::egui::{self, RichText, Ui};
 
 use super::data_summary::{DataSummary, summarise_for};
@@ -52,6 +54,7 @@ impl View for TrainView {
             if let Some(run) = context.run {
                 progress(ui, run);
             }
+            queue::ui(ui, context);
             if ui.available_width() > 760.0 {
                 ui.columns(2, |columns| {
                     if let [left, right] = columns {
@@ -85,9 +88,10 @@ impl TrainView {
         let phase = context.run.map(|run| &run.progress.phase);
         let (active, paused) = (phase.is_some_and(is_active), phase == Some(&Phase::Paused));
         ui.horizontal_wrapped(|ui| {
-            // Five buttons fit into the first column of the Couplings layout in a window of usual size.
-            ui.spacing_mut().item_spacing.x = 5.0;
-            ui.spacing_mut().button_padding.x = 6.0;
+            // Five buttons, and six while a run is active, fit into the first column of the Couplings layout in a window of usual size.
+            let tighter = if active { 1.0 } else { 0.0 };
+            ui.spacing_mut().item_spacing.x = 5.0 - 2.0 * tighter;
+            ui.spacing_mut().button_padding.x = 6.0 - 2.0 * tighter;
             let problem = self.form.problem(context.recipe).or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
             ui.ctx().data_mut(|data| data.insert_temp(problem_id(), problem.clone()));
             let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));
@@ -97,6 +101,17 @@ impl TrainView {
             };
             if start.clicked() {
                 context.actions.push(Action::Train(Box::new(context.recipe.clone())));
+            }
+            if active {
+                // Beside what trains; when nothing does, starting is the same.
+                let queue = ui.add_enabled(problem.is_none(), egui::Button::new("Queue"));
+                let queue = match &problem {
+                    Some(problem) => queue.on_disabled_hover_text(problem),
+                    None => queue.on_hover_text("Train with the settings below when everything before it is done (Ctrl+Shift+Enter)"),
+                };
+                if queue.clicked() {
+                    context.actions.push(Action::Queue(Box::new(context.recipe.clone())));
+                }
             }
             let mut button = |ui: &mut Ui, on: bool, name: &str, help: &str, command: Command| {
                 if ui.add_enabled(on, egui::Button::new(name)).on_hover_text(help).clicked() {

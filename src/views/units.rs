@@ -306,7 +306,7 @@ impl UnitTableView {
 }
 
 /// A triangle beside the heading that sorts: up for smallest first.
-fn sort_mark(ui: &mut Ui, descending: bool) {
+pub(super) fn sort_mark(ui: &mut Ui, descending: bool) {
     let (rect, response) = ui.allocate_exact_size(Vec2::new(8.0, 7.0), Sense::hover());
     let (flat, tip) = if descending { (rect.top(), rect.bottom()) } else { (rect.bottom(), rect.top()) };
     let points = vec![egui::pos2(rect.left(), flat), egui::pos2(rect.right(), flat), egui::pos2(rect.center().x, tip)];

@@ -185,13 +185,13 @@ impl<K: Clone + PartialEq, T: Send + 'static> Background<K, T> {
 }
 
 /// Counts a running job and wakes the window when it ends, also by a panic.
-struct Ticket {
+pub(super) struct Ticket {
     ctx: egui::Context,
     count: Arc<AtomicUsize>,
 }
 
 impl Ticket {
-    fn new(ctx: &egui::Context) -> Self {
+    pub(super) fn new(ctx: &egui::Context) -> Self {
         let count = counter(ctx);
         count.fetch_add(1, Ordering::AcqRel);
         Self { ctx: ctx.clone(), count }

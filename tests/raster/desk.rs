@@ -36,6 +36,7 @@ impl<V: View> Desk<V> {
         let mut context = ViewContext {
             recording: self.recording.as_ref(),
             run: self.run.as_ref(),
+            runs: Default::default(),
             selection: &mut self.selection,
             recipe: &mut self.recipe,
             actions: &mut self.actions,

@@ -128,6 +128,8 @@ pub fn tested(recording: &Arc<Recording>, folder: &Path, with: Option<&EdgeRepor
             recording,
             status: RunStatus::Complete,
             message: None,
+            messages: &[],
+            used: None,
             ended: SystemTime::UNIX_EPOCH,
             device: "CPU",
             seconds: 1.0,

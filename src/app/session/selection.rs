@@ -2,6 +2,7 @@
 //! numbers that JSON can hold.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,7 @@ pub struct SavedSelection {
     areas: BTreeSet<usize>,
     pair: Option<(usize, usize)>,
     unit_pair: Option<(usize, usize)>,
+    runs: Vec<PathBuf>,
     events: SavedEvents,
     looped: Option<(f64, f64)>,
     speed: Option<f64>,
@@ -58,6 +60,7 @@ impl SavedSelection {
             areas: selection.areas.clone(),
             pair: selection.pair,
             unit_pair: selection.unit_pair.map(|(from, to)| (as_read(from), as_read(to))),
+            runs: selection.runs.clone(),
             events: match &selection.events {
                 Events::Automatic => SavedEvents::Automatic,
                 Events::Hidden => SavedEvents::Hidden,
@@ -85,6 +88,7 @@ impl SavedSelection {
             areas: self.areas.iter().copied().filter(|&area| area < areas).collect(),
             pair: self.pair.filter(|(from, to)| *from < areas && *to < areas),
             unit_pair: self.unit_pair.and_then(|(from, to)| Some((now(from)?, now(to)?))),
+            runs: self.runs.clone(),
             events: match &self.events {
                 SavedEvents::Hidden => Events::Hidden,
                 SavedEvents::Column { table: of, column } if table(of) => {
@@ -125,6 +129,7 @@ mod tests {
             areas: [1].into(),
             pair: Some((0, 1)),
             unit_pair: Some((5, 1)),
+            runs: vec!["runs/a".into(), "runs/b".into()],
             events: Events::Column(EventColumn { table: "trials".into(), column: "start".into() }),
             looped: Some((0.0, 1.0)),
             playback: Playback::at(0.25),

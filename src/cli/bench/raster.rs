@@ -19,7 +19,7 @@ use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
 use crate::render::Pyramid;
 use crate::training::Recipe;
 use crate::views::raster::RasterView;
-use crate::views::{Selection, View, ViewContext, work};
+use crate::views::{RunsContext, Selection, View, ViewContext, work};
 
 /// Size of the raster in pixels.
 const SIZE: [u32; 2] = [1200, 800];
@@ -217,6 +217,7 @@ impl Desk {
                 &mut ViewContext {
                     recording,
                     run: None,
+                    runs: RunsContext::default(),
                     selection: &mut self.selection,
                     recipe: &mut recipe,
                     actions: &mut actions,

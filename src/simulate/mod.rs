@@ -20,7 +20,7 @@ mod toy;
 
 pub use cell_types::{CELL_TYPES, CONNECTION_PROBABILITY, CONNECTION_STRENGTH, CellTypeSimulation};
 pub use chaotic_rnn::ChaoticRnnSimulation;
-pub use eif::{EifEdge, EifSimulation, LOG_RATE_PER_CURRENT};
+pub use eif::{EifEdge, EifSimulation};
 pub use glm::{GlmEdge, GlmSimulation};
 pub use lorenz::{Integrator, LorenzSimulation};
 pub use names::{Listing, by_name, demo, list};

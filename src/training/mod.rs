@@ -1,6 +1,7 @@
 //! Training in the background: a [`Recipe`] and a recording start a named thread with its own device; the thread publishes
 //! [`Progress`], a loss log and [`Snapshot`]s, and obeys [`Command`]s after every step.
 
+mod baseline;
 pub mod bench;
 mod control;
 mod data;
@@ -26,7 +27,7 @@ pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use netformer::ActivityShape;
 pub use priority::yield_to_the_window;
 pub use recipe::{
-    AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
+    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
     PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
 };
 pub use snapshot::{

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use crossbeam_channel::Receiver;
 use serde_json::{Map, Value, json};
 
+use super::baseline::BaselineLearner;
 use super::control::{Control, Flow, StageState};
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
@@ -337,7 +338,7 @@ enum Material {
 impl Material {
     fn new(recording: &Arc<Recording>, recipe: &Recipe) -> Result<Self, DataError> {
         Ok(match &recipe.model {
-            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
             ModelRecipe::NetFormer(model) => Self::Activity(Arc::new(ActivityData::new(recording, &recipe.data, model)?)),
         })
     }
@@ -380,6 +381,7 @@ fn learner<'a>(recipe: &Recipe, data: &'a Material, device: TrainingDevice) -> R
             check_window(glm, data.binned.bins)?;
             Ok(Box::new(GlmLearner::new(GlmTrainer::new(glm, recipe.seed, data, device), data)))
         }
+        (ModelRecipe::Baseline(own), Material::Trials(data)) => Ok(Box::new(BaselineLearner::new(own, data)?)),
         (ModelRecipe::Stndt(stndt), Material::Trials(data)) => Ok(Box::new(StndtLearner::new(stndt, recipe.seed, data, &device)?)),
         (ModelRecipe::NetFormer(own), Material::Activity(data)) => Ok(Box::new(NetFormerLearner::new(own, recipe.seed, data, &device)?)),
         // `Material::new` looks at the same recipe.

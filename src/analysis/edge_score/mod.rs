@@ -29,7 +29,7 @@
 
 mod history;
 mod jitter;
-mod rank_one;
+pub(super) mod rank_one;
 mod threshold;
 mod trial;
 

@@ -12,30 +12,30 @@ const GAIN: f64 = 1e-7;
 const START_ROUNDS: usize = 20;
 
 /// A tensor `[sources, functions, targets]`.
-pub(super) struct Tensor {
+pub(in crate::analysis) struct Tensor {
     values: Array3<f64>,
 }
 
 /// The largest `<Z, u ⊗ h ⊗ v>` found, with unit vectors.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct RankOne {
-    pub(super) value: f64,
+pub(in crate::analysis) struct RankOne {
+    pub(in crate::analysis) value: f64,
     /// u, mean not negative.
-    pub(super) send: Vec<f64>,
+    pub(in crate::analysis) send: Vec<f64>,
     /// h; carries the sign.
-    pub(super) filter: Vec<f64>,
+    pub(in crate::analysis) filter: Vec<f64>,
     /// v, mean not negative.
-    pub(super) receive: Vec<f64>,
+    pub(in crate::analysis) receive: Vec<f64>,
 }
 
 impl Tensor {
-    pub(super) fn new(values: Array3<f64>) -> Self {
+    pub(in crate::analysis) fn new(values: Array3<f64>) -> Self {
         Self { values }
     }
 
     /// Starts: the leading left singular vector of the unfolding `[sources, functions · targets]`, and that of the slice of
     /// every basis function. The best end wins. A tensor of zeros gives value 0 and vectors of zeros.
-    pub(super) fn rank_one(&self) -> RankOne {
+    pub(in crate::analysis) fn rank_one(&self) -> RankOne {
         let (sources, functions, targets) = self.values.dim();
         let mut best = RankOne { value: 0.0, send: vec![0.0; sources], filter: vec![0.0; functions], receive: vec![0.0; targets] };
         let unfolded = self.values.to_shape((sources, functions * targets));

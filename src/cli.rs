@@ -23,6 +23,7 @@ mod sources;
 mod stage;
 mod sweep;
 mod train;
+mod validate;
 mod window;
 
 use std::num::NonZeroUsize;
@@ -71,6 +72,9 @@ enum Command {
     Sweep(Box<sweep::Sweep>),
     /// The Neural Latents Benchmark's scores of a run or of an ensemble of runs (STNDT, NDT)
     Evaluate(Box<evaluate::Evaluate>),
+    /// Repeat published benchmarks with seeds
+    #[command(subcommand)]
+    Validate(validate::Validate),
     /// Draw one view of a recording or a run into a PNG file, without a window
     Screenshot(screenshot::Screenshot),
     /// Time training steps, loading, or frames of the window
@@ -125,6 +129,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Train(train)) => train.run(),
         Some(Command::Sweep(sweep)) => sweep.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
+        Some(Command::Validate(validate)) => validate.run(),
         Some(Command::Screenshot(screenshot)) => screenshot.run(),
         Some(Command::Bench(bench)) => bench.run(cli.threads.map(NonZeroUsize::get)),
     }
@@ -186,6 +191,9 @@ mod tests {
             "connectivity a.nwb --method granger",
             "connectivity a.nwb --levels 1",
             "demo --headless --no-train",
+            "validate",
+            "validate false-coupling --methods lfads",
+            "validate false-coupling --seeds 5..1",
             "bench",
         ] {
             let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();

@@ -176,6 +176,8 @@ impl Learner for BaselineLearner<'_> {
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let loss = self.loss_on(&self.data.split.validation);
+        // Before the first pair is done there are no rates but the units' means.
+        let loss = if loss.is_nan() { self.references(Set::Validation).flat.unwrap_or(0.0) } else { loss };
         let mut terms = [0.0; MOST_TERMS];
         (terms[0], terms[1]) = (self.objective().unwrap_or(loss), loss);
         Ok(Validated { terms, score: self.objective().unwrap_or(-(step as f64)) })

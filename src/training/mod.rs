@@ -14,6 +14,7 @@ mod losslog;
 mod netformer;
 mod priority;
 pub mod recipe;
+pub mod shared_background;
 pub mod snapshot;
 mod stndt;
 pub mod sweep;

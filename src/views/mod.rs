@@ -25,6 +25,7 @@ pub mod rate_map;
 pub mod rates;
 pub mod recording;
 pub mod selection;
+pub mod shared_background;
 mod stndt_part;
 mod time_plot;
 pub mod train;
@@ -97,6 +98,7 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
     ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },
     ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
+    ViewSpec { key: "shared_background", as_recorded: false, make: || Box::<shared_background::SharedBackgroundView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
 ];
 

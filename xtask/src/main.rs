@@ -1,4 +1,4 @@
-//! The habits of the project as commands: `cargo xtask demo | test | check | bench | fuzz`. No dependencies, so that it builds in a
+//! The habits of the project as commands: `cargo xtask demo | test | check | bench | fuzz | validate`. No dependencies, so that it builds in a
 //! second on a bare machine, and does the installing that everything else relies on.
 
 mod bench;
@@ -11,6 +11,7 @@ mod process;
 mod spdx;
 mod system;
 mod test;
+mod validate;
 mod virtual_display;
 
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ Commands:
   bench  Time training steps, loading and frames; the results go to a JSON lines file under target/bench.
   fuzz   Open many damaged copies of files of every format: no panic, no abort, none over 2 s or 1 GiB.
          [--mutants 100000] [--seed 0] [--format PART OF A TEST'S NAME] [--from MUTANT]
+  validate glm-transformer
+         False coupling from shared background by method, against the published values (hours at full size; goes on where it
+         was stopped). Arguments go to `spikescope validate false-coupling`.
 
 On Debian and Ubuntu, demo, test and bench install the system packages that are missing (as root; otherwise they print the
 line to run and stop).";
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             Ok(())
         }
-        Some("demo" | "test" | "check" | "bench" | "fuzz") if wants_help => {
+        Some("demo" | "test" | "check" | "bench" | "fuzz" | "validate") if wants_help => {
             println!("{HELP}");
             Ok(())
         }
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Some("check") => no_arguments("check", &rest).and_then(|()| check::run_checks()),
         Some("bench") => no_arguments("bench", &rest).and_then(|()| bench::run_benches()),
         Some("fuzz") => fuzz::run_fuzz(&rest),
+        Some("validate") => validate::run_validate(&rest),
         Some(other) => Err(Failure::Usage(format!("there is no command '{other}'"))),
         None => Err(Failure::Usage("no command was given".to_owned())),
     };

@@ -234,6 +234,7 @@ mod tests {
     fn the_correction_is_the_mean_over_jitter() {
         let counts = Array2::from_shape_fn((7, 1), |(bin, _)| [3.0, 0.0, 0.0, 6.0, 1.0, 1.0, 5.0][bin]);
         let corrected = without_jitter_mean(&counts, 3);
-        assert_eq!(corrected.column(0).to_vec(), [2.0, -1.0, -1.0, 10.0 / 3.0, -5.0 / 3.0, -5.0 / 3.0, 0.0]);
+        let wanted = [2.0, -1.0, -1.0, 10.0 / 3.0, -5.0 / 3.0, -5.0 / 3.0, 0.0];
+        assert!(corrected.column(0).iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{corrected}");
     }
 }

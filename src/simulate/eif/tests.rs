@@ -106,7 +106,7 @@ fn coupling_raises_the_rate_of_coupled_units_only() {
     let truth = |conn: f64| small().with_conn(conn).simulate().unwrap().truth.unwrap();
     assert!(truth(0.0).edges.is_empty() && truth(0.0).knows_edges(), "no coupling is a truth too");
     let edge = &truth(0.1).edges[0];
-    assert_eq!((edge.source, edge.target, edge.send.len(), edge.filter.len()), (0, 1, 12, 8));
+    assert_eq!((edge.source, edge.target, edge.send.len(), edge.filter.len()), (0, 1, 12, 9));
     assert!(edge.send.iter().skip(6).chain(edge.receive.iter().skip(6)).all(|&w| w == 0.0));
     assert!((edge.send.iter().map(|w| w * w).sum::<f64>() - 1.0).abs() < 1e-9);
 }
@@ -139,8 +139,8 @@ fn the_response_is_what_the_network_does() {
     let before = |which: usize| counts[which][..15].iter().sum::<f64>() / 15.0;
     let found: Vec<f64> = (21..lags).map(|lag| (counts[0][lag] / before(0) / (counts[1][lag] / before(1))).ln() / mean_weight).collect();
     assert!(sent > 1e4);
-    for (lag, (found, wanted)) in found.iter().zip(truth::RESPONSE).enumerate() {
-        assert!((found - wanted).abs() < 0.5, "lag {lag}: {found:.2?}, not {wanted}");
+    for (one, wanted) in found.iter().zip(truth::RESPONSE) {
+        assert!((one - wanted).abs() < 0.35, "{found:.2?}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! group lasso, the minimum of the penalised quadratic model (proximal Newton with block coordinate descent).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use ndarray::Array1;
@@ -11,10 +12,22 @@ const MEMORY: usize = 12;
 /// Most sweeps over all blocks.
 const SWEEPS: usize = 200;
 
-/// Curvature of one unit: that of the population's mean rate scaled to the unit's, and penalties.
-pub(super) struct Curvature {
+/// Curvature of the coefficients of units of about the same rate: that of the population's mean rate, scaled, and penalties.
+pub(super) struct Metric {
     matrix: DMatrix<f64>,
     factor: Option<Cholesky<f64, Dyn>>,
+}
+
+impl Metric {
+    pub(super) fn new(matrix: DMatrix<f64>) -> Self {
+        let factor = Cholesky::new(matrix.clone());
+        Self { matrix, factor }
+    }
+}
+
+/// Curvature of one unit, and what its steps have taught about it.
+pub(super) struct Curvature {
+    metric: Arc<Metric>,
     /// Of the trial gains.
     gains: Array1<f64>,
     memory: VecDeque<(Array1<f64>, Array1<f64>)>,
@@ -30,19 +43,18 @@ pub(super) struct Groups {
 }
 
 impl Curvature {
-    pub(super) fn new(matrix: DMatrix<f64>, gains: Array1<f64>) -> Self {
-        let factor = Cholesky::new(matrix.clone());
-        Self { matrix, factor, gains, memory: VecDeque::new() }
+    pub(super) fn new(metric: Arc<Metric>, gains: Array1<f64>) -> Self {
+        Self { metric, gains, memory: VecDeque::new() }
     }
 
     /// The inverse curvature times a vector of coefficients and gains.
     fn solve(&self, vector: &Array1<f64>) -> Array1<f64> {
-        let width = self.matrix.nrows();
+        let width = self.metric.matrix.nrows();
         let head = DVector::from_iterator(width, vector.iter().take(width).copied());
-        let solved = match &self.factor {
+        let solved = match &self.metric.factor {
             Some(factor) => factor.solve(&head),
             // Not positive definite by rounding: steepest descent, scaled.
-            None => head.component_div(&self.matrix.diagonal().map(|d| d.max(1e-12))),
+            None => head.component_div(&self.metric.matrix.diagonal().map(|d| d.max(1e-12))),
         };
         let tail = vector.iter().skip(width).zip(&self.gains).map(|(g, h)| g / h);
         solved.iter().copied().chain(tail).collect()
@@ -78,20 +90,20 @@ impl Curvature {
 
     /// As [`Self::descend`] with a group lasso on the coefficients after the free ones, from `at`.
     pub(super) fn descend_groups(&self, at: &Array1<f64>, gradient: &Array1<f64>, groups: Groups) -> (Array1<f64>, f64) {
-        let width = self.matrix.nrows();
+        let width = self.metric.matrix.nrows();
         let mut moved: Vec<f64> = vec![0.0; width];
         // Gradient of the quadratic model where `moved` is.
         let mut slope: Vec<f64> = gradient.iter().take(width).copied().collect();
-        let free = self.matrix.view((0, 0), (groups.free, groups.free)).into_owned();
+        let free = self.metric.matrix.view((0, 0), (groups.free, groups.free)).into_owned();
         let free = Cholesky::new(free);
-        let largest = self.matrix.diagonal().max();
+        let largest = self.metric.matrix.diagonal().max();
         for _ in 0..SWEEPS {
             let mut farthest = 0.0f64;
             let mut shift = |columns: std::ops::Range<usize>, step: &[f64], slope: &mut [f64], moved: &mut [f64]| {
                 for (column, step) in columns.zip(step).filter(|(_, s)| **s != 0.0) {
                     moved[column] += step;
-                    slope.iter_mut().zip(self.matrix.column(column).iter()).for_each(|(g, h)| *g += h * step);
-                    farthest = farthest.max(step.abs() * (self.matrix[(column, column)] / largest).sqrt());
+                    slope.iter_mut().zip(self.metric.matrix.column(column).iter()).for_each(|(g, h)| *g += h * step);
+                    farthest = farthest.max(step.abs() * (self.metric.matrix[(column, column)] / largest).sqrt());
                 }
             };
             if let Some(free) = &free {
@@ -104,7 +116,7 @@ impl Curvature {
                 let block = first..first + groups.size;
                 let here: Vec<f64> = block.clone().map(|k| at[k] + moved[k]).collect();
                 // An upper bound of the block's curvature: its trace.
-                let bound: f64 = block.clone().map(|k| self.matrix[(k, k)]).sum::<f64>().max(1e-12);
+                let bound: f64 = block.clone().map(|k| self.metric.matrix[(k, k)]).sum::<f64>().max(1e-12);
                 let wanted: Vec<f64> = block.clone().zip(&here).map(|(k, x)| x - slope[k] / bound).collect();
                 let norm = wanted.iter().map(|x| x * x).sum::<f64>().sqrt();
                 let keep = if norm > 0.0 { (1.0 - groups.weight / (bound * norm)).max(0.0) } else { 0.0 };

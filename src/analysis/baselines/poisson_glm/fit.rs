@@ -1,13 +1,16 @@
 //! Fitting the units of one area at once: every pass over the data makes the features of a trial once and multiplies them with the
 //! coefficients of all units; each unit keeps its own step length.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use nalgebra::DMatrix;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array1, Array2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::design::Design;
-use super::direction::{Curvature, Groups};
+use super::direction::{Curvature, Groups, Metric};
 use super::{GlmSettings, LARGEST};
 use crate::analysis::baselines::{TrialCounts, parts};
 use crate::analysis::psth;
@@ -102,14 +105,24 @@ impl PoissonFit {
         let total = mean.sum();
         let all: Vec<usize> = (0..rates.ncols()).collect();
         let sums = self.evaluate(counts, &all, &self.coefficients, &self.gains);
-        let unit = |place: usize| {
-            let scale = (rates.column(place).sum() / total.max(1e-300)).max(1e-6);
+        // Half octaves of the rate: many units share a matrix that would not fit into memory for each.
+        let octave = |place: usize| (2.0 * (rates.column(place).sum() / total.max(1e-300)).max(1e-6).log2()).round() as i32;
+        let mut octaves: Vec<i32> = all.iter().map(|&place| octave(place)).collect();
+        octaves.sort_unstable();
+        octaves.dedup();
+        let metric = |&octave: &i32| {
+            let scale = (0.5 * f64::from(octave)).exp2();
             let matrix = DMatrix::from_fn(gram.nrows(), gram.nrows(), |i, j| {
                 let penalty = if i >= splines { ridge } else { 1e-9 * (1.0 + gram[[i, i]]) };
                 scale * gram[[i, j]] + if i == j { penalty } else { 0.0 }
             });
+            (octave, Arc::new(Metric::new(matrix)))
+        };
+        let metrics: BTreeMap<i32, Arc<Metric>> = octaves.par_iter().map(metric).collect();
+        let unit = |place: usize| {
+            let metric = metrics.get(&octave(place)).map(Arc::clone).unwrap_or_else(|| Arc::new(Metric::new(DMatrix::identity(gram.nrows(), gram.nrows()))));
             let expected = rates.column(place).sum() + self.settings.trial_gain.unwrap_or(0.0);
-            let curvature = Curvature::new(matrix, Array1::from_elem(self.gains.nrows(), expected));
+            let curvature = Curvature::new(metric, Array1::from_elem(self.gains.nrows(), expected));
             let (objective, gradient) = sums.of(place);
             UnitState { curvature, objective: objective + self.groups_penalty(self.coefficients.column(place).to_vec()), gradient, done: false }
         };

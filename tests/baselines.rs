@@ -113,13 +113,13 @@ fn says(harness: &Window<'_>, text: &str) -> bool {
 #[test]
 fn the_view_shows_what_a_folder_holds() {
     let home = tempfile::tempdir().unwrap();
-    let plan = Plan { rhos: vec![0.0, 0.4], seeds: vec![1, 2], trials: 40, units: 6, methods: vec![Method::Rrr, Method::Ccg], ..Plan::default() };
+    let plan =
+        Plan { rhos: vec![0.0, 0.4], seeds: vec![1, 2], trials: 40, units: 6, methods: vec![Method::Rrr, Method::Ccg], ..Plan::default() };
     run(&plan, home.path(), DeviceChoice::Cpu, &Watch::default(), &|_| ()).unwrap();
     assert_eq!(read(home.path(), &plan).len(), 8);
     let mut harness = show(Theme::Light, "shared_background");
     let name = |harness: &mut Window<'_>, folder: &Path| {
-        let field = harness.get_by_role_and_label(Role::TextInput, "Folder");
-        field.focus();
+        harness.get_by_role_and_label(Role::TextInput, "Folder").focus();
         harness.step();
         harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
         harness.step();

@@ -20,8 +20,10 @@ pub(super) enum Validate {
 
 /// Options of `validate false-coupling`.
 #[derive(Debug, Args)]
-#[command(after_help = "Every fit is a file in the folder as soon as it is done: start it again to go on. The window shows the same folder in the view Shared background.\n\
-    The correlation of the backgrounds of the two areas is the square root of rho: 0.45 for 0.2, 0.63 for 0.4.")]
+#[command(
+    after_help = "Every fit is a file in the folder as soon as it is done: start it again to go on. The window shows the same folder in the view Shared background.\n\
+    The correlation of the backgrounds of the two areas is the square root of rho: 0.45 for 0.2, 0.63 for 0.4."
+)]
 pub(super) struct FalseCoupling {
     /// Seeds: a list (1,2,5) or a range (1..5, both ends included)
     #[arg(long, value_name = "SEEDS", default_value = "1..5", value_parser = seeds)]
@@ -94,8 +96,12 @@ impl FalseCoupling {
                 return;
             }
             let text = match event {
-                Event::Begins(method, rho, seed, done, all) => format!("{done} of {all} done; now {} on rho {rho}, seed {seed}", method.title()),
-                Event::Done(cell) => format!("  {:.2} % ({:.2} % on fitted trials), {:.1} s", cell.contribution_percent, cell.fitted_percent, cell.seconds),
+                Event::Begins(method, rho, seed, done, all) => {
+                    format!("{done} of {all} done; now {} on rho {rho}, seed {seed}", method.title())
+                }
+                Event::Done(cell) => {
+                    format!("  {:.2} % ({:.2} % on fitted trials), {:.1} s", cell.contribution_percent, cell.fitted_percent, cell.seconds)
+                }
             };
             // A closed standard error is no reason to stop.
             let _ = writeln!(std::io::stderr().lock(), "{text}");
@@ -105,7 +111,8 @@ impl FalseCoupling {
     }
 
     fn plan(&self) -> Plan {
-        let chosen: Vec<Method> = Method::ALL.into_iter().filter(|m| self.methods.is_empty() || self.methods.iter().any(|k| k == m.key())).collect();
+        let chosen: Vec<Method> =
+            Method::ALL.into_iter().filter(|m| self.methods.is_empty() || self.methods.iter().any(|k| k == m.key())).collect();
         Plan {
             conn: self.conn,
             rhos: self.rho.clone(),
@@ -154,7 +161,8 @@ fn as_json(plan: &Plan, cells: &[Cell]) -> Value {
     let mut rows = Vec::new();
     for &method in &plan.methods {
         for &rho in &plan.rhos {
-            let summary = |pick: fn(&Cell) -> f64| mean_and_error(&percents(cells, method, rho, pick)).map(|(m, e)| json!({ "mean": m, "sem": e }));
+            let summary =
+                |pick: fn(&Cell) -> f64| mean_and_error(&percents(cells, method, rho, pick)).map(|(m, e)| json!({ "mean": m, "sem": e }));
             rows.push(json!({
                 "method": method.key(),
                 "rho": rho,

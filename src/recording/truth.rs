@@ -63,7 +63,8 @@ impl TrueCurrents {
     /// The same with areas in another order: `old[new area]`.
     pub(super) fn with_area_order(&self, old: &[usize]) -> Self {
         let place = |area: usize| old.iter().position(|&o| o == area).unwrap_or(area);
-        let reordered = |values: &Array3<f32>| if values.len_of(Axis(1)) == old.len() { values.select(Axis(1), old) } else { values.clone() };
+        let reordered =
+            |values: &Array3<f32>| if values.len_of(Axis(1)) == old.len() { values.select(Axis(1), old) } else { values.clone() };
         Self {
             pairs: self.pairs.iter().map(|&(source, target)| (place(source), place(target))).collect(),
             external: reordered(&self.external),

@@ -4,7 +4,8 @@ use super::glm::area_names;
 use super::settings::{Setting, apply, bad_value, listed, number, whole};
 use super::{
     CellTypeSimulation, ChaoticRnnSimulation, EifSimulation, GlmEdge, GlmSimulation, LorenzSimulation, RingSimulation, SimulateError,
-    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, eif, lorenz, ring, stdp, task_rnn, toy,
+    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, eif, lorenz, ring, stdp, task_rnn,
+    toy,
 };
 use crate::recording::Recording;
 

@@ -197,7 +197,9 @@ impl Learner for BaselineLearner<'_> {
         };
         let pair = |at: usize| self.pairs.get(at).map_or_else(String::new, |(source, target)| format!("coupling.{source}.{target}"));
         Ok(match &self.fitted {
-            Fitted::Glm(fits) => fits.iter().map(|fit| (format!("glm.{}.coefficients", fit.target()), matrix(fit.coefficients()))).collect(),
+            Fitted::Glm(fits) => {
+                fits.iter().map(|fit| (format!("glm.{}.coefficients", fit.target()), matrix(fit.coefficients()))).collect()
+            }
             Fitted::Ranks(fits) => fits.iter().enumerate().map(|(at, fit)| (pair(at), matrix(fit.weights()))).collect(),
             Fitted::Correlograms(fits) => fits.iter().enumerate().map(|(at, fit)| (pair(at), matrix(&fit.height))).collect(),
         })

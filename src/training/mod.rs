@@ -28,8 +28,9 @@ pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use netformer::ActivityShape;
 pub use priority::yield_to_the_window;
 pub use recipe::{
-    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
-    PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
+    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit,
+    ModelRecipe, NetFormerRecipe, PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe,
+    Variant,
 };
 pub use snapshot::{
     ConnectivityScores, GlmSnapshot, GlmTrial, Importance, LayerAttention, ModelSnapshot, NetFormerSnapshot, PairSnapshot, RateScores,

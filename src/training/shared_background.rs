@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    BaselineMethod, BaselineRecipe, Command, DeviceChoice, GlmRecipe, ModelRecipe, Phase, Recipe, StartOptions, TrainingHandle,
-};
+use super::{BaselineMethod, BaselineRecipe, Command, DeviceChoice, GlmRecipe, ModelRecipe, Phase, Recipe, StartOptions, TrainingHandle};
 use crate::analysis::watch::Watch;
 use crate::export::write_atomically;
 use crate::recording::Recording;
@@ -92,7 +90,9 @@ impl Method {
             Self::MeanDynamics => ModelRecipe::GlmTransformer(GlmRecipe { trial_varying: false, ..GlmRecipe::for_spiking_networks() }),
             Self::Glm => ModelRecipe::Baseline(glm),
             Self::GlmGain => ModelRecipe::Baseline(BaselineRecipe { trial_gain: true, ..glm }),
-            Self::Rrr => ModelRecipe::Baseline(BaselineRecipe { method: BaselineMethod::ReducedRank, rank: 1, ..BaselineRecipe::default() }),
+            Self::Rrr => {
+                ModelRecipe::Baseline(BaselineRecipe { method: BaselineMethod::ReducedRank, rank: 1, ..BaselineRecipe::default() })
+            }
             Self::Ccg => ModelRecipe::Baseline(BaselineRecipe { method: BaselineMethod::Correlogram, ..BaselineRecipe::default() }),
         }
     }
@@ -238,7 +238,8 @@ pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell
             if missing.is_empty() || watch.stopped() {
                 continue;
             }
-            let simulation = EifSimulation { conn: plan.conn, rho, seed, trials: plan.trials, units: plan.units, ..EifSimulation::default() };
+            let simulation =
+                EifSimulation { conn: plan.conn, rho, seed, trials: plan.trials, units: plan.units, ..EifSimulation::default() };
             let recording = Arc::new(simulation.simulate()?);
             for method in missing {
                 watch.tell(cells.len(), all);
@@ -257,15 +258,7 @@ pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell
 }
 
 fn file_name(cell: &Cell) -> String {
-    format!(
-        "conn{}-rho{}-seed{}-trials{}-units{}-{}.json",
-        cell.conn,
-        cell.rho,
-        cell.seed,
-        cell.trials,
-        cell.units,
-        cell.method.key()
-    )
+    format!("conn{}-rho{}-seed{}-trials{}-units{}-{}.json", cell.conn, cell.rho, cell.seed, cell.trials, cell.units, cell.method.key())
 }
 
 /// One fit; `None` when it was stopped.
@@ -337,7 +330,14 @@ mod tests {
     use std::sync::Mutex;
 
     fn small() -> Plan {
-        Plan { rhos: vec![0.4], seeds: vec![3], trials: 40, units: 6, methods: vec![Method::Glm, Method::Rrr, Method::Ccg], ..Plan::default() }
+        Plan {
+            rhos: vec![0.4],
+            seeds: vec![3],
+            trials: 40,
+            units: 6,
+            methods: vec![Method::Glm, Method::Rrr, Method::Ccg],
+            ..Plan::default()
+        }
     }
 
     #[test]

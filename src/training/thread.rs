@@ -338,7 +338,9 @@ enum Material {
 impl Material {
     fn new(recording: &Arc<Recording>, recipe: &Recipe) -> Result<Self, DataError> {
         Ok(match &recipe.model {
-            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => {
+                Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?))
+            }
             ModelRecipe::NetFormer(model) => Self::Activity(Arc::new(ActivityData::new(recording, &recipe.data, model)?)),
         })
     }

@@ -61,7 +61,13 @@ pub struct Coincidence {
 }
 
 /// All pairs from area `source` to area `target` on some trials.
-pub fn coincidence(counts: &TrialCounts<'_>, source: usize, target: usize, trials: &[usize], settings: &CoincidenceSettings) -> Coincidence {
+pub fn coincidence(
+    counts: &TrialCounts<'_>,
+    source: usize,
+    target: usize,
+    trials: &[usize],
+    settings: &CoincidenceSettings,
+) -> Coincidence {
     let (senders, receivers) = (counts.columns(source), counts.columns(target));
     let (n, m) = (senders.len(), receivers.len());
     let side = settings.bins(*settings.flanks_s.end());

@@ -1,8 +1,8 @@
 //! Reduced-rank regression of one area's counts on another's: the communication subspace (Semedo et al. 2019, Neuron 102:249), on
 //! counts in wide bins from which each unit's mean over trials is taken away. Same bins on both sides: it has no lag and no direction.
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
 use nalgebra::{Cholesky, DMatrix, SymmetricEigen};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use super::{Rates, TrialCounts, parts};
@@ -244,7 +244,8 @@ mod tests {
                 let draws: Vec<f64> = (0..dimensions).map(|_| random.random_range(-1.0..1.0)).collect();
                 for bin in 10 * wide..10 * (wide + 1) {
                     for unit in 0..12 {
-                        let drive: f64 = draws.iter().enumerate().map(|(k, d)| d * if unit % dimensions.max(1) == k { strength } else { 0.0 }).sum();
+                        let drive: f64 =
+                            draws.iter().enumerate().map(|(k, d)| d * if unit % dimensions.max(1) == k { strength } else { 0.0 }).sum();
                         let rate = 0.3 * (1.0 + 0.5 * wide as f64) * drive.exp();
                         trial[[bin, unit]] = Poisson::new(rate).unwrap().sample(&mut random) as u8;
                     }

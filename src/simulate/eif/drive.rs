@@ -35,8 +35,8 @@ const V1: Template = Template {
 const LM: Template = Template {
     knots: knots(
         [
-            0.08, 0.09, 0.11, 0.47, 0.52, 0.11, 0.02, 0.02, 0.02, 0.0, 0.0, 0.03, 0.87, 0.55, 0.33, 0.17, 0.08, 0.07, 0.08, 0.12, 0.17, 0.28,
-            0.32, 0.26, 0.25,
+            0.08, 0.09, 0.11, 0.47, 0.52, 0.11, 0.02, 0.02, 0.02, 0.0, 0.0, 0.03, 0.87, 0.55, 0.33, 0.17, 0.08, 0.07, 0.08, 0.12, 0.17,
+            0.28, 0.32, 0.26, 0.25,
         ],
         (70.71, 0.68),
         (244.60, 1.0),
@@ -154,12 +154,14 @@ mod tests {
         for (template, first, second, half) in [(&V1, 0.65, 1.0, (49.0, 78.0)), (&LM, 0.68, 1.0, (57.0, 85.0))] {
             assert!(template.knots.windows(2).all(|w| w[0].0 < w[1].0), "{:?}", template.knots);
             let values: Vec<f64> = (0..5000).map(|k| template.at(f64::from(k) / 10.0)).collect();
-            let peak = |from: usize, to: usize| (from..to).max_by(|&a, &b| values[a].total_cmp(&values[b])).map(|k| (k as f64 / 10.0, values[k]));
+            let peak =
+                |from: usize, to: usize| (from..to).max_by(|&a, &b| values[a].total_cmp(&values[b])).map(|k| (k as f64 / 10.0, values[k]));
             let (found, other) = (peak(0, 1500).unwrap(), peak(1500, 4000).unwrap());
             assert!((found.0 - template.peaks_ms.0).abs() < 0.2 && (found.1 - first).abs() < 1e-3, "{found:?}");
             assert!((other.0 - template.peaks_ms.1).abs() < 0.2 && (other.1 - second).abs() < 1e-3, "{other:?}");
             assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
-            let crossing = |from: usize, to: usize| (from..to).find(|&k| (values[k] - found.1 / 2.0) * (values[k + 1] - found.1 / 2.0) <= 0.0);
+            let crossing =
+                |from: usize, to: usize| (from..to).find(|&k| (values[k] - found.1 / 2.0) * (values[k + 1] - found.1 / 2.0) <= 0.0);
             let (rise, fall) = (crossing(200, 620).unwrap() as f64 / 10.0, crossing(710, 1200).unwrap() as f64 / 10.0);
             assert!((rise - half.0).abs() < 5.5 && (fall - half.1).abs() < 5.5, "half height at {rise} and {fall} ms");
         }
@@ -170,7 +172,9 @@ mod tests {
         let timing = Timing { first_ms: 90.0, second_ms: 200.0 };
         for area in 0..2 {
             let at = |time: f64| input(area, timing, time);
-            let peak = |from: usize, to: usize| (from..to).max_by(|&a, &b| at(a as f64 / 4.0).total_cmp(&at(b as f64 / 4.0))).unwrap() as f64 / 4.0;
+            let peak = |from: usize, to: usize| {
+                (from..to).max_by(|&a, &b| at(a as f64 / 4.0).total_cmp(&at(b as f64 / 4.0))).unwrap() as f64 / 4.0
+            };
             assert!((peak(0, 600) - 90.0).abs() < 1.0 && (peak(600, 1400) - 200.0).abs() < 1.0);
             assert!((at(200.0) - 0.25).abs() < 1e-6);
             assert_eq!(at(-50.0), at(0.0));

@@ -124,7 +124,9 @@ fn the_response_is_what_the_network_does() {
     let mut counts = [vec![0.0; lags], vec![0.0; lags]];
     let mut sent = 0.0;
     for trial in binned.counts.outer_iter() {
-        let sum = |row: usize, units: std::ops::Range<usize>| trial.row(row).iter().skip(units.start).take(units.len()).map(|&y| f64::from(y)).sum::<f64>();
+        let sum = |row: usize, units: std::ops::Range<usize>| {
+            trial.row(row).iter().skip(units.start).take(units.len()).map(|&y| f64::from(y)).sum::<f64>()
+        };
         for time in 30..280 {
             let senders = sum(time, 0..10);
             sent += senders;

@@ -121,5 +121,7 @@ fn log_rates(learner: &BaselineLearner<'_>, trial: usize) -> Vec<Vec<f32>> {
     let Fitted::Glm(fits) = &learner.fitted else { return Vec::new() };
     let counts = learner.counts();
     let parts: Vec<_> = fits.iter().map(|fit| crate::analysis::baselines::Rates::rates(fit, &counts, trial, usize::MAX).0).collect();
-    (0..counts.bins()).map(|bin| parts.iter().flat_map(|p| p.row(bin).iter().map(|rate| rate.ln() as f32).collect::<Vec<_>>()).collect()).collect()
+    (0..counts.bins())
+        .map(|bin| parts.iter().flat_map(|p| p.row(bin).iter().map(|rate| rate.ln() as f32).collect::<Vec<_>>()).collect())
+        .collect()
 }

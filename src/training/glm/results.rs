@@ -13,7 +13,12 @@ use crate::training::{PairSnapshot, Support, TruthScore};
 ///
 /// # Errors
 /// When the device fails.
-pub(super) fn results(trainer: &GlmTrainer<'_>, data: &Prepared, effects: &[PairEffect], fitted: &[PairEffect]) -> Result<Map<String, Value>, DeviceFailed> {
+pub(super) fn results(
+    trainer: &GlmTrainer<'_>,
+    data: &Prepared,
+    effects: &[PairEffect],
+    fitted: &[PairEffect],
+) -> Result<Map<String, Value>, DeviceFailed> {
     let terms = trainer.terms();
     let test_loss = trainer.losses(&trainer.test, terms)?.poisson;
     // Reported beside it: the published evaluation drops the post-spike term (spec §4.4).

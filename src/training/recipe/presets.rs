@@ -17,7 +17,8 @@ pub struct Preset {
 }
 
 /// Every model, in the order menus show them.
-pub const PRESETS: &[&Preset] = &[&GLM_TRANSFORMER, &GLM_TRANSFORMER_MEAN, &GLM, &REDUCED_RANK, &CORRELOGRAM, &STNDT, &NDT, &NETFORMER, &NETFORMER_COUNTS];
+pub const PRESETS: &[&Preset] =
+    &[&GLM_TRANSFORMER, &GLM_TRANSFORMER_MEAN, &GLM, &REDUCED_RANK, &CORRELOGRAM, &STNDT, &NDT, &NETFORMER, &NETFORMER_COUNTS];
 
 pub(super) const GLM_TRANSFORMER: Preset = Preset {
     key: "glm-transformer",

@@ -65,7 +65,7 @@ pub(super) fn figure(ui: &mut Ui, cells: &[&Cell], value: fn(&Cell) -> f64) {
         .include_y(10.0)
         .allow_drag(false)
         .allow_zoom(false)
-        .label_formatter(|at| hover(at))
+        .label_formatter(|at| hover(at, "%"))
         .show(ui, |plot| {
             plot.hline(egui_plot::HLine::new("", 0.0).color(tokens.line).width(1.0).allow_hover(false));
             for (method, color) in METHODS.into_iter().zip(colors) {
@@ -96,10 +96,11 @@ pub(super) fn figure(ui: &mut Ui, cells: &[&Cell], value: fn(&Cell) -> f64) {
     widgets::describe(&response, words(cells, value));
 }
 
-fn hover(at: &HoverPosition<'_>) -> Option<String> {
+/// What is under the pointer, in `unit`.
+fn hover(at: &HoverPosition<'_>, unit: &str) -> Option<String> {
     let HoverPosition::NearDataPoint { plot_name, position, .. } = at else { return None };
     let group = RHOS.get((position.x / GROUP + 0.1).floor().max(0.0) as usize)?;
-    Some(format!("{plot_name}\nρ = {group}: {} %", widgets::number(position.y, 3)))
+    Some(format!("{plot_name}\nρ = {group}: {} {unit}", widgets::number(position.y, 3)))
 }
 
 /// The figure in words.

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 use nalgebra::{Cholesky, DMatrix, DVector};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Slice};
 
 use super::GlmSettings;
 use crate::analysis::bases;

@@ -120,11 +120,19 @@ impl PoissonFit {
         };
         let metrics: BTreeMap<i32, Arc<Metric>> = octaves.par_iter().map(metric).collect();
         let unit = |place: usize| {
-            let metric = metrics.get(&octave(place)).map(Arc::clone).unwrap_or_else(|| Arc::new(Metric::new(DMatrix::identity(gram.nrows(), gram.nrows()))));
+            let metric = metrics
+                .get(&octave(place))
+                .map(Arc::clone)
+                .unwrap_or_else(|| Arc::new(Metric::new(DMatrix::identity(gram.nrows(), gram.nrows()))));
             let expected = rates.column(place).sum() + self.settings.trial_gain.unwrap_or(0.0);
             let curvature = Curvature::new(metric, Array1::from_elem(self.gains.nrows(), expected));
             let (objective, gradient) = sums.of(place);
-            UnitState { curvature, objective: objective + self.groups_penalty(self.coefficients.column(place).to_vec()), gradient, done: false }
+            UnitState {
+                curvature,
+                objective: objective + self.groups_penalty(self.coefficients.column(place).to_vec()),
+                gradient,
+                done: false,
+            }
         };
         self.state = (0..rates.ncols()).into_par_iter().map(unit).collect();
     }

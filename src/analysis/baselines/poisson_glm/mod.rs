@@ -46,7 +46,14 @@ impl Default for GlmSettings {
 
 /// Fit the units of area `target` on the trials `trials` until every unit is done or `most` steps are made; `going` is asked
 /// before every step.
-pub fn fit(counts: &TrialCounts<'_>, target: usize, trials: &[usize], settings: &GlmSettings, most: usize, going: &dyn Fn() -> bool) -> PoissonFit {
+pub fn fit(
+    counts: &TrialCounts<'_>,
+    target: usize,
+    trials: &[usize],
+    settings: &GlmSettings,
+    most: usize,
+    going: &dyn Fn() -> bool,
+) -> PoissonFit {
     let mut fit = PoissonFit::new(counts, target, trials, settings);
     for _ in 0..most {
         if fit.done() || !going() {

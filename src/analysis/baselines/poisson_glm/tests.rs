@@ -118,8 +118,7 @@ fn sums_do_not_depend_on_threads_and_loss_goes_down() {
 fn trial_gains_take_what_is_common_to_a_trial() {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     let (trials, bins, units) = (120, 60, 8);
-    let counts = Array3::from_shape_fn((trials, bins, units), |_| 0u8);
-    let mut counts = counts;
+    let mut counts = Array3::<u8>::zeros((trials, bins, units));
     for mut trial in counts.outer_iter_mut() {
         let gain: f64 = random.random_range(-1.0..1.0);
         trial.iter_mut().for_each(|y| *y = u8::from(random.random::<f64>() < 0.15 * gain.exp()));

@@ -235,6 +235,9 @@ mod tests {
             "demo --headless --no-train",
             "compare one",
             "compare a b c d e f",
+            "validate",
+            "validate false-coupling --methods lfads",
+            "validate false-coupling --seeds 5..1",
             "bench",
         ] {
             let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();

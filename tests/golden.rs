@@ -199,3 +199,29 @@ fn known_latents_give_the_same_step_as_running_the_encoder() {
         assert_eq!(read(&a), read(&b), "{name}");
     }
 }
+
+/// The ablation has no golden vectors: the tensor form, which they check term by term, stands for them.
+#[test]
+fn without_trial_varying_dynamics_both_forms_agree() {
+    let device = Device::flex().autodiff();
+    for name in CASES.into_iter().filter(|n| !n.ends_with("legacy")) {
+        let case = case(name);
+        let tables = Tables::new(&case.config, &Device::flex());
+        let net = everything_tracks(case.net(&device));
+        let counts = host_counts(&case);
+        let batch = FusedBatch::new(&case.config, counts.outer_iter().collect());
+        for history in [false, true] {
+            let terms = Terms { vae: false, coupling: true, history };
+            let ask = || case.ask(terms, None, None);
+            let (wanted, reference) = reference_gradients(case.model(&net, &tables), case.counts(&device), ask()).unwrap();
+            let (found, fused) = fused_gradients(case.model(&net, &tables), &batch, ask(), true).unwrap();
+            assert!((found.total - wanted.total).abs() < 1e-5 * wanted.total.abs(), "{name}: {found:?} instead of {wanted:?}");
+            for (id, parameter) in params::names(&net) {
+                let (Some(wanted), Some(found)) = (reference.get(id), fused.get(id)) else { continue };
+                let (wanted, found) = (values(wanted.clone()), values(found.clone()));
+                let largest = wanted.iter().fold(1e-6_f32, |a, b| a.max(b.abs()));
+                assert!(wanted.iter().zip(&found).all(|(a, b)| (a - b).abs() < 2e-4 * largest), "{name}, {parameter}");
+            }
+        }
+    }
+}

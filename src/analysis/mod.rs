@@ -1,11 +1,13 @@
 //! Pure functions from arrays to arrays: bases, losses of reference models, the jitter-corrected edge score, comparison with
-//! the truth, contribution of coupling, PCA, PSTH, correlograms, rates, unit metrics and population synchrony. Nothing here knows threads,
+//! the truth, contribution of coupling, PCA, PSTH, correlograms, rates, unit metrics, population synchrony and the
+//! older methods that coupling between areas is compared with. Nothing here knows threads,
 //! files, tensors or the window.
 
 pub mod adam;
 pub mod agreement;
 pub mod aligned;
 pub mod attention;
+pub mod baselines;
 pub mod bases;
 pub mod compare;
 pub mod connectivity;

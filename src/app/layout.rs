@@ -75,7 +75,7 @@ impl Named {
     /// The layout for watching a model with this recipe.
     pub fn for_model(model: &ModelRecipe) -> Self {
         match model {
-            ModelRecipe::GlmTransformer(_) => Self::Couplings,
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Baseline(_) => Self::Couplings,
             ModelRecipe::Stndt(_) => Self::Rates,
             ModelRecipe::NetFormer(_) => Self::Attention,
         }

@@ -48,10 +48,9 @@ impl ImportWeights {
         let imported = match &recipe.model {
             ModelRecipe::Stndt(_) => import::stndt(arrays),
             ModelRecipe::NetFormer(_) => import::netformer(arrays),
-            ModelRecipe::GlmTransformer(_) => {
-                anyhow::bail!(
-                    "weights of the GLM-Transformer cannot be imported (nobody has published any); choose --model stndt or netformer"
-                )
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Baseline(_) => {
+                let title = recipe.model.preset().title;
+                anyhow::bail!("there is no published layout of weights for {title}; choose --model stndt or netformer")
             }
         };
         let imported = imported.with_context(|| self.weights.display().to_string())?;

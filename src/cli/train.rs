@@ -153,8 +153,9 @@ pub(super) fn summary_text(summary: &Value) -> String {
     }
     for edge in summary.get("edges").and_then(Value::as_array).into_iter().flatten() {
         let peak = number(edge, "filter_peak_ms").map(|ms| format!(", filter peak at {ms:.0} ms")).unwrap_or_default();
+        let fitted = number(edge, "contribution_fitted_percent").map(|p| format!(" ({p:.2} % on fitted trials)")).unwrap_or_default();
         lines.push(format!(
-            "{} → {}: contribution {:.2} %{peak}",
+            "{} → {}: contribution {:.2} %{fitted}{peak}",
             word(edge, "source"),
             word(edge, "target"),
             number(edge, "contribution_percent").unwrap_or(f64::NAN)

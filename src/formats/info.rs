@@ -174,6 +174,9 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
         if let Some(units) = &truth.unit_edges {
             writeln!(text, "Ground truth: {} between single units", counted(units.len(), "connection"))?;
         }
+        if let Some(currents) = &truth.currents {
+            writeln!(text, "Ground truth: synaptic and external currents of {}", counted(currents.external.shape()[1], "area"))?;
+        }
         if let Some(changing) = &truth.changing {
             let samples = counted(changing.times.len(), "sample");
             writeln!(text, "Ground truth: {} whose strength changes, {samples}", counted(changing.pre.len(), "connection"))?;

@@ -10,7 +10,10 @@
 //! - `truth/units/pre`, `…/post` i8 (unit index), `truth/units/weight`, `truth/units/delay_s` f8 (NaN when unknown)
 //! - `activity` f8 `[bins, units]`; `truth/changing/pre`, `…/post` i8 (unit index), `…/times` f8 seconds, `…/values` f4 `[times, synapses]`
 //! - `truth/rates` f4 `[trials, bins, units]`
+//! - `truth/currents/scalars` (bin, trial spacing in seconds, padding bins), `…/pairs` i8 `[pairs, 2]`, `…/synaptic` f4 `[trials, pairs,
+//!   bins]`, `…/external` and `…/background` f4 `[trials, areas, bins]`
 
+mod currents;
 mod dtype;
 pub(super) mod literal;
 pub(super) mod npy;
@@ -59,6 +62,9 @@ struct Meta {
     /// Whether strengths that change are known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     changing: bool,
+    /// Whether the currents of a simulated network are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    currents: bool,
     /// What the continuous activity is; `None` without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     activity: Option<MetaActivity>,
@@ -149,6 +155,7 @@ pub(super) fn read(path: &Path, options: &OpenOptions, progress: &Progress) -> R
         Some(edges) => Some(Truth {
             rates: meta.rates_bin_s.map(|bin_s| Ok::<_, FormatError>(TrueRates { bin_s, values: arrays.rates()? })).transpose()?,
             changing: if meta.changing { Some(arrays.changing()?) } else { None },
+            currents: if meta.currents { Some(arrays.currents()?) } else { None },
             ..arrays.truth(&edges, meta.glm, meta.unit_edges)?
         }),
     };
@@ -238,8 +245,11 @@ impl Arrays {
     }
 
     fn rates(&mut self) -> Result<Array3<f32>, FormatError> {
-        let name = "truth/rates";
-        let wrong = |at: &Self| at.damaged(name, "its shape is not the one of true rates");
+        self.cube("truth/rates", "its shape is not the one of true rates")
+    }
+
+    fn cube(&mut self, name: &str, problem: &str) -> Result<Array3<f32>, FormatError> {
+        let wrong = |at: &Self| at.damaged(name, problem);
         let Array { shape, values: Values::F32(values) } = self.read(name)? else { return Err(wrong(self)) };
         let shape: [usize; 3] = shape.try_into().map_err(|_| wrong(self))?;
         Array3::from_shape_vec(shape, values).map_err(|_| wrong(self))
@@ -348,6 +358,11 @@ fn vector<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, values: &[f64]) -
     npy_write::write(zip, name, &[values.len()], &Out::F64(values))
 }
 
+fn cube<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, values: &Array3<f32>) -> std::io::Result<()> {
+    let standard = values.as_standard_layout();
+    npy_write::write(zip, name, values.shape(), &Out::F32(standard.as_slice().unwrap_or_default()))
+}
+
 fn write_column<W: Write + Seek>(zip: &mut ZipWriter<W>, name: &str, column: &Column) -> std::io::Result<()> {
     let values = match column {
         Column::Float(v) => Out::F64(v),
@@ -388,8 +403,10 @@ fn write_truth<W: Write + Seek>(zip: &mut ZipWriter<W>, truth: &Truth) -> std::i
         npy_write::write(zip, "truth/changing/values", changing.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
     }
     if let Some(rates) = &truth.rates {
-        let values = rates.values.as_standard_layout();
-        npy_write::write(zip, "truth/rates", rates.values.shape(), &Out::F32(values.as_slice().unwrap_or_default()))?;
+        cube(zip, "truth/rates", &rates.values)?;
+    }
+    if let Some(currents) = &truth.currents {
+        currents::write(zip, currents)?;
     }
     Ok(())
 }
@@ -418,6 +435,7 @@ fn meta_of(recording: &Recording) -> Meta {
         rates_bin_s: recording.truth.as_ref().and_then(|t| t.rates.as_ref()).map(|r| r.bin_s),
         unit_edges: recording.truth.as_ref().is_some_and(|t| t.unit_edges.is_some()),
         changing: recording.truth.as_ref().is_some_and(|t| t.changing.is_some()),
+        currents: recording.truth.as_ref().is_some_and(|t| t.currents.is_some()),
         activity: recording.activity.as_ref().map(|a| MetaActivity {
             name: a.name.clone(),
             unit: a.unit.clone(),

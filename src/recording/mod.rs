@@ -37,7 +37,7 @@ pub use split::{Split, SplitFractions, split_by_label, split_trials};
 pub use states::{StateSource, States};
 pub use table::{Column, IntervalTable, NamedColumn};
 pub use trials::{TrialDropped, TrialError, TrialPlan, TrialSource, Trials};
-pub use truth::{ChangingWeights, GlmTruth, TrueEdge, TrueRates, Truth, UnitEdge};
+pub use truth::{ChangingWeights, GlmTruth, TrueCurrents, TrueEdge, TrueRates, Truth, UnitEdge};
 
 use std::path::PathBuf;
 use std::sync::Arc;

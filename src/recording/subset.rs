@@ -41,7 +41,7 @@ impl Recording {
             Some(truth) if changed.units.area == self.units.area => Some(truth.clone()),
             // Rates and connections are of units, not of areas.
             Some(truth) => {
-                let of_units = Truth { edges: Vec::new(), glm: None, ..truth.clone() };
+                let of_units = Truth { edges: Vec::new(), glm: None, currents: None, ..truth.clone() };
                 (of_units != Truth::default()).then_some(of_units)
             }
             None => None,
@@ -72,6 +72,7 @@ impl Recording {
             {
                 glm.factors = glm.factors.select(Axis(1), &old);
             }
+            truth.currents = truth.currents.as_ref().map(|currents| currents.with_area_order(&old));
         }
         changed
     }
@@ -119,6 +120,7 @@ impl Recording {
             cut.truth = Some(Truth {
                 edges: truth.edges.iter().filter_map(edge).collect(),
                 glm: None,
+                currents: None,
                 rates: rates.map(|r| TrueRates { bin_s: r.bin_s, values: r.values.select(Axis(2), &keep) }),
                 unit_edges: truth.unit_edges.as_ref().map(|edges| edges.iter().filter_map(unit_edge).collect()),
                 changing: truth.changing.as_ref().map(|c| c.of_units(&keep)),

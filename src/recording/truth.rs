@@ -39,6 +39,41 @@ pub struct GlmTruth {
     pub post_spike: Vec<f64>,
 }
 
+/// True currents into the units of a simulated spiking network, means over the units of an area; currents in the simulator's own
+/// unit (`eif`: mV per 0.1 ms). Bins begin at the first padding bin of a trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueCurrents {
+    /// Bin width in seconds.
+    pub bin_s: f64,
+    /// Padding bins before each analysed window.
+    pub pad_bins: usize,
+    /// Seconds from one trial's first (padding) bin to the next trial's.
+    pub trial_spacing_s: f64,
+    /// Sending and receiving area of every entry of `synaptic`; an area may send to itself.
+    pub pairs: Vec<(usize, usize)>,
+    /// Synaptic current `[trials, pairs, bins]`.
+    pub synaptic: Array3<f32>,
+    /// Current from outside, input and background, `[trials, areas, bins]`.
+    pub external: Array3<f32>,
+    /// Slow background alone, before the units' loadings, `[trials, areas, bins]`.
+    pub background: Array3<f32>,
+}
+
+impl TrueCurrents {
+    /// The same with areas in another order: `old[new area]`.
+    pub(super) fn with_area_order(&self, old: &[usize]) -> Self {
+        let place = |area: usize| old.iter().position(|&o| o == area).unwrap_or(area);
+        let reordered =
+            |values: &Array3<f32>| if values.len_of(Axis(1)) == old.len() { values.select(Axis(1), old) } else { values.clone() };
+        Self {
+            pairs: self.pairs.iter().map(|&(source, target)| (place(source), place(target))).collect(),
+            external: reordered(&self.external),
+            background: reordered(&self.background),
+            ..self.clone()
+        }
+    }
+}
+
 /// True firing rates of every trial, where a file or a simulator gives them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrueRates {
@@ -122,6 +157,8 @@ pub struct Truth {
     pub edges: Vec<TrueEdge>,
     /// What is needed to compute the true rates (oracle loss); `None` when only edges are known.
     pub glm: Option<GlmTruth>,
+    /// True currents of a network of spiking units; `None` when they are not known.
+    pub currents: Option<TrueCurrents>,
     /// True rates themselves; `None` when they are not given.
     pub rates: Option<TrueRates>,
     /// True connections between single units; `None` when they are not known, pairs not listed have none.
@@ -133,7 +170,7 @@ pub struct Truth {
 impl Truth {
     /// True when it says which areas drive which; true rates or connections between single units alone do not.
     pub fn knows_edges(&self) -> bool {
-        self.glm.is_some() || !self.edges.is_empty()
+        self.glm.is_some() || self.currents.is_some() || !self.edges.is_empty()
     }
 
     /// True strengths between single units as a matrix `[receiving, sending]` of `units` units, zero where there is no

@@ -58,7 +58,7 @@ pub(super) fn from_arrays(npz: &mut NpzSource, areas: Vec<String>, model: &Model
         .collect::<Result<_, NpzError>>()?;
     let units = npz.indices("units")?;
     let own = match model {
-        ModelRecipe::GlmTransformer(_) => ModelSnapshot::Glm(glm::read(npz, trials.len())?),
+        ModelRecipe::GlmTransformer(_) | ModelRecipe::Baseline(_) => ModelSnapshot::Glm(glm::read(npz, trials.len())?),
         ModelRecipe::Stndt(_) => ModelSnapshot::Stndt(stndt::read(npz, trials.len(), units.len())?),
         ModelRecipe::NetFormer(_) => ModelSnapshot::NetFormer(netformer::read(npz, trials.len())?),
     };

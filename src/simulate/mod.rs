@@ -5,6 +5,7 @@ mod cell_types;
 mod chaotic_rnn;
 mod continuous;
 mod draws;
+mod eif;
 mod from_rates;
 mod gaussian_process;
 mod glm;
@@ -19,6 +20,7 @@ mod toy;
 
 pub use cell_types::{CELL_TYPES, CONNECTION_PROBABILITY, CONNECTION_STRENGTH, CellTypeSimulation};
 pub use chaotic_rnn::ChaoticRnnSimulation;
+pub use eif::{EifEdge, EifSimulation};
 pub use glm::{GlmEdge, GlmSimulation};
 pub use lorenz::{Integrator, LorenzSimulation};
 pub use names::{Listing, by_name, demo, list};

@@ -3,8 +3,9 @@
 use super::glm::area_names;
 use super::settings::{Setting, apply, bad_value, listed, number, whole};
 use super::{
-    CellTypeSimulation, ChaoticRnnSimulation, GlmEdge, GlmSimulation, LorenzSimulation, RingSimulation, SimulateError,
-    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, lorenz, ring, stdp, task_rnn, toy,
+    CellTypeSimulation, ChaoticRnnSimulation, EifSimulation, GlmEdge, GlmSimulation, LorenzSimulation, RingSimulation, SimulateError,
+    SpikingRingSimulation, StdpSimulation, TaskRnnSimulation, ToySimulation, cell_types, chaotic_rnn, eif, lorenz, ring, stdp, task_rnn,
+    toy,
 };
 use crate::recording::Recording;
 
@@ -100,6 +101,14 @@ pub fn list() -> Vec<Listing> {
     let demo = "The built-in demo: glm with two areas of 20 units and one strong coupling A → B";
     let mut all =
         [("glm", glm), ("demo", demo)].map(|(name, description)| Listing { name, description, settings: settings.clone() }).to_vec();
+    let eif = "Spiking network of two areas, V1 → LM, with input that varies in time and a slow background they may share (Xin & Kass 2025, Fig. 3 and 4)";
+    let eif4 = "The same with four areas, A → B → C and A → D";
+    let eif6 = "The same with six visual areas coupled along their hierarchy, V1 → LM, RL; LM → AL, PM; AL, PM → AM: to teach with";
+    all.extend([("eif", eif), ("eif4", eif4), ("eif6", eif6)].map(|(name, description)| Listing {
+        name,
+        description,
+        settings: listed(&eif::SETTINGS),
+    }));
     let lorenz = "Poisson units whose log-rates follow the Lorenz system, repeated from several starts (the benchmark of LFADS and NDT)";
     let chaotic = "Poisson units of a chaotic recurrent network, repeated from several starts (Ye & Pandarinath 2021)";
     all.push(Listing { name: "lorenz", description: lorenz, settings: listed(&lorenz::SETTINGS) });
@@ -134,6 +143,9 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
     let base = match name {
         "glm" => GlmSimulation::default(),
         "demo" => demo_simulation(),
+        "eif" => return changed(name, EifSimulation::default(), settings)?.simulate(),
+        "eif4" => return changed(name, EifSimulation::four_areas(), settings)?.simulate(),
+        "eif6" => return changed(name, EifSimulation::visual_hierarchy(), settings)?.simulate(),
         "lorenz" => return made::<LorenzSimulation>(name, &lorenz::SETTINGS, settings)?.simulate(),
         "chaotic_rnn" => return made::<ChaoticRnnSimulation>(name, &chaotic_rnn::SETTINGS, settings)?.simulate(),
         "toy" => return made::<ToySimulation>(name, &toy::SETTINGS, settings)?.simulate(),
@@ -154,6 +166,11 @@ pub fn by_name(name: &str, settings: &[(&str, &str)]) -> Result<Recording, Simul
 fn made<T: Default>(name: &str, table: &[Setting<T>], given: &[(&str, &str)]) -> Result<T, SimulateError> {
     let mut simulation = T::default();
     apply(name, table, &mut simulation, given)?;
+    Ok(simulation)
+}
+
+fn changed(name: &str, mut simulation: EifSimulation, given: &[(&str, &str)]) -> Result<EifSimulation, SimulateError> {
+    apply(name, &eif::SETTINGS, &mut simulation, given)?;
     Ok(simulation)
 }
 
@@ -256,7 +273,7 @@ mod tests {
     #[test]
     fn errors_name_the_setting_and_what_it_accepts() {
         let text = |settings: &[(&str, &str)]| by_name("glm", settings).unwrap_err().to_string();
-        assert!(by_name("eif2", &[]).unwrap_err().to_string().contains("there is: glm, demo, lorenz, chaotic_rnn"));
+        assert!(by_name("eif2", &[]).unwrap_err().to_string().contains("there is: glm, demo, eif, eif4, eif6, lorenz, chaotic_rnn"));
         assert!(text(&[("trails", "3")]).contains("no setting 'trails'; it has: trials, seed"));
         assert!(text(&[("trials", "many")]).contains("'trials' cannot be 'many'; it accepts a whole number"));
         assert!(text(&[("trials", "0")]).contains("number of trials is 0, but it must be between 1"));

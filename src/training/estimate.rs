@@ -4,7 +4,7 @@ use super::bench::time_steps;
 use super::netformer::bench::time_steps as time_netformer_steps;
 use super::netformer::config as netformer_config;
 use super::stndt::bench::time_steps as time_stndt_steps;
-use super::{DeviceChoice, GlmRecipe, ModelRecipe, NetFormerRecipe, StndtRecipe};
+use super::{BaselineMethod, BaselineRecipe, DeviceChoice, GlmRecipe, ModelRecipe, NetFormerRecipe, StndtRecipe};
 use crate::models::glm_transformer::Stage;
 use crate::models::stndt::Grid;
 
@@ -22,6 +22,9 @@ pub struct DataShape {
     /// Training trials.
     pub train: usize,
 }
+
+/// Multiplications and additions per second that the baselines reach on two cores of an ordinary computer.
+const FLOPS: f64 = 1e10;
 
 /// What training will cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,6 +48,7 @@ pub fn estimate(recipe: &ModelRecipe, shape: &DataShape) -> Result<Estimate, Str
         ModelRecipe::GlmTransformer(own) => of_glm(own, shape),
         ModelRecipe::Stndt(own) => of_stndt(own, shape),
         ModelRecipe::NetFormer(own) => of_netformer(own, shape),
+        ModelRecipe::Baseline(own) => Ok(of_baseline(own, shape)),
     }
 }
 
@@ -71,6 +75,31 @@ fn of_stndt(recipe: &StndtRecipe, shape: &DataShape) -> Result<Estimate, String>
     let grid = Grid { heldin: shape.areas.iter().sum(), heldout: 0, observed: shape.bins - forward, forward };
     let timed = time_stndt_steps(&recipe, grid, DeviceChoice::Cpu, 1, 2).map_err(|e| e.to_string())?;
     Ok(Estimate { parameters: timed.parameters, cpu_seconds: recipe.steps as f64 * timed.median_ms() / 1e3 })
+}
+
+/// From the number of multiplications; about 30 steps until a GLM has converged.
+fn of_baseline(recipe: &BaselineRecipe, shape: &DataShape) -> Estimate {
+    let units: usize = shape.areas.iter().sum();
+    let trials = if recipe.most_trials > 0 { recipe.most_trials.min(shape.train) } else { shape.train };
+    let rows = (trials * shape.bins) as f64;
+    match recipe.method {
+        BaselineMethod::Glm => {
+            let width = recipe.splines + recipe.coupling_basis * units;
+            let per_step = 4.0 * rows * width as f64 * units as f64;
+            let curvature = rows * (width * width) as f64 * shape.areas.len() as f64 * 2.0;
+            Estimate { parameters: width * units, cpu_seconds: (30.0 * per_step + curvature) / FLOPS }
+        }
+        BaselineMethod::ReducedRank => {
+            let pairs = (shape.areas.len() * shape.areas.len().saturating_sub(1)) as f64;
+            let size = (units / shape.areas.len().max(1)) as f64;
+            Estimate { parameters: (pairs * size * size) as usize, cpu_seconds: pairs * rows * size * (4.0 + size) / FLOPS }
+        }
+        BaselineMethod::Correlogram => {
+            let lags = 0.2 / shape.bin_s;
+            // About one spike in ten bins.
+            Estimate { parameters: units * units, cpu_seconds: 0.1 * rows * lags * (units * units) as f64 / FLOPS }
+        }
+    }
 }
 
 /// A third of the epochs allowed: plateaus and patience end most runs sooner.

@@ -153,7 +153,7 @@ impl<'a> GlmTrainer<'a> {
 
     fn keep_latents(&mut self) -> Result<(), DeviceFailed> {
         // Attention over trials looks at the whole batch; batches are fixed, so its latents can be kept as well.
-        if self.stage >= Stage::Coupling && self.train.iter().any(|b| b.latent.is_none()) {
+        if self.stage >= Stage::Coupling && self.recipe.trial_varying && self.train.iter().any(|b| b.latent.is_none()) {
             for set in 0..3 {
                 for at in 0..self.set(set).len() {
                     let latent = self.latents(&self.set(set)[at])?;
@@ -178,6 +178,17 @@ impl<'a> GlmTrainer<'a> {
 
     pub(super) fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Terms of the log-rate that are on.
+    pub(super) fn terms(&self) -> Terms {
+        let terms = self.stage.terms();
+        Terms { vae: terms.vae && self.recipe.trial_varying, ..terms }
+    }
+
+    /// The stages of this recipe, in order.
+    pub(super) fn stages(&self) -> Vec<Stage> {
+        Stage::ALL.into_iter().filter(|&stage| self.recipe.trial_varying || stage != Stage::Trials).collect()
     }
 
     fn trains(&self, name: &str) -> bool {
@@ -219,7 +230,7 @@ impl<'a> GlmTrainer<'a> {
     }
 
     fn gradients(&self, batch: &Batch<'_>, step: u64) -> Result<(LossTerms, Gradients), DeviceFailed> {
-        let (terms, penalise_coupling) = (self.stage.terms(), self.stage.penalises_coupling(self.recipe.published_staging));
+        let (terms, penalise_coupling) = (self.terms(), self.stage.penalises_coupling(self.recipe.published_staging));
         let latent = if terms.vae { batch.latent.clone() } else { None };
         let noise = (self.recipe.sample_latent && terms.vae).then(|| self.noise(batch.trials.len(), step));
         let needs_trials = self.config.legacy_trial_attention && terms.vae && latent.is_none();
@@ -274,7 +285,7 @@ impl<'a> GlmTrainer<'a> {
     /// # Errors
     /// When the device fails.
     pub(super) fn inputs(&self, batch: &Batch<'_>) -> Result<Vec<AreaInputs>, DeviceFailed> {
-        self.inputs_of(&batch.fused.counts, Some(batch), self.stage.terms())
+        self.inputs_of(&batch.fused.counts, Some(batch), self.terms())
     }
 
     fn inputs_of(&self, counts: &[ArrayView2<'_, u8>], batch: Option<&Batch<'_>>, terms: Terms) -> Result<Vec<AreaInputs>, DeviceFailed> {
@@ -296,7 +307,7 @@ impl<'a> GlmTrainer<'a> {
             .find_map(|batch| Some((batch, batch.trials.iter().position(|&t| t == trial)?)));
         let Some((batch, at)) = place else { return Ok(None) };
         let counts = &batch.fused.counts[at..=at];
-        let terms = self.stage.terms();
+        let terms = self.terms();
         let latent = match (&batch.latent, terms.vae) {
             (_, false) => None,
             // Attention over trials needs the whole batch; attention over time only the trial.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::baseline::BaselineLearner;
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
 use super::glm::{GlmLearner, GlmTrainer, check_window};
@@ -26,7 +27,7 @@ pub(super) enum Material {
 impl Material {
     pub(super) fn new(recording: &Arc<Recording>, recipe: &Recipe) -> Result<Self, DataError> {
         Ok(match &recipe.model {
-            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
             ModelRecipe::NetFormer(model) => Self::Activity(Arc::new(ActivityData::new(recording, &recipe.data, model)?)),
         })
     }
@@ -128,6 +129,7 @@ pub(super) fn learner<'a>(recipe: &Recipe, data: &'a Material, device: TrainingD
             check_window(glm, data.binned.bins)?;
             Ok(Box::new(GlmLearner::new(GlmTrainer::new(glm, recipe.seed, data, device), data)))
         }
+        (ModelRecipe::Baseline(own), Material::Trials(data)) => Ok(Box::new(BaselineLearner::new(own, data)?)),
         (ModelRecipe::Stndt(stndt), Material::Trials(data)) => Ok(Box::new(StndtLearner::new(stndt, recipe.seed, data, &device)?)),
         (ModelRecipe::NetFormer(own), Material::Activity(data)) => Ok(Box::new(NetFormerLearner::new(own, recipe.seed, data, &device)?)),
         // `Material::new` looks at the same recipe.

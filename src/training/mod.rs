@@ -1,6 +1,7 @@
 //! Training in the background: a [`Recipe`] and a recording start a named thread with its own device; the thread publishes
 //! [`Progress`], a loss log and [`Snapshot`]s, and obeys [`Command`]s after every step.
 
+mod baseline;
 pub mod bench;
 mod checkpoints;
 mod control;
@@ -17,8 +18,9 @@ mod netformer;
 mod priority;
 pub mod recipe;
 mod saved;
-mod seam;
 mod screening;
+mod seam;
+pub mod shared_background;
 pub mod snapshot;
 mod stndt;
 mod stopper;
@@ -38,8 +40,9 @@ pub use material::{CheckError, check_data};
 pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part, stretches_of};
 pub use priority::yield_to_the_window;
 pub use recipe::{
-    AttentionActivation, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit, ModelRecipe, NetFormerRecipe,
-    PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe, Variant,
+    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit,
+    ModelRecipe, NetFormerRecipe, PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe,
+    Variant,
 };
 pub use screening::{ScreeningError, screen_recording};
 pub use snapshot::{

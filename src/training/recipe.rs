@@ -1,6 +1,7 @@
 //! Everything that decides a result, as data: model, data, optimiser, seed, device. The same recipe on the CPU gives the same
 //! numbers, bit for bit. Files are TOML or JSON; every field has a default, unknown fields are refused with their name.
 
+mod baseline;
 mod glm;
 mod netformer;
 mod presets;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::LossTerm;
 use crate::recording::{AreaRule, SplitFractions, TrialPlan};
 
+pub use baseline::{BaselineMethod, BaselineRecipe};
 pub use glm::GlmRecipe;
 pub use netformer::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule, Signal, Standardise};
 pub use presets::{PRESETS, Preset};
@@ -60,6 +62,8 @@ pub enum ModelRecipe {
     /// NetFormer (Lu et al. 2025).
     #[serde(rename = "netformer")]
     NetFormer(NetFormerRecipe),
+    /// An older method to compare with.
+    Baseline(BaselineRecipe),
 }
 
 impl ModelRecipe {
@@ -69,16 +73,23 @@ impl ModelRecipe {
             Self::GlmTransformer(_) => &super::glm::TERMS,
             Self::Stndt(_) => &super::stndt::TERMS,
             Self::NetFormer(_) => &super::netformer::TERMS,
+            Self::Baseline(_) => &super::baseline::TERMS,
         }
     }
 
     /// The preset that these settings started from.
     pub fn preset(&self) -> &'static Preset {
         match self {
+            Self::GlmTransformer(own) if !own.trial_varying => &presets::GLM_TRANSFORMER_MEAN,
             Self::GlmTransformer(_) => &presets::GLM_TRANSFORMER,
             Self::Stndt(own) if own.variant == Variant::Ndt => &presets::NDT,
             Self::Stndt(_) => &presets::STNDT,
             Self::NetFormer(own) => presets::nearest(own),
+            Self::Baseline(own) => match own.method {
+                BaselineMethod::Glm => &presets::GLM,
+                BaselineMethod::ReducedRank => &presets::REDUCED_RANK,
+                BaselineMethod::Correlogram => &presets::CORRELOGRAM,
+            },
         }
     }
 
@@ -87,6 +98,7 @@ impl ModelRecipe {
             Self::GlmTransformer(own) => own.check(),
             Self::Stndt(own) => own.check(),
             Self::NetFormer(own) => own.check(),
+            Self::Baseline(own) => own.check(),
         }
     }
 
@@ -95,6 +107,7 @@ impl ModelRecipe {
             Self::GlmTransformer(_) => glm::FIELDS,
             Self::Stndt(_) => stndt::FIELDS,
             Self::NetFormer(_) => netformer::FIELDS,
+            Self::Baseline(own) => own.fields(),
         }
     }
 }

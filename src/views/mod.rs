@@ -37,6 +37,7 @@ pub mod recording;
 pub mod runs;
 pub mod screening;
 pub mod selection;
+pub mod shared_background;
 mod stndt_part;
 pub mod synapses;
 mod time_plot;
@@ -125,6 +126,7 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "trajectories", as_recorded: false, make: || Box::<trajectories::TrajectoriesView>::default() },
     ViewSpec { key: "lesion", as_recorded: false, make: || Box::<lesion::LesionView>::default() },
     ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
+    ViewSpec { key: "shared_background", as_recorded: false, make: || Box::<shared_background::SharedBackgroundView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
     ViewSpec { key: "runs", as_recorded: true, make: || Box::<runs::RunsView>::default() },
     ViewSpec { key: "compare", as_recorded: true, make: || Box::<compare::CompareView>::default() },

@@ -1,5 +1,5 @@
-//! The habits of the project as commands: `cargo xtask demo | test | check | bench | fuzz | torture`. No dependencies, so that it builds in a
-//! second on a bare machine, and does the installing that everything else relies on.
+//! The habits of the project as commands: `cargo xtask demo | test | check | bench | fuzz | torture | validate`. No dependencies, so that
+//! it builds in a second on a bare machine, and does the installing that everything else relies on.
 
 mod bench;
 mod check;
@@ -12,6 +12,7 @@ mod spdx;
 mod system;
 mod test;
 mod torture;
+mod validate;
 mod virtual_display;
 
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ Commands:
          [--mutants 100000] [--seed 0] [--format PART OF A TEST'S NAME] [--from MUTANT]
   torture  Kill the program at random moments of training: every run can be read and resumed, and ends as if nothing had happened.
          [--kills 100] [--seed 0]
+  validate glm-transformer
+         False coupling from shared background by method, against the published values (hours at full size; goes on where it
+         was stopped). Arguments go to `spikescope validate false-coupling`.
 
 On Debian and Ubuntu, demo, test and bench install the system packages that are missing (as root; otherwise they print the
 line to run and stop).";
@@ -48,7 +52,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             Ok(())
         }
-        Some("demo" | "test" | "check" | "bench" | "fuzz" | "torture") if wants_help => {
+        Some("demo" | "test" | "check" | "bench" | "fuzz" | "torture" | "validate") if wants_help => {
             println!("{HELP}");
             Ok(())
         }
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Some("bench") => no_arguments("bench", &rest).and_then(|()| bench::run_benches()),
         Some("fuzz") => fuzz::run_fuzz(&rest),
         Some("torture") => torture::run_torture(&rest),
+        Some("validate") => validate::run_validate(&rest),
         Some(other) => Err(Failure::Usage(format!("there is no command '{other}'"))),
         None => Err(Failure::Usage("no command was given".to_owned())),
     };

@@ -56,6 +56,13 @@ pub struct Terms {
     pub history: bool,
 }
 
+impl Terms {
+    /// True when rates differ between trials.
+    pub fn vary(self) -> bool {
+        self.vae || self.coupling || self.history
+    }
+}
+
 impl GlmConfig {
     /// Number of areas A.
     pub fn areas(&self) -> usize {

@@ -99,13 +99,14 @@ pub fn fused_gradients(
         false => Some(Tensor::<3>::from_inner(tensor3(&project(&batch.counts, &projections), &device)).set_require_grad(want_gradients)),
     };
     let noise = noise.map(Tensor::from_inner);
-    let Small { f0, factors, features, weights, post_spike } = small(model, terms, latent.as_ref(), noise, projected.clone());
-    let trials = if terms.vae { batch.counts.len() } else { 1 };
+    let Small { f0, factors, features, weights, post_spike } =
+        small(model, terms, latent.as_ref(), noise, projected.clone(), batch.counts.len());
+    let trials = if terms.vary() { batch.counts.len() } else { 1 };
     let scale = 1.0 / (trials * config.bins * config.units()) as f64;
     let (mut poisson, mut surrogate) = (0.0, Vec::new());
     for (area, ((features, weights), taps)) in features.into_iter().zip(weights).zip(post_spike).enumerate() {
         let inputs = read_inputs(&features, &weights, taps.as_ref())?;
-        let pass = area_pass(batch, config, terms.vae, &inputs, area, want_gradients);
+        let pass = area_pass(batch, config, terms.vary(), &inputs, area, want_gradients);
         poisson += pass.loss * scale;
         if want_gradients {
             let towards = |gradient: Tensor<1>, value: Tensor<1>| (value * Tensor::from_inner(gradient.mul_scalar(scale))).sum();
@@ -157,7 +158,7 @@ fn features(
     let (k, t) = (config.factors, config.bins);
     let mean = f0.clone().narrow(0, area, 1);
     let own = match factors {
-        None => mean,
+        None => mean.expand([trials, k, t]),
         Some(factors) => mean.expand([trials, k, t]) + factors.clone().narrow(0, area, 1).reshape([trials, k, t]),
     };
     match series {
@@ -186,13 +187,15 @@ fn small(
     latent: Option<&(Tensor<3>, Tensor<3>)>,
     noise: Option<Tensor<3>>,
     projected: Option<Tensor<3>>,
+    trials: usize,
 ) -> Small {
     let Model { net, config, tables } = model;
     let f0 = net.mean_dynamics(config, tables);
     let factors = latent.map(|(mean, log_variance)| net.decode(config, tables, draw(mean, log_variance, noise)));
     let series = projected.map(|projected| net.series(config, tables, projected, config.pad));
     let filter = terms.history.then(|| net.post_spike_filter(tables));
-    let trials = latent.map_or(1, |(mean, _)| mean.dims()[0]);
+    // What is the same in every trial is there once.
+    let trials = if terms.vary() { trials } else { 1 };
     let (mut features_of, mut weights, mut post_spike) = (Vec::new(), Vec::new(), Vec::new());
     let mut first_series = 0;
     for area in 0..config.areas() {
@@ -223,7 +226,7 @@ pub fn area_inputs(
     let projections = if terms.coupling { read_projections(net, config)? } else { Vec::new() };
     let projected = (!projections.is_empty()).then(|| alike(tensor3(&project(counts, &projections), &plain_device(net))));
     let latent = latent.map(|(mean, log_variance)| (alike(mean), alike(log_variance)));
-    let small = small(model, terms, latent.as_ref(), None, projected);
+    let small = small(model, terms, latent.as_ref(), None, projected, counts.len());
     small.features.iter().zip(&small.weights).zip(&small.post_spike).map(|((f, w), p)| read_inputs(f, w, p.as_ref())).collect()
 }
 
@@ -238,7 +241,7 @@ fn read_inputs(features: &Tensor<3>, weights: &Tensor<2>, post_spike: Option<&Te
 fn area_pass(
     batch: &FusedBatch<'_>,
     config: &GlmConfig,
-    vae: bool,
+    vary: bool,
     inputs: &AreaInputs,
     area: usize,
     want_gradients: bool,
@@ -246,7 +249,7 @@ fn area_pass(
     let columns = config.columns(area);
     let (features, weights) = (inputs.features.view(), inputs.weights.view());
     // Without trial-varying terms the rates are the same in every trial, and the mean counts say all.
-    if vae {
+    if vary {
         let post_spike = inputs.post_spike.as_ref().map(|t| t.view());
         return run(&Readout { counts: &batch.counts, pad: config.pad, columns, features, weights, post_spike }, want_gradients);
     }

@@ -53,7 +53,7 @@ impl<'a> GlmLearner<'a> {
 
 impl Learner for GlmLearner<'_> {
     fn stages(&self) -> Vec<String> {
-        Stage::ALL.iter().map(|stage| stage.name().to_owned()).collect()
+        self.trainer.stages().iter().map(|stage| stage.name().to_owned()).collect()
     }
 
     fn stopping(&self) -> Stopping {
@@ -67,9 +67,10 @@ impl Learner for GlmLearner<'_> {
     }
 
     fn begin(&mut self, stage: usize, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), DeviceFailed> {
-        let Some(&stage) = Stage::ALL.get(stage) else { return Ok(()) };
+        let Some(stage) = self.trainer.stages().get(stage).copied() else { return Ok(()) };
         self.trainer.begin(stage)?;
-        if stage == Stage::Coupling && !self.trainer.recipe.published_staging {
+        let scored = self.trainer.recipe.trial_varying && !self.trainer.recipe.published_staging;
+        if stage == Stage::Coupling && scored {
             self.trainer.score_edges(&mut |fraction| tell(&format!("scoring edges against jitter, {:.0} %", 100.0 * fraction)))?;
         }
         Ok(())
@@ -86,7 +87,7 @@ impl Learner for GlmLearner<'_> {
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
         let stage = self.trainer.stage();
-        let losses = self.trainer.losses(&self.trainer.validation, stage.terms())?;
+        let losses = self.trainer.losses(&self.trainer.validation, self.trainer.terms())?;
         if stage >= Stage::Coupling && !self.data.edges.is_empty() {
             let shown = pairs(&self.trainer, &self.trainer.weights()?, &[]);
             self.truth.extend(scores(&shown, self.data).into_iter().map(|score| (step, score)));
@@ -139,6 +140,7 @@ impl Learner for GlmLearner<'_> {
     fn conclude(&mut self) -> Result<Map<String, Value>, DeviceFailed> {
         self.effects = pair_effects(&self.trainer, &self.trainer.test)?;
         self.unit_bits = unit_bits(&self.trainer, &self.trainer.test)?;
+        let fitted = pair_effects(&self.trainer, &self.trainer.train)?;
         self.latents = Latents::default();
         for batches in [&self.trainer.train, &self.trainer.validation, &self.trainer.test] {
             let (trials, means) = latents(&self.trainer, batches)?;
@@ -146,6 +148,6 @@ impl Learner for GlmLearner<'_> {
             self.latents.1.resize(means.len(), Vec::new());
             self.latents.1.iter_mut().zip(means).for_each(|(to, from)| to.extend(from));
         }
-        results(&self.trainer, self.data, &self.effects)
+        results(&self.trainer, self.data, &self.effects, &fitted)
     }
 }

@@ -223,7 +223,7 @@ pub(super) type Latents = (Vec<usize>, Vec<Vec<Vec<f32>>>);
 /// # Errors
 /// When the device fails.
 pub(super) fn latents(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Latents, DeviceFailed> {
-    if trainer.stage() < Stage::Trials {
+    if trainer.stage() < Stage::Trials || !trainer.recipe.trial_varying {
         return Ok(Latents::default());
     }
     let mut trials = Vec::new();

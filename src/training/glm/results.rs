@@ -9,12 +9,17 @@ use crate::models::glm_transformer::Terms;
 use crate::training::data::Prepared;
 use crate::training::{PairSnapshot, Support, TruthScore};
 
-/// What `train --json` says about the model.
+/// What `train --json` says about the model; `effects` are those on test trials, `fitted` those on training trials.
 ///
 /// # Errors
 /// When the device fails.
-pub(super) fn results(trainer: &GlmTrainer<'_>, data: &Prepared, effects: &[PairEffect]) -> Result<Map<String, Value>, DeviceFailed> {
-    let terms = trainer.stage().terms();
+pub(super) fn results(
+    trainer: &GlmTrainer<'_>,
+    data: &Prepared,
+    effects: &[PairEffect],
+    fitted: &[PairEffect],
+) -> Result<Map<String, Value>, DeviceFailed> {
+    let terms = trainer.terms();
     let test_loss = trainer.losses(&trainer.test, terms)?.poisson;
     // Reported beside it: the published evaluation drops the post-spike term (spec §4.4).
     let without = match terms.history {
@@ -24,7 +29,10 @@ pub(super) fn results(trainer: &GlmTrainer<'_>, data: &Prepared, effects: &[Pair
     let shown = pairs(trainer, &trainer.weights()?, effects);
     let area = |at: usize| data.binned.areas.get(at).cloned().unwrap_or_default();
     let bin_ms = data.binned.bin_s * 1e3;
-    let edges = shown.iter().map(|pair| edge(pair, &area(pair.source), &area(pair.target), bin_ms)).collect();
+    let mut edges: Vec<Value> = shown.iter().map(|pair| edge(pair, &area(pair.source), &area(pair.target), bin_ms)).collect();
+    for (edge, fitted) in edges.iter_mut().zip(fitted) {
+        edge["contribution_fitted_percent"] = json!(fitted.contribution_percent);
+    }
     let mut results = Map::new();
     results.insert("test_loss".to_owned(), json!(test_loss));
     results.insert("test_loss_without_post_spike".to_owned(), json!(without));

@@ -26,6 +26,9 @@ pub struct GlmRecipe {
     pub factors: usize,
     /// Decoder hidden width as a multiple of the latent; 0 = one linear layer.
     pub decoder_multiple: usize,
+    /// Own dynamics that differ from trial to trial. Without them slow background that areas share is taken for coupling: the
+    /// ablation of Xin & Kass 2025, Fig. 4; every pair of areas is then fitted.
+    pub trial_varying: bool,
     /// Weight of the KL term.
     pub beta: f64,
     /// Draw the latent instead of using its mean while training.
@@ -86,6 +89,7 @@ impl Default for GlmRecipe {
             latent_per_area: 4,
             factors: 2,
             decoder_multiple: 2,
+            trial_varying: true,
             beta: 1.0,
             sample_latent: false,
             rank: 1,
@@ -114,6 +118,20 @@ impl Default for GlmRecipe {
 }
 
 impl GlmRecipe {
+    /// The settings of the spiking simulations (`eif`, Fig. 3 and 4; spec §4.5).
+    pub fn for_spiking_networks() -> Self {
+        Self {
+            splines: 20,
+            latent_per_area: 8,
+            factors: 1,
+            coupling_peak_bins: 5.0,
+            history_peak_bins: 1.5,
+            history_stretch: 1.0,
+            penalty_smooth: 1e2,
+            ..Self::default()
+        }
+    }
+
     /// Check every range.
     pub(super) fn check(&self) -> Result<(), RecipeError> {
         range("model.splines", self.splines as f64, 3.0, 500.0)?;
@@ -171,6 +189,7 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
         "model.splines", "Splines per factor", "", "More splines let own dynamics follow faster changes; too many absorb coupling.";
         "model.penalty_smooth", "Smoothness penalty", "", "Keeps slow factors slow, so that they do not absorb coupling.";
         "model.latent_per_area", "Latent dimensions", "", "Latent values per trial and area.";
+        "model.trial_varying", "Trial-varying dynamics", "", "Off: only the mean over trials; shared background is then taken for coupling. For comparison.";
         "model.beta", "KL weight", "", "Weight of the pull of the latent towards a standard normal.";
         "model.sample_latent", "Sample the latent", "", "Draw the latent while training instead of using its mean.";
     }

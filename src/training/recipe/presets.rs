@@ -1,6 +1,6 @@
 //! The models a user can choose, with the settings they start from.
 
-use super::{GlmRecipe, MaskUnit, ModelRecipe, NetFormerRecipe, Recipe, StndtRecipe, Variant};
+use super::{BaselineMethod, BaselineRecipe, GlmRecipe, MaskUnit, ModelRecipe, NetFormerRecipe, Recipe, StndtRecipe, Variant};
 use crate::models::netformer::Experiment;
 use crate::recording::{Recording, SplitFractions, TrialPlan};
 
@@ -24,6 +24,10 @@ pub struct Preset {
 /// Every model, in the order menus show them.
 pub const PRESETS: &[&Preset] = &[
     &GLM_TRANSFORMER,
+    &GLM_TRANSFORMER_MEAN,
+    &GLM,
+    &REDUCED_RANK,
+    &CORRELOGRAM,
     &STNDT,
     &NDT,
     &NETFORMER,
@@ -47,12 +51,55 @@ pub(super) const GLM_TRANSFORMER: Preset = Preset {
     about: "Which area drives which: coupling between areas, apart from each area's own slow dynamics",
     published: false,
     model: |_| ModelRecipe::GlmTransformer(GlmRecipe::default()),
-    trials: |plan| {
-        let default = TrialPlan::default();
-        (plan.bin_s, plan.padding_s, plan.longest_window_s) = (default.bin_s, default.padding_s, default.longest_window_s);
-    },
+    trials: fine_bins,
     split: None,
 };
+
+pub(super) const GLM_TRANSFORMER_MEAN: Preset = Preset {
+    key: "glm-transformer-mean",
+    title: "GLM-Transformer, mean dynamics",
+    about: "The same without dynamics that differ from trial to trial: what the Transformer is for shows in the difference",
+    published: false,
+    model: |_| ModelRecipe::GlmTransformer(GlmRecipe { trial_varying: false, ..GlmRecipe::default() }),
+    trials: fine_bins,
+    split: None,
+};
+
+pub(super) const GLM: Preset = Preset {
+    key: "glm",
+    title: "Poisson GLM",
+    about: "Baseline: a regression per unit on the spikes of all others; takes shared background for coupling",
+    published: false,
+    model: |_| ModelRecipe::Baseline(BaselineRecipe::default()),
+    trials: fine_bins,
+    split: None,
+};
+
+pub(super) const REDUCED_RANK: Preset = Preset {
+    key: "rrr",
+    title: "Reduced-rank regression",
+    about: "Baseline: the communication subspace of counts in 20 ms, without lag or direction",
+    published: false,
+    model: |_| ModelRecipe::Baseline(BaselineRecipe { method: BaselineMethod::ReducedRank, ..BaselineRecipe::default() }),
+    trials: fine_bins,
+    split: None,
+};
+
+pub(super) const CORRELOGRAM: Preset = Preset {
+    key: "ccg",
+    title: "Jitter-corrected correlograms",
+    about: "Baseline: pairs of units with a significant peak within 10 ms after a spike",
+    published: false,
+    model: |_| ModelRecipe::Baseline(BaselineRecipe { method: BaselineMethod::Correlogram, ..BaselineRecipe::default() }),
+    trials: fine_bins,
+    split: None,
+};
+
+/// Bins and history for filters of milliseconds.
+fn fine_bins(plan: &mut TrialPlan) {
+    let default = TrialPlan::default();
+    (plan.bin_s, plan.padding_s, plan.longest_window_s) = (default.bin_s, default.padding_s, default.longest_window_s);
+}
 
 pub(super) const STNDT: Preset = Preset {
     key: "stndt",

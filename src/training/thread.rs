@@ -82,6 +82,8 @@ impl StageRecord {
 pub(super) struct Kept {
     device: String,
     used: Used,
+    /// Of a run that was taken over.
+    opened_from: Option<PathBuf>,
     pub(super) weights: Arc<Values>,
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) stages: Vec<StageRecord>,
@@ -92,7 +94,7 @@ pub(super) struct Kept {
     /// The run folder, from the moment it is there.
     live: Option<LiveRun>,
     /// The newest checkpoint, to go on from on another device.
-    last: Option<Arc<Checkpoint>>,
+    pub(super) last: Option<Arc<Checkpoint>>,
 }
 
 /// What a thread is started with.
@@ -165,7 +167,10 @@ fn keep_failed(task: &Task, kept: &mut Kept, shared: &Shared, message: String) -
     let ending = Ending { status: RunStatus::Failed, message: Some(&message), summary: &Value::Null };
     match write(task, kept, &losses, &ending) {
         Ok(folder) => format!("{message}. The weights before that are in {}", folder.display()),
-        Err(error) => format!("{message}. The weights before that could not be written either: {error}"),
+        Err(error) => {
+            let folder = kept.live.as_ref().map(|live| live.folder().display().to_string()).unwrap_or_default();
+            format!("{message}. The end of the run could not be written: {error}. Its last checkpoint is in {folder}; resume it from there")
+        }
     }
 }
 
@@ -185,6 +190,7 @@ fn write(task: &Task, kept: &mut Kept, losses: &LossLog, ending: &Ending<'_>) ->
         message: ending.message,
         messages: &kept.messages,
         used: Some(&kept.used),
+        opened_from: task.options.opened_from.as_deref().or(kept.opened_from.as_deref()),
         ended: SystemTime::now(),
         device: &kept.device,
         seconds: kept.seconds,
@@ -260,6 +266,7 @@ impl Run<'_> {
     fn take_over(&mut self, folder: &std::path::Path) -> Result<Option<(Option<Arc<Checkpoint>>, RecordingEntry, Option<Used>)>, Failure> {
         let (live, found) = LiveRun::reopen(folder, self.task.options.checkpoints.keep, &*self.task.seam.disk)?;
         self.kept.live = Some(live);
+        self.kept.opened_from.clone_from(&found.manifest.opened_from);
         for note in found.notes {
             self.message(note);
         }
@@ -281,7 +288,14 @@ impl Run<'_> {
         let mut learner = (task.seam.wrap)(learner(&task.recipe, data, device)?);
         if let (None, Some(target)) = (&self.kept.live, &task.options.run) {
             let losses = LossLog { terms: task.recipe.model.loss_terms(), ..LossLog::default() };
-            let contents = nothing_yet(&task.recipe, &task.recording, &self.kept.used, &self.kept.device, &losses);
+            let contents = nothing_yet(
+                &task.recipe,
+                &task.recording,
+                &self.kept.used,
+                &self.kept.device,
+                task.options.opened_from.as_deref(),
+                &losses,
+            );
             self.kept.live = Some(LiveRun::begin(target, &contents, task.options.checkpoints.keep, &*task.seam.disk)?);
         }
         self.publish_references(&learner.references(Set::Validation));
@@ -321,7 +335,7 @@ impl Run<'_> {
 
     /// Note something that happened and was dealt with.
     fn message(&mut self, text: String) {
-        tracing::warn!("{text}");
+        tracing::info!("{text}");
         self.kept.messages.push(text);
         self.control.message(&self.kept.messages);
     }

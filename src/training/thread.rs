@@ -207,6 +207,13 @@ fn write(task: &Task, kept: &mut Kept, losses: &LossLog, ending: &Ending<'_>) ->
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// A run folder that training goes on with.
+struct TakenOver {
+    checkpoint: Option<Arc<Checkpoint>>,
+    made_from: RecordingEntry,
+    used: Option<Used>,
+}
+
 /// One run in progress.
 struct Run<'a> {
     task: &'a Task,
@@ -224,14 +231,14 @@ impl Run<'_> {
         let (task, options) = (self.task, &self.task.options);
         let mut from = None;
         match &options.run {
-            Some(folder) if task.resume => from = self.take_over(folder)?,
+            Some(folder) if task.resume => from = Some(self.take_over(folder)?),
             Some(target) => crate::runs::check_target(target)?,
             None => {}
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
         let data = Material::new(&task.recording, &task.recipe)?;
         self.kept.used = data.used();
-        if let Some((made_from, used)) = from.as_ref().map(|found| (&found.1, &found.2)) {
+        if let Some(TakenOver { made_from, used, .. }) = &from {
             compare_data(made_from, used.as_ref(), &RecordingEntry::from(&*task.recording), &self.kept.used)?;
         }
         self.control.shared().data.store(Some(Arc::new(data.shown())));
@@ -239,7 +246,7 @@ impl Run<'_> {
             Some(device) => device.clone(),
             None => open(task.recipe.device)?,
         };
-        let mut checkpoint = from.and_then(|found| found.0);
+        let mut checkpoint = from.and_then(|found| found.checkpoint);
         loop {
             let on_cpu = device.cpu;
             let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&data, device, checkpoint)));
@@ -262,8 +269,7 @@ impl Run<'_> {
     }
 
     /// Take over the run folder to go on with: its checkpoint, and what it was made from.
-    #[expect(clippy::type_complexity, reason = "used once, right above")]
-    fn take_over(&mut self, folder: &std::path::Path) -> Result<Option<(Option<Arc<Checkpoint>>, RecordingEntry, Option<Used>)>, Failure> {
+    fn take_over(&mut self, folder: &std::path::Path) -> Result<TakenOver, Failure> {
         let (live, found) = LiveRun::reopen(folder, self.task.options.checkpoints.keep, &*self.task.seam.disk)?;
         self.kept.live = Some(live);
         self.kept.opened_from.clone_from(&found.manifest.opened_from);
@@ -275,7 +281,7 @@ impl Run<'_> {
             self.message("the run had not come to its first checkpoint; it begins anew".to_owned());
         }
         self.kept.last.clone_from(&checkpoint);
-        Ok(Some((checkpoint, found.manifest.recording, found.manifest.used)))
+        Ok(TakenOver { checkpoint, made_from: found.manifest.recording, used: found.manifest.used })
     }
 
     /// Train on one device, from the beginning or from a checkpoint.

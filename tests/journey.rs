@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use spikescope::app::AppOptions;
+use spikescope::app::{AppOptions, Command};
 use spikescope::formats;
 use spikescope::recording::Covariate;
 use spikescope::runs::{self, LoadedRun, RunStatus};
@@ -149,6 +149,27 @@ fn stopped_early_a_run_is_kept_and_discarded_it_is_not() {
     settle(&mut harness);
     assert_eq!(phase(&harness), Some(Phase::Discarded));
     assert!(shows(&harness, "Run discarded") && is_empty(folder.path()));
+}
+
+#[test]
+fn a_stopped_run_goes_on_from_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = training(endless(), Some(folder.path()));
+    wait(&mut harness, "some steps", |h| steps(h) > 5);
+    press(&mut harness, "Stop and keep");
+    wait(&mut harness, "over", is_over);
+    let run = only_run(folder.path()).path;
+    let step = runs::resumable(&run).unwrap().checkpoint.unwrap().step;
+    assert!(step > 5);
+    let ctx = harness.ctx.clone();
+    harness.state_mut().execute(&ctx, Command::ResumeRun);
+    wait(&mut harness, "going on", |h| !is_over(h) && steps(h) > step + 2);
+    assert_eq!(runs::load(&run).unwrap().manifest.status, RunStatus::Running);
+    // Discarded, it is the run that was stopped.
+    press(&mut harness, "Discard");
+    wait(&mut harness, "over", is_over);
+    assert_eq!(only_run(folder.path()).manifest.status, RunStatus::Stopped);
+    assert_eq!(runs::resumable(&run).unwrap().checkpoint.unwrap().step, step);
 }
 
 /// What the window asked of the system in the last frame.

@@ -259,10 +259,12 @@ fn resuming_on_the_command_line() {
     std::fs::rename(at.join("glm.npz"), at.join("moved.npz")).unwrap();
     let message = refused(at, 2, &["resume", "long", "--quiet"]);
     assert!(message.contains("glm.npz") && message.contains("--recording"), "{message}");
-    let mut child = spikescope(at, &["resume", "long", "--recording", "moved.npz"]).stderr(Stdio::piped()).spawn().unwrap();
     let before = runs::load(&at.join("long")).unwrap().manifest.steps;
-    while runs::load(&at.join("long")).is_ok_and(|run| run.manifest.steps <= before) {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+    let line = ["resume", "long", "--recording", "moved.npz", "--checkpoint-every", "0"];
+    let mut child = spikescope(at, &line).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while !runs::load(&at.join("long")).is_ok_and(|run| run.manifest.steps > before) {
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(240), "it does not go on");
         std::thread::sleep(Duration::from_millis(20));
     }
     child.kill().unwrap();

@@ -13,7 +13,7 @@ use super::sources::{self, ImportOptions, key_value};
 use super::train::{Saving, print_summary};
 use super::{Usage, output};
 use crate::recording::Recording;
-use crate::runs::{self, RecordingEntry, RecordingSource, RunError};
+use crate::runs::{self, Manifest, RecordingEntry, RecordingSource, RunError};
 use crate::training::{DeviceChoice, StartOptions, TrainingHandle};
 
 /// Options of `resume`.
@@ -56,37 +56,48 @@ impl Resume {
             }
             found => found?,
         };
-        let recording = self.recording(&found.manifest.recording)?;
+        let place = self.place(&found.manifest);
+        let recording = self.recording(&found.manifest.recording, place.as_deref())?;
         if !self.quiet {
             let step = found.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
             output::tell(&format!("{}: going on from step {step}", self.run.display()));
         }
         let device = self.device.map(DeviceChoice::from);
-        print_summary(&resume(&self.run, recording, device, self.saving.options(), self.quiet)?, self.json)
+        let options = StartOptions { opened_from: place, ..self.saving.options() };
+        print_summary(&resume(&self.run, recording, device, options, self.quiet)?, self.json)
     }
 
-    fn recording(&self, entry: &RecordingEntry) -> anyhow::Result<Arc<Recording>> {
-        if let Some(file) = &self.recording {
-            // Answers that are given count; without any, those of then.
-            let as_then = self.import.is_default().then(|| opened_as_then(file, entry)).flatten();
-            return as_then.map_or_else(|| self.import.open(file), Ok);
+    /// The file of the recording, when it is or was one.
+    fn place(&self, manifest: &Manifest) -> Option<PathBuf> {
+        if self.simulate.is_some() {
+            return None;
         }
-        if let Some(name) = &self.simulate {
-            return Ok(Arc::new(sources::simulate(name, &self.simulator_settings)?));
-        }
-        match &entry.source {
-            RecordingSource::File { path } if Path::new(path).exists() => match opened_as_then(Path::new(path), entry) {
-                Some(recording) => Ok(recording),
-                None => self.import.open(Path::new(path)),
-            },
-            RecordingSource::File { path } => {
-                Err(Usage(format!("the recording of this run was {path}, which is not there any more; name it with --recording FILE")).into())
+        let then = || match &manifest.recording.source {
+            RecordingSource::File { path } => Some(PathBuf::from(path)),
+            RecordingSource::Simulator { .. } => None,
+        };
+        let named = self.recording.as_ref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
+        named.or_else(|| manifest.opened_from.clone()).or_else(then)
+    }
+
+    fn recording(&self, entry: &RecordingEntry, place: Option<&Path>) -> anyhow::Result<Arc<Recording>> {
+        match (&self.simulate, place, &entry.source) {
+            (Some(name), ..) => Ok(Arc::new(sources::simulate(name, &self.simulator_settings)?)),
+            (None, Some(file), _) if file.exists() => {
+                // Answers that are given count; without any, those of then.
+                let as_then = self.import.is_default().then(|| opened_as_then(file, entry)).flatten();
+                as_then.map_or_else(|| self.import.open(file), Ok)
             }
-            RecordingSource::Simulator { name, .. } if name == "demo" => Ok(Arc::new(sources::demo()?)),
-            RecordingSource::Simulator { name, parameters, seed } => Err(Usage(format!(
+            (None, Some(file), _) => {
+                let file = file.display();
+                Err(Usage(format!("the recording of this run, {file}, is not there; name it with --recording FILE")).into())
+            }
+            (None, None, RecordingSource::Simulator { name, .. }) if name == "demo" => Ok(Arc::new(sources::demo()?)),
+            (None, None, RecordingSource::Simulator { name, parameters, seed }) => Err(Usage(format!(
                 "the recording of this run was simulated ({name}: {parameters}, seed {seed}); give the same --simulate and --sim-set as to train"
             ))
             .into()),
+            (None, None, RecordingSource::File { path }) => Err(Usage(format!("{path}: name the recording with --recording FILE")).into()),
         }
     }
 }

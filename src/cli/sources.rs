@@ -32,6 +32,12 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// The file, for those who look for it later.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let file = self.file.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()))
+    }
+
     /// Open or simulate it.
     pub(super) fn open(&self) -> anyhow::Result<Arc<Recording>> {
         match (&self.file, &self.simulate) {

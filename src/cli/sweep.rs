@@ -80,7 +80,7 @@ impl Sweep {
                 continue;
             }
             output::tell(&format!("sample {} of {}: {}", index + 1, self.samples, differences(&recipe, &base).join(" ")));
-            let options = StartOptions { run: Some(folder.clone()), ..self.saving.options() };
+            let options = StartOptions { run: Some(folder.clone()), opened_from: self.input.path(), ..self.saving.options() };
             let trained = match goes_on(&folder, &recipe, &recording) {
                 true => resume(&folder, Arc::clone(&recording), None, options, self.quiet),
                 false => train(Arc::clone(&recording), recipe, options, self.quiet),

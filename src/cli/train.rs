@@ -88,7 +88,7 @@ impl Train {
                 "note: {place} holds an interrupted run, which this one replaces (spikescope resume {place} would go on with it)"
             ));
         }
-        let options = StartOptions { run: Some(self.out), ..self.saving.options() };
+        let options = StartOptions { run: Some(self.out), opened_from: self.input.path(), ..self.saving.options() };
         print_summary(&train(recording, recipe, options, self.quiet)?, self.json)
     }
 }

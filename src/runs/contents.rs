@@ -31,6 +31,8 @@ pub struct RunContents<'a> {
     pub messages: &'a [String],
     /// What was taken of the recording, when that is known.
     pub used: Option<&'a Used>,
+    /// The file that the recording was opened from, when that is known.
+    pub opened_from: Option<&'a Path>,
     /// When it ended.
     pub ended: SystemTime,
     /// Name of the device that trained.
@@ -96,6 +98,7 @@ pub(super) fn manifest(run: &RunContents<'_>) -> Manifest {
         created: utc(run.ended),
         recording: run.recording.into(),
         used: run.used.cloned(),
+        opened_from: run.opened_from.map(Path::to_owned),
         model: model_kind(run.recipe),
         areas: run.snapshot.map(|s| s.areas.clone()).unwrap_or_default(),
         seed: run.recipe.seed,

@@ -226,6 +226,7 @@ pub(crate) fn nothing_yet<'a>(
     recording: &'a crate::recording::Recording,
     used: &'a super::Used,
     device: &'a str,
+    opened_from: Option<&'a Path>,
     losses: &'a crate::training::LossLog,
 ) -> RunContents<'a> {
     RunContents {
@@ -235,6 +236,7 @@ pub(crate) fn nothing_yet<'a>(
         message: None,
         messages: &[],
         used: Some(used),
+        opened_from,
         ended: SystemTime::now(),
         device,
         seconds: 0.0,

@@ -188,6 +188,10 @@ pub struct Manifest {
     /// What was taken of it; `None` in runs of layout 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
+    /// The file that the recording was opened from, where that is known besides what the recording says (a simulated one that was
+    /// saved names its simulator).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_from: Option<PathBuf>,
     /// Kind of model, for example `glm-transformer`.
     pub model: String,
     /// Areas of the model, in the order of `results.npz`; empty when there are no results.

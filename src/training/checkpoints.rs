@@ -126,9 +126,10 @@ pub(super) fn capture(
         stages.put_real(&format!("{at} validation_loss"), stage.validation_loss);
     }
     saved.put_part("stages", stages);
-    let snapshot = match &kept.snapshot {
+    let before = kept.last.as_ref().map_or(0, |last| last.step);
+    let snapshot = match kept.snapshot.as_ref().filter(|snapshot| snapshot.step > before) {
         Some(snapshot) => Some(Arc::clone(snapshot)),
-        // Nobody looks; a run that is opened after an interruption should have something to show all the same.
+        // Nobody looks, or no longer; a run that is opened after an interruption should have something to show all the same.
         None => {
             let moment = super::learner::Moment { version: state.version, step: state.step, trials: &[] };
             Some(Arc::new(learner.snapshot(&moment)?))

@@ -122,6 +122,8 @@ pub struct StartOptions {
     pub checkpoints: CheckpointPlan,
     /// What to do when a GPU that trains is lost.
     pub on_device_lost: OnDeviceLost,
+    /// The file that the recording was opened from, for the manifest: whoever resumes the run finds it there.
+    pub opened_from: Option<PathBuf>,
 }
 
 /// What the training thread and its handle share. Every field is replaced whole; nobody waits for anybody.

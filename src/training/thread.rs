@@ -86,6 +86,8 @@ impl StageRecord {
 pub(super) struct Kept {
     device: String,
     used: Used,
+    /// Of a run that was taken over.
+    opened_from: Option<PathBuf>,
     pub(super) weights: Arc<Values>,
     pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) stages: Vec<StageRecord>,
@@ -96,7 +98,7 @@ pub(super) struct Kept {
     /// The run folder, from the moment it is there.
     live: Option<LiveRun>,
     /// The newest checkpoint, to go on from on another device.
-    last: Option<Arc<Checkpoint>>,
+    pub(super) last: Option<Arc<Checkpoint>>,
 }
 
 /// What a thread is started with.
@@ -169,7 +171,10 @@ fn keep_failed(task: &Task, kept: &mut Kept, shared: &Shared, message: String) -
     let ending = Ending { status: RunStatus::Failed, message: Some(&message), summary: &Value::Null };
     match write(task, kept, &losses, &ending) {
         Ok(folder) => format!("{message}. The weights before that are in {}", folder.display()),
-        Err(error) => format!("{message}. The weights before that could not be written either: {error}"),
+        Err(error) => {
+            let folder = kept.live.as_ref().map(|live| live.folder().display().to_string()).unwrap_or_default();
+            format!("{message}. The end of the run could not be written: {error}. Its last checkpoint is in {folder}; resume it from there")
+        }
     }
 }
 
@@ -189,6 +194,7 @@ fn write(task: &Task, kept: &mut Kept, losses: &LossLog, ending: &Ending<'_>) ->
         message: ending.message,
         messages: &kept.messages,
         used: Some(&kept.used),
+        opened_from: task.options.opened_from.as_deref().or(kept.opened_from.as_deref()),
         ended: SystemTime::now(),
         device: &kept.device,
         seconds: kept.seconds,
@@ -204,6 +210,13 @@ fn write(task: &Task, kept: &mut Kept, losses: &LossLog, ending: &Ending<'_>) ->
 /// How often the end of a run is written when the disk refuses, and the pause before the second time; it grows.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// A run folder that training goes on with.
+struct TakenOver {
+    checkpoint: Option<Arc<Checkpoint>>,
+    made_from: RecordingEntry,
+    used: Option<Used>,
+}
 
 /// One run in progress.
 struct Run<'a> {
@@ -222,14 +235,14 @@ impl Run<'_> {
         let (task, options) = (self.task, &self.task.options);
         let mut from = None;
         match &options.run {
-            Some(folder) if task.resume => from = self.take_over(folder)?,
+            Some(folder) if task.resume => from = Some(self.take_over(folder)?),
             Some(target) => crate::runs::check_target(target)?,
             None => {}
         }
         self.control.say(Phase::Preparing, "cutting trials and counting spikes");
         let data = Material::new(&task.recording, &task.recipe)?;
         self.kept.used = data.used();
-        if let Some((made_from, used)) = from.as_ref().map(|found| (&found.1, &found.2)) {
+        if let Some(TakenOver { made_from, used, .. }) = &from {
             compare_data(made_from, used.as_ref(), &RecordingEntry::from(&*task.recording), &self.kept.used)?;
         }
         self.control.shared().data.store(Some(Arc::new(data.shown())));
@@ -237,7 +250,7 @@ impl Run<'_> {
             Some(device) => device.clone(),
             None => open(task.recipe.device)?,
         };
-        let mut checkpoint = from.and_then(|found| found.0);
+        let mut checkpoint = from.and_then(|found| found.checkpoint);
         loop {
             let on_cpu = device.cpu;
             let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&data, device, checkpoint)));
@@ -260,10 +273,10 @@ impl Run<'_> {
     }
 
     /// Take over the run folder to go on with: its checkpoint, and what it was made from.
-    #[expect(clippy::type_complexity, reason = "used once, right above")]
-    fn take_over(&mut self, folder: &std::path::Path) -> Result<Option<(Option<Arc<Checkpoint>>, RecordingEntry, Option<Used>)>, Failure> {
+    fn take_over(&mut self, folder: &std::path::Path) -> Result<TakenOver, Failure> {
         let (live, found) = LiveRun::reopen(folder, self.task.options.checkpoints.keep, &*self.task.seam.disk)?;
         self.kept.live = Some(live);
+        self.kept.opened_from.clone_from(&found.manifest.opened_from);
         for note in found.notes {
             self.message(note);
         }
@@ -272,7 +285,7 @@ impl Run<'_> {
             self.message("the run had not come to its first checkpoint; it begins anew".to_owned());
         }
         self.kept.last.clone_from(&checkpoint);
-        Ok(Some((checkpoint, found.manifest.recording, found.manifest.used)))
+        Ok(TakenOver { checkpoint, made_from: found.manifest.recording, used: found.manifest.used })
     }
 
     /// Train on one device, from the beginning or from a checkpoint.
@@ -285,7 +298,14 @@ impl Run<'_> {
         let mut learner = (task.seam.wrap)(learner(&task.recipe, data, device)?);
         if let (None, Some(target)) = (&self.kept.live, &task.options.run) {
             let losses = LossLog { terms: task.recipe.model.loss_terms(), ..LossLog::default() };
-            let contents = nothing_yet(&task.recipe, &task.recording, &self.kept.used, &self.kept.device, &losses);
+            let contents = nothing_yet(
+                &task.recipe,
+                &task.recording,
+                &self.kept.used,
+                &self.kept.device,
+                task.options.opened_from.as_deref(),
+                &losses,
+            );
             self.kept.live = Some(LiveRun::begin(target, &contents, task.options.checkpoints.keep, &*task.seam.disk)?);
         }
         self.publish_references(&learner.references(Set::Validation));
@@ -328,7 +348,7 @@ impl Run<'_> {
 
     /// Note something that happened and was dealt with.
     fn message(&mut self, text: String) {
-        tracing::warn!("{text}");
+        tracing::info!("{text}");
         self.kept.messages.push(text);
         self.control.message(&self.kept.messages);
     }

@@ -66,6 +66,7 @@ impl Values {
             message: None,
             messages: &[],
             used: None,
+            opened_from: None,
             ended: UNIX_EPOCH + Duration::from_secs(ended),
             device: "CPU (flex)",
             seconds: 1.5,

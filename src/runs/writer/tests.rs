@@ -13,6 +13,7 @@ fn manifest(seed: u64) -> Manifest {
         message: None,
         messages: vec![],
         used: None,
+        opened_from: None,
         created: "2026-11-21T10:00:00Z".into(),
         recording: RecordingEntry {
             name: "r".into(),

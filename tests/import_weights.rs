@@ -1,7 +1,7 @@
 //! Weights in the official PyTorch layouts of STNDT and NetFormer become exactly the parameters of the golden vectors, with which
 //! `golden_stndt` and `golden_netformer` reproduce the reference outputs; and a run made from them can be evaluated.
 //! The files were written by `tests/fixtures/import/make_pt.py`.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -33,8 +33,13 @@ fn docs_interchange() {
     let weights = run.weights().unwrap();
     assert!(weights.iter().any(|a| a.name.starts_with("read_in.0")) && out.join("weights.safetensors").exists());
 
-    let Some(python) = python() else { return println!("no Python with numpy: the lines of docs/interchange.md were not run") };
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/interchange.md")).unwrap();
+    for array in &weights {
+        for part in array.name.split('.').filter(|part| part.parse::<usize>().is_err()) {
+            assert!(text.contains(part), "docs/interchange.md does not name '{part}' of {}", array.name);
+        }
+    }
+    let Some(python) = python() else { return println!("no Python with numpy: the lines of docs/interchange.md were not run") };
     let lines = text.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
     let asked = r#"
 results = np.load("my-run/results.npz")

@@ -207,11 +207,12 @@ impl SpikescopeApp {
     }
 
     /// Tests look at what happens when the window breaks in the middle of a training.
+    #[expect(clippy::panic, reason = "breaking is what was asked for")]
     fn break_when_asked(&mut self, frame: &eframe::Frame) {
         let trains = self.run.as_ref().is_some_and(|run| run.state().progress.step > 20);
         match self.options.break_window.filter(|_| trains) {
             None => {}
-            Some(Break::Panic) => std::panic::panic_any("the window was asked to break"),
+            Some(Break::Panic) => panic!("the window was asked to break"),
             Some(Break::Device) => {
                 self.options.break_window = None;
                 if let Some(state) = frame.wgpu_render_state() {

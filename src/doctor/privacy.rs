@@ -74,7 +74,7 @@ fn before_an_end(text: &str, home: &str) -> String {
 fn without_names_after(text: &str, homes: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, after)) = rest.split_once(homes) {
-        let name = after.find(|c: char| matches!(c, '/' | '\\' | '"' | '\'' | '\n' | ':' | ',' | ')' | ' ')).unwrap_or(after.len());
+        let name = after.find(['/', '\\', '"', '\'', '\n', ':', ',', ')', ' ']).unwrap_or(after.len());
         out.push_str(before);
         out.push_str(homes);
         out.push_str(if name == 0 { "" } else { "user" });

@@ -174,7 +174,8 @@ pub fn test(model: &str, device: DeviceChoice) -> Outcome {
 /// What is wrong, empty when nothing is.
 fn compare(computed: Vector, expected: Option<Vector>, last: f64) -> String {
     let Some(expected) = expected else { return "there is nothing to compare with".to_owned() };
-    let far = |a: f64, b: f64, tolerance: f64| !((a - b).abs() <= tolerance * b.abs().max(1e-3));
+    // What is no number is far from everything.
+    let far = |a: f64, b: f64, tolerance: f64| a.is_nan() || (a - b).abs() > tolerance * b.abs().max(1e-3);
     let mut problems = Vec::new();
     if far(computed.first, expected.first, FIRST) {
         problems.push(format!("the first loss is {}, expected {}", computed.first, expected.first));

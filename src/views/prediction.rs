@@ -205,7 +205,7 @@ fn bars(ui: &mut Ui, shown: &Shown<'_>, order: &[usize], selected: usize) -> Opt
     let (whole, _) = ui.allocate_exact_size(vec2(ui.available_width(), (BARS - 30.0).min(ui.available_height()).max(30.0)), Sense::hover());
     let rect = Rect::from_min_max(whole.min + vec2(34.0, 6.0), whole.max - vec2(4.0, 4.0));
     let low = order.iter().map(|u| r2(*u)).fold(0.0, f32::min).max(-1.0);
-    let high = (1.15 * order.first().map_or(1.0, |u| r2(*u))).max(0.02).min(1.0);
+    let high = (1.15 * order.first().map_or(1.0, |u| r2(*u))).clamp(0.02, 1.0);
     let y = |value: f32| rect.bottom() - (value.clamp(low, high) - low) / (high - low) * rect.height();
     let width = rect.width() / order.len().max(1) as f32;
     for (place, unit) in order.iter().enumerate() {

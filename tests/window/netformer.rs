@@ -47,7 +47,7 @@ fn synapses() -> (Option<Arc<Recording>>, Option<RunState>) {
 fn cells() -> (Option<Arc<Recording>>, Option<RunState>) {
     let mut recording = simulate::by_name("cell_types", &[("units", "40"), ("steps", "2500"), ("seed", "3")]).unwrap();
     let times: Vec<f64> = (0..2500).map(|k| f64::from(k) * 0.1).collect();
-    let values = times.iter().map(|t| if (t / 25.0) as usize % 2 == 0 { 0.0 } else { 1.0 }).collect();
+    let values = times.iter().map(|t| if ((t / 25.0) as usize).is_multiple_of(2) { 0.0 } else { 1.0 }).collect();
     recording.covariates.push(spikescope::recording::Covariate { name: "running".into(), unit: String::new(), times, values });
     let recording = Arc::new(recording);
     let changes = [("model.history", "9"), ("model.identity", "20"), ("model.max_epochs", "2")];

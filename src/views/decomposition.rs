@@ -10,7 +10,7 @@ use eframe::egui::Ui;
 
 use self::compute::{Parts, Question, parts};
 use super::kernels::waiting;
-use super::stndt_part::{trial_field, unit_name};
+use super::stndt_part::{shown_trial, trial_field, unit_name};
 use super::work::Background;
 use super::{RunState, Selection, View, ViewContext, named_unit, shown_area, widgets};
 use crate::training::Snapshot;
@@ -94,7 +94,8 @@ impl View for DecompositionView {
             return waiting(ui, context, "No single trials yet");
         }
         let trial = match self.over {
-            Over::One => Some(context.selection.trial),
+            // Another trial stands in for one that the run did not keep, as the field above says.
+            Over::One => shown_trial(&snapshot, context.selection).and_then(|(place, _)| snapshot.trials.get(place)).map(|t| t.trial),
             Over::All => None,
         };
         let question =

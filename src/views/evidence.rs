@@ -38,9 +38,9 @@ impl PartialEq for Job {
 
 /// The Evidence view.
 pub struct EvidenceView {
-    copies: f64,
-    resamples: f64,
-    halves: f64,
+    copies: usize,
+    resamples: usize,
+    halves: usize,
     number: usize,
     asked: Option<Job>,
     work: Background<Job, Result<(), String>>,
@@ -51,9 +51,9 @@ impl Default for EvidenceView {
     fn default() -> Self {
         let plan = EdgeTestPlan::default();
         Self {
-            copies: plan.nulls as f64,
-            resamples: plan.bootstrap as f64,
-            halves: plan.halves as f64,
+            copies: plan.nulls,
+            resamples: plan.bootstrap,
+            halves: plan.halves,
             number: 0,
             asked: None,
             work: Background::default(),
@@ -116,9 +116,14 @@ impl EvidenceView {
     fn controls(&mut self, ui: &mut Ui, run: &RunState, folder: PathBuf, report: Option<&EdgeReport>) {
         let running = self.work.is_running();
         ui.horizontal_wrapped(|ui| {
-            widgets::amount(ui, "Copies per null", &mut self.copies, 0.0..=10_000.0, "", 1.0);
-            widgets::amount(ui, "Resamples", &mut self.resamples, 0.0..=10_000.0, "", 1.0);
-            widgets::amount(ui, "Halves", &mut self.halves, 0.0..=1000.0, "", 0.2);
+            for (name, value, most) in [
+                ("Copies per null", &mut self.copies, 10_000),
+                ("Resamples", &mut self.resamples, 10_000),
+                ("Halves", &mut self.halves, 1000),
+            ] {
+                let label = widgets::caption(ui, name, 60.0);
+                ui.add(egui::DragValue::new(value).range(0..=most).speed(0.5)).labelled_by(label.id);
+            }
             let recording = run.data.as_ref().map(|d| Arc::clone(&d.0));
             let button = if report.is_some() { egui::Button::new("Test all pairs again") } else { widgets::primary(ui, "Test all pairs") };
             let response = ui.add_enabled(!running && recording.is_some(), button);
@@ -130,9 +135,9 @@ impl EvidenceView {
             {
                 self.number += 1;
                 let plan = EdgeTestPlan {
-                    nulls: self.copies.round() as usize,
-                    bootstrap: self.resamples.round() as usize,
-                    halves: self.halves.round() as usize,
+                    nulls: self.copies,
+                    bootstrap: self.resamples,
+                    halves: self.halves,
                     seed: run.recipe.seed,
                     ..EdgeTestPlan::default()
                 };

@@ -35,7 +35,7 @@ impl PartialEq for Question {
 pub struct ScreeningView {
     /// Last peak of the filter, ms.
     peak_ms: Option<f64>,
-    jitters: Option<f64>,
+    jitters: Option<usize>,
     asked: Option<Question>,
     work: Background<Question, Result<Arc<Screening>, String>>,
 }
@@ -71,10 +71,10 @@ impl View for ScreeningView {
         ui.horizontal_wrapped(|ui| {
             let peak = self.peak_ms.get_or_insert(1e3 * start.basis.1);
             widgets::amount(ui, "Slowest peak of the filter", peak, 1.0..=200.0, "ms", 0.5);
-            let jitters = self.jitters.get_or_insert(start.jitters as f64);
-            widgets::amount(ui, "Jittered copies", jitters, 5.0..=1000.0, "", 1.0);
-            let plan =
-                ScreeningPlan { basis: (start.basis.0, 1e-3 * *peak, start.basis.2), jitters: jitters.round() as usize, ..start.clone() };
+            let jitters = self.jitters.get_or_insert(start.jitters);
+            let label = widgets::caption(ui, "Jittered copies", 60.0);
+            ui.add(egui::DragValue::new(jitters).range(5..=1000).speed(0.5)).labelled_by(label.id);
+            let plan = ScreeningPlan { basis: (start.basis.0, 1e-3 * *peak, start.basis.2), jitters: *jitters, ..start.clone() };
             let question = Question { recording: Arc::clone(recording), data: recipe.data.clone(), plan };
             if ui.add_enabled(!self.work.is_running(), widgets::primary(ui, "Screen all pairs")).clicked() {
                 self.work.again();

@@ -55,6 +55,16 @@ pub(super) fn levels(names: &[String], edges: &[(usize, usize, f64)]) -> Vec<f32
     levels
 }
 
+/// Moved so that their middle is the middle of `rect`: an odd number on a circle reaches higher than it hangs low.
+fn centred(places: Vec<Pos2>, rect: Rect) -> Vec<Pos2> {
+    let around = Rect::from_points(&places);
+    if !around.is_finite() {
+        return places;
+    }
+    let by = rect.center() - around.center();
+    places.into_iter().map(|p| p + by).collect()
+}
+
 /// Places inside `rect`, which leaves room for nodes and names.
 pub(super) fn places(placing: Placing, names: &[String], edges: &[(usize, usize, f64)], rect: Rect) -> Vec<Pos2> {
     let n = names.len();
@@ -68,7 +78,7 @@ pub(super) fn places(placing: Placing, names: &[String], edges: &[(usize, usize,
                 let angle = first + std::f32::consts::TAU * k as f32 / n.max(1) as f32;
                 rect.center() + eframe::egui::vec2(stretch * radius * angle.cos(), radius * angle.sin())
             };
-            (0..n).map(at).collect()
+            centred((0..n).map(at).collect(), rect)
         }
         Placing::Hierarchy => {
             let levels = levels(names, edges);

@@ -91,7 +91,12 @@ fn find(folder: &Path, recording: Option<&Recording>) -> Result<Found, String> {
             let entry = catalogue::entry(folder);
             let words = format!("{}  ·  {}, {}, {}", entry.name(), entry.facts.model, entry.status.word(), entry.facts.ended);
             let resumable = run.can_resume();
-            Ok(Found::Here(Box::new(KeptRun { folder: folder.to_owned(), words, resumable, state: RunState::of_kept(run, Some(recording)) })))
+            Ok(Found::Here(Box::new(KeptRun {
+                folder: folder.to_owned(),
+                words,
+                resumable,
+                state: RunState::of_kept(run, Some(recording)),
+            })))
         }
         None => Ok(Found::Elsewhere {
             recording: made_from.name.clone(),

@@ -7,8 +7,8 @@ use burn::tensor::TensorData;
 use serde_json::{Map, Value, json};
 
 use super::data::{DataError, Prepared};
-use super::saved::{RestoreError, Saved};
 use super::learner::{Learner, Moment, Patience, Set, Stopping, Validated};
+use super::saved::{RestoreError, Saved};
 use super::{BaselineMethod, BaselineRecipe, LossTerm, MOST_TERMS, References, Snapshot, TermValues};
 use crate::analysis::baselines::coincidence::{Coincidence, CoincidenceSettings, coincidence};
 use crate::analysis::baselines::poisson_glm::PoissonFit;

@@ -27,7 +27,9 @@ pub(super) enum Material {
 impl Material {
     pub(super) fn new(recording: &Arc<Recording>, recipe: &Recipe) -> Result<Self, DataError> {
         Ok(match &recipe.model {
-            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?)),
+            ModelRecipe::GlmTransformer(_) | ModelRecipe::Stndt(_) | ModelRecipe::Baseline(_) => {
+                Self::Trials(Arc::new(Prepared::new(recording, &recipe.data)?))
+            }
             ModelRecipe::NetFormer(model) => Self::Activity(Arc::new(ActivityData::new(recording, &recipe.data, model)?)),
         })
     }

@@ -130,6 +130,7 @@ pub fn tested(recording: &Arc<Recording>, folder: &Path, with: Option<&EdgeRepor
             message: None,
             messages: &[],
             used: None,
+            opened_from: None,
             ended: SystemTime::UNIX_EPOCH,
             device: "CPU",
             seconds: 1.0,

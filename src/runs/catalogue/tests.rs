@@ -33,6 +33,7 @@ fn write_run(folder: &Path, seed: u64, status: RunStatus, summary: &Value) {
         message: (status == RunStatus::Failed).then_some("the loss became NaN"),
         messages: &[],
         used: None,
+        opened_from: None,
         ended: UNIX_EPOCH + Duration::from_secs(1_795_255_353 + seed),
         device: "CPU (flex)",
         seconds: 90.0,

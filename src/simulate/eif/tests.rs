@@ -130,9 +130,10 @@ fn the_response_is_what_the_network_does() {
         for time in 30..280 {
             let senders = sum(time, 0..10);
             sent += senders;
-            for lag in 0..lags {
-                counts[0][lag] += senders * sum(time + lag - 20, 50..60) / 10.0;
-                counts[1][lag] += senders * sum(time + lag - 20, 60..100) / 40.0;
+            for (at, units) in [50..60, 60..100].into_iter().enumerate() {
+                for (lag, count) in counts[at].iter_mut().enumerate() {
+                    *count += senders * sum(time + lag - 20, units.clone()) / units.len() as f64;
+                }
             }
         }
     }

@@ -63,21 +63,19 @@ pub(super) fn pair_effects(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> R
 /// When the device fails.
 pub(super) fn unit_bits(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Vec<Option<f32>>, DeviceFailed> {
     let config = &trainer.config;
-    let mut parts: Vec<(Vec<Array3<f32>>, Vec<Array3<u8>>)> = vec![Default::default(); config.areas()];
+    let mut rates = vec![Vec::new(); config.areas()];
+    let mut counts = vec![Vec::new(); config.areas()];
     for batch in batches {
         for (area, inputs) in trainer.inputs(batch)?.iter().enumerate() {
             let columns = config.columns(area);
-            let rates = inputs.rates_given(&batch.fused.counts, columns.clone());
+            let own = inputs.rates_given(&batch.fused.counts, columns.clone());
             let seen = |(trial, bin, unit): (usize, usize, usize)| batch.fused.counts[trial][[config.pad + bin, columns.start + unit]];
-            let counts = Array3::from_shape_fn(rates.raw_dim(), seen);
-            if let Some(part) = parts.get_mut(area) {
-                part.0.push(rates);
-                part.1.push(counts);
-            }
+            counts[area].push(Array3::from_shape_fn(own.raw_dim(), seen));
+            rates[area].push(own);
         }
     }
     let mut bits = Vec::with_capacity(config.units());
-    for (area, (rates, counts)) in parts.iter().enumerate() {
+    for (area, (rates, counts)) in rates.iter().zip(&counts).enumerate() {
         bits.extend(bits_of(rates, counts).unwrap_or_else(|| vec![None; config.columns(area).len()]));
     }
     Ok(bits)

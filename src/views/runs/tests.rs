@@ -28,6 +28,7 @@ fn write_run(folder: &Path, seed: u64) {
         message: None,
         messages: &[],
         used: None,
+        opened_from: None,
         ended: std::time::UNIX_EPOCH,
         device: "CPU",
         seconds: 1.0,

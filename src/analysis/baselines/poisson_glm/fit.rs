@@ -15,6 +15,9 @@ use super::{GlmSettings, LARGEST};
 use crate::analysis::baselines::{TrialCounts, parts};
 use crate::analysis::psth;
 
+/// Objective per unit, gradient, and gradients of the gains per trial, of some trials.
+type PartSums = (Vec<f64>, Array2<f64>, Vec<Vec<f64>>);
+
 /// Parts of the trials that are summed on their own; fixed, so that sums do not depend on the number of threads.
 const PARTS: usize = 16;
 /// A step must keep this share of what it promised.
@@ -205,7 +208,7 @@ impl PoissonFit {
         let own = counts.columns(self.target);
         let columns: Vec<usize> = units.iter().map(|&unit| own.start + unit).collect();
         let places: Vec<(usize, usize)> = self.trials.iter().copied().enumerate().collect();
-        let some: Vec<(Vec<f64>, Array2<f64>, Vec<Vec<f64>>)> = parts(&places, PARTS)
+        let some: Vec<PartSums> = parts(&places, PARTS)
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|some| {

@@ -116,8 +116,7 @@ impl Curves {
         let tokens = theme::of(ui);
         let pairs = pairs(comparison);
         let Some(first) = pairs.first() else {
-            let text =
-                "Coupling filters belong to GLM-Transformers. The pages Between areas and Between units show what these models say about connections.";
+            let text = "Coupling filters belong to GLM-Transformers. The pages Between areas and Between units show what these models say about connections.";
             widgets::empty(ui, "None of these runs has coupling kernels", text, None);
             return;
         };

@@ -151,6 +151,11 @@ fn the_end_is_tried_again_and_when_it_cannot_be_written_the_run_can_be_resumed()
     same_run(&alone, &never);
 }
 
+fn cut(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
 /// Does something to a checkpoint.
 type Damage = Box<dyn Fn(&Path)>;
 
@@ -170,10 +175,6 @@ fn a_torn_or_foreign_checkpoint_is_told_and_the_one_before_is_used() {
         let mut all: Vec<_> = std::fs::read_dir(run.join(runs::CHECKPOINTS)).unwrap().map(|e| e.unwrap().path()).collect();
         all.sort();
         all.pop().unwrap()
-    };
-    let cut = |path: &Path| {
-        let bytes = std::fs::read(path).unwrap();
-        std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
     };
     let damages: [(&str, Damage); 5] = [
         ("bytes", Box::new(|place: &Path| cut(&place.join("state.safetensors")))),

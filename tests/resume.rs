@@ -121,7 +121,7 @@ impl Bench {
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         let mut child = spikescope(self.path(), &line).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
-        let reader = std::thread::spawn(move || {
+        let reader = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
             let mut text = Vec::new();
             stderr.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned()).unwrap()
         });
@@ -129,7 +129,7 @@ impl Bench {
         let ended = child.try_wait().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        let text = reader.join().unwrap();
+        let text = reader.unwrap().join().unwrap();
         if let Some(status) = ended {
             assert!(status.success(), "{text}");
             return None;

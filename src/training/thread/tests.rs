@@ -159,7 +159,7 @@ impl Setup {
     }
 
     /// Train with tensors, as on a GPU, on the CPU.
-    fn on_a_gpu(mut self) -> Self {
+    fn pretending_a_gpu(mut self) -> Self {
         self.seam.device = Some(TrainingDevice { device: Device::flex(), name: "pretended GPU".into(), cpu: false });
         self
     }

@@ -53,7 +53,7 @@ fn a_lost_gpu_is_replaced_by_the_cpu_from_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     for act in [Act::DeviceLost, Act::Panic] {
         let target = folder.path().join(format!("{act:?}"));
-        let end = Setup::new(&made, &target).on_a_gpu().once(step, act).run();
+        let end = Setup::new(&made, &target).pretending_a_gpu().once(step, act).run();
         assert_eq!(end.finished()["status"], "complete");
         assert_eq!(end.messages.len(), 1, "{:?}", end.messages);
         let message = &end.messages[0];
@@ -69,7 +69,7 @@ fn a_lost_gpu_is_replaced_by_the_cpu_from_the_last_checkpoint() {
 fn a_lost_gpu_ends_the_run_where_that_was_chosen_and_it_can_be_resumed() {
     let (made, folder) = (glm(), tempfile::tempdir().unwrap());
     let target = folder.path().join("run");
-    let mut setup = Setup::new(&made, &target).on_a_gpu().at(9, Act::DeviceLost);
+    let mut setup = Setup::new(&made, &target).pretending_a_gpu().at(9, Act::DeviceLost);
     setup.options.on_device_lost = OnDeviceLost::Stop;
     let end = setup.run();
     assert!(end.failure().contains("device lost") && end.failure().contains("was to stop"), "{}", end.failure());
@@ -80,10 +80,10 @@ fn a_lost_gpu_ends_the_run_where_that_was_chosen_and_it_can_be_resumed() {
 #[test]
 fn too_little_memory_on_the_device_names_a_smaller_batch() {
     let (made, folder) = (glm(), tempfile::tempdir().unwrap());
-    let mut setup = Setup::new(&made, &folder.path().join("run")).on_a_gpu().at(3, Act::OutOfMemory);
+    let mut setup = Setup::new(&made, &folder.path().join("run")).pretending_a_gpu().at(3, Act::OutOfMemory);
     setup.options.on_device_lost = OnDeviceLost::Stop;
     assert!(setup.run().failure().contains("model.batch = 4"));
-    let end = Setup::new(&made, &folder.path().join("on")).on_a_gpu().once(3, Act::OutOfMemory).run();
+    let end = Setup::new(&made, &folder.path().join("on")).pretending_a_gpu().once(3, Act::OutOfMemory).run();
     end.finished();
     assert!(end.messages[0].contains("model.batch = 4"), "{:?}", end.messages);
 }
@@ -151,6 +151,14 @@ fn the_end_is_tried_again_and_when_it_cannot_be_written_the_run_can_be_resumed()
     same_run(&alone, &never);
 }
 
+fn cut(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+/// Does something to a checkpoint.
+type Damage = Box<dyn Fn(&Path)>;
+
 #[test]
 fn a_torn_or_foreign_checkpoint_is_told_and_the_one_before_is_used() {
     let (made, folder) = (glm(), tempfile::tempdir().unwrap());
@@ -168,11 +176,6 @@ fn a_torn_or_foreign_checkpoint_is_told_and_the_one_before_is_used() {
         all.sort();
         all.pop().unwrap()
     };
-    let cut = |path: &Path| {
-        let bytes = std::fs::read(path).unwrap();
-        std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-    };
-    type Damage = Box<dyn Fn(&Path)>;
     let damages: [(&str, Damage); 5] = [
         ("bytes", Box::new(|place: &Path| cut(&place.join("state.safetensors")))),
         ("understood", Box::new(|place: &Path| cut(&place.join("checkpoint.json")))),

@@ -130,9 +130,10 @@ fn the_response_is_what_the_network_does() {
         for time in 30..280 {
             let senders = sum(time, 0..10);
             sent += senders;
-            for lag in 0..lags {
-                counts[0][lag] += senders * sum(time + lag - 20, 50..60) / 10.0;
-                counts[1][lag] += senders * sum(time + lag - 20, 60..100) / 40.0;
+            let [coupled, others] = &mut counts;
+            for (lag, (coupled, other)) in coupled.iter_mut().zip(others).enumerate() {
+                *coupled += senders * sum(time + lag - 20, 50..60) / 10.0;
+                *other += senders * sum(time + lag - 20, 60..100) / 40.0;
             }
         }
     }

@@ -43,6 +43,9 @@ struct UnitState {
     done: bool,
 }
 
+/// Sums over a part of the trials: objective per unit, gradient of the coefficients, and per trial and unit that of the gains.
+type PartSums = (Vec<f64>, Array2<f64>, Vec<Vec<f64>>);
+
 /// Sums over trials for some units.
 struct Sums {
     objective: Vec<f64>,
@@ -205,7 +208,7 @@ impl PoissonFit {
         let own = counts.columns(self.target);
         let columns: Vec<usize> = units.iter().map(|&unit| own.start + unit).collect();
         let places: Vec<(usize, usize)> = self.trials.iter().copied().enumerate().collect();
-        let some: Vec<(Vec<f64>, Array2<f64>, Vec<Vec<f64>>)> = parts(&places, PARTS)
+        let some: Vec<PartSums> = parts(&places, PARTS)
             .collect::<Vec<_>>()
             .into_par_iter()
             .map(|some| {

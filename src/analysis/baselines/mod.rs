@@ -49,6 +49,9 @@ impl<'a> TrialCounts<'a> {
     }
 }
 
+/// Rates of a trial with a coupling and without it, both `[bins, units]`.
+type RatePair = (Array2<f64>, Array2<f64>);
+
 /// Rates of a trial's units of one area, with all couplings and without that from another area, both `[bins, units]`.
 pub trait Rates: Sync {
     /// Rates of trial `trial` (index among the counts) with and without the coupling from area `source`.
@@ -78,10 +81,10 @@ pub fn effect(model: &dyn Rates, counts: &TrialCounts<'_>, trials: &[usize], sou
     let mut outputs = vec![0.0; model.units()];
     for some in trials.chunks(TRIALS_AT_ONCE) {
         let rates: Vec<_> = some.par_iter().map(|&trial| model.rates(counts, trial, source)).collect();
-        let shape = (rates.len(), counts.bins(), model.units());
-        let with = Array3::from_shape_fn(shape, |(r, t, n)| rates[r].0[[t, n]] as f32);
-        let without = Array3::from_shape_fn(shape, |(r, t, n)| rates[r].1[[t, n]] as f32);
-        contribution.add(with.view(), without.view());
+        let stacked = |pick: fn(&RatePair) -> &Array2<f64>| {
+            Array3::from_shape_fn((rates.len(), counts.bins(), model.units()), |(r, t, n)| pick(&rates[r])[[t, n]] as f32)
+        };
+        contribution.add(stacked(|r| &r.0).view(), stacked(|r| &r.1).view());
         for (with, without) in &rates {
             for ((output, with), without) in outputs.iter_mut().zip(with.columns()).zip(without.columns()) {
                 *output += with.iter().zip(without).map(|(a, b)| (a.max(LEAST) / b.max(LEAST)).ln()).sum::<f64>();

@@ -24,8 +24,7 @@ impl Arrays {
             && external.dim() == background.dim()
             && (external.dim().0, external.dim().2) == (trials, bins)
             && pairs.iter().all(|&(s, t)| s.max(t) < external.dim().1);
-        let times = pad >= 0.0 && pad <= bins as f64 && bin_s > 0.0 && trial_spacing_s > 0.0;
-        if !(fits && times) {
+        if !(fits && pad >= 0.0 && pad <= bins as f64 && bin_s > 0.0 && trial_spacing_s > 0.0) {
             return Err(self.damaged("truth/currents/synaptic", problem));
         }
         Ok(TrueCurrents { bin_s, pad_bins: pad as usize, trial_spacing_s, pairs, synaptic, external, background })

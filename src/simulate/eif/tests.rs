@@ -130,10 +130,10 @@ fn the_response_is_what_the_network_does() {
         for time in 30..280 {
             let senders = sum(time, 0..10);
             sent += senders;
-            for (at, units) in [50..60, 60..100].into_iter().enumerate() {
-                for (lag, count) in counts[at].iter_mut().enumerate() {
-                    *count += senders * sum(time + lag - 20, units.clone()) / units.len() as f64;
-                }
+            let [coupled, others] = &mut counts;
+            for (lag, (coupled, other)) in coupled.iter_mut().zip(others).enumerate() {
+                *coupled += senders * sum(time + lag - 20, 50..60) / 10.0;
+                *other += senders * sum(time + lag - 20, 60..100) / 40.0;
             }
         }
     }

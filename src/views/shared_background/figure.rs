@@ -25,8 +25,8 @@ pub(super) fn legend(ui: &mut Ui) {
         for method in METHODS {
             widgets::swatch_label(ui, color(ui, method), method.title());
         }
-        widgets::note(ui, "●  one simulation   —  mean   ◇  published");
     });
+    widgets::note(ui, "●  one simulation   —  mean   ◇  published");
 }
 
 /// Where a method stands in the group of a share of background.

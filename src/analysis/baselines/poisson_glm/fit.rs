@@ -46,6 +46,9 @@ struct UnitState {
     done: bool,
 }
 
+/// Sums over a part of the trials: objective per unit, gradient of the coefficients, and per trial and unit that of the gains.
+type PartSums = (Vec<f64>, Array2<f64>, Vec<Vec<f64>>);
+
 /// Sums over trials for some units.
 struct Sums {
     objective: Vec<f64>,

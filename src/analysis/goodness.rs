@@ -267,7 +267,7 @@ fn summed_residuals(counts: ArrayView3<'_, u8>, rates: ArrayView3<'_, f32>) -> V
         };
         y.outer_iter().zip(rate.outer_iter()).map(bin).collect()
     };
-    counts.outer_iter().into_iter().zip(rates.outer_iter()).map(trial).collect()
+    counts.outer_iter().zip(rates.outer_iter()).map(trial).collect()
 }
 
 /// Mean product over trials and bins at every lag, in standard errors (products of independent residuals have variance one).

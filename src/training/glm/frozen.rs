@@ -42,7 +42,7 @@ pub fn frozen_model(
             "the run is one of {title}, which has no coupling between areas; take a run of GLM-Transformer"
         )));
     };
-    let Some(stage) = Stage::ALL.iter().copied().filter(|s| s.number() <= stage).next_back() else {
+    let Some(stage) = Stage::ALL.iter().copied().rfind(|s| s.number() <= stage) else {
         return Err(RateModelError::Nothing("the run ended before its first stage; train it further".to_owned()));
     };
     let data = Prepared::new(recording, &recipe.data)?;

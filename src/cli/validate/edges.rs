@@ -25,7 +25,7 @@ pub(in crate::cli) struct ValidateEdges {
     simulate: String,
     /// A setting of the simulator, for example edges=none or rho=0.4; may be given more than once
     #[arg(long = "sim-set", value_name = "KEY=VALUE", value_parser = sources::key_value)]
-    settings: Vec<(String, String)>,
+    simulator_settings: Vec<(String, String)>,
     /// Simulations
     #[arg(long, value_name = "N", default_value_t = 40)]
     simulations: u64,
@@ -108,7 +108,7 @@ impl ValidateEdges {
         let begun = Instant::now();
         let (mut screened, mut tested, mut details) = (Tally::default(), Tally::default(), Vec::new());
         for seed in self.first_seed..self.first_seed + self.simulations {
-            let mut settings: Vec<(String, String)> = self.settings.iter().filter(|(key, _)| key != "seed").cloned().collect();
+            let mut settings: Vec<(String, String)> = self.simulator_settings.iter().filter(|(key, _)| key != "seed").cloned().collect();
             settings.push(("seed".to_owned(), seed.to_string()));
             let recording = Arc::new(sources::simulate(&self.simulate, &settings)?);
             let Some(truth) = recording.truth.as_ref().filter(|t| t.knows_edges() || t.unit_edges.is_none()) else {
@@ -170,7 +170,7 @@ impl ValidateEdges {
 
     fn result(&self, screened: &Tally, tested: &Tally, seconds: f64, details: Option<&[Value]>) -> Value {
         json!({
-            "simulator": self.simulate, "settings": self.settings, "first_seed": self.first_seed, "seconds": seconds,
+            "simulator": self.simulate, "settings": self.simulator_settings, "first_seed": self.first_seed, "seconds": seconds,
             "screening": screened.json(), "tests": (!self.screen_only).then(|| tested.json()), "details": details,
         })
     }

@@ -15,9 +15,6 @@ use super::{GlmSettings, LARGEST};
 use crate::analysis::baselines::{TrialCounts, parts};
 use crate::analysis::psth;
 
-/// Objective per unit, gradient, and gradients of the gains per trial, of some trials.
-type PartSums = (Vec<f64>, Array2<f64>, Vec<Vec<f64>>);
-
 /// Parts of the trials that are summed on their own; fixed, so that sums do not depend on the number of threads.
 const PARTS: usize = 16;
 /// A step must keep this share of what it promised.

@@ -130,7 +130,7 @@ mod tests {
         wrong[0].shape = vec![2, 3];
         assert!(pack(&wrong).unwrap_err().contains("coupling.0_1.send"));
         let mut twice = arrays();
-        twice[1].name = "offset".into();
+        twice[0].name = "offset".into();
         assert!(pack(&twice).unwrap_err().contains("offset"));
     }
 

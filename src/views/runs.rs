@@ -331,7 +331,7 @@ impl RunsView {
                 Wish::Compare => context.actions.push(Action::Show("Compare")),
                 Wish::CopyPath => ui.ctx().copy_text(entry.folder.display().to_string()),
                 Wish::Pin => {
-                    let mark = crate::runs::catalogue::Mark { pinned: pin, ..entry.mark.clone() };
+                    let mark = self.detail.pin(entry, pin);
                     self.ask(Request::Mark(entry.folder.clone(), mark));
                 }
                 Wish::Rename => {

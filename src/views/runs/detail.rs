@@ -113,6 +113,8 @@ struct Draft {
     folder: PathBuf,
     before: Mark,
     now: Mark,
+    /// Asked to be written and not yet seen on disk: what is seen until then is older than what was typed.
+    awaited: Option<Mark>,
 }
 
 impl Detail {
@@ -120,16 +122,30 @@ impl Detail {
     pub fn follow(&mut self, entry: Option<&Entry>) -> Option<(PathBuf, Mark)> {
         let same = |draft: &Draft| entry.is_some_and(|entry| entry.folder == draft.folder);
         if self.draft.as_ref().is_some_and(same) {
-            if let (Some(draft), Some(entry)) = (&mut self.draft, entry)
-                && draft.before == draft.now
-            {
-                (draft.before, draft.now) = (entry.mark.clone(), entry.mark.clone());
+            if let (Some(draft), Some(entry)) = (&mut self.draft, entry) {
+                draft.awaited.take_if(|awaited| *awaited == entry.mark);
+                if draft.awaited.is_none() && draft.before == draft.now {
+                    (draft.before, draft.now) = (entry.mark.clone(), entry.mark.clone());
+                }
             }
             return None;
         }
         let left = self.finished();
-        self.draft = entry.map(|e| Draft { folder: e.folder.clone(), before: e.mark.clone(), now: e.mark.clone() });
+        self.draft = entry.map(|e| Draft { folder: e.folder.clone(), before: e.mark.clone(), now: e.mark.clone(), awaited: None });
         left
+    }
+
+    /// The mark to write for a run that is pinned or not any more: with what was typed, if it is the one that is edited.
+    pub fn pin(&mut self, entry: &Entry, pinned: bool) -> Mark {
+        match self.draft.as_mut().filter(|draft| draft.folder == entry.folder) {
+            Some(draft) => {
+                draft.now.pinned = pinned;
+                draft.before = draft.now.clone();
+                draft.awaited = Some(draft.now.clone());
+                draft.now.clone()
+            }
+            None => Mark { pinned, ..entry.mark.clone() },
+        }
     }
 
     /// What was edited and must be written.
@@ -137,6 +153,7 @@ impl Detail {
         let draft = self.draft.as_mut().filter(|draft| draft.before != draft.now)?;
         draft.now.name = draft.now.name.trim().to_owned();
         draft.before = draft.now.clone();
+        draft.awaited = Some(draft.now.clone());
         Some((draft.folder.clone(), draft.now.clone()))
     }
 
@@ -242,5 +259,26 @@ mod tests {
         let (folder, mark) = detail.follow(Some(&entry("runs/b"))).unwrap();
         assert_eq!((folder.as_path(), mark.note.as_str()), (Path::new("runs/a"), "good"));
         assert_eq!(detail.follow(None), None);
+    }
+
+    #[test]
+    fn what_was_written_is_not_undone_by_an_older_look_at_the_disk() {
+        let mut detail = Detail::default();
+        let old = entry("runs/a");
+        detail.follow(Some(&old));
+        detail.draft.as_mut().unwrap().now.name = "Baseline ".into();
+        let (_, written) = detail.finished().unwrap();
+        assert_eq!(written.name, "Baseline");
+        detail.follow(Some(&old));
+        detail.draft.as_mut().unwrap().now.note = "warm".into();
+        let pinned = detail.pin(&old, true);
+        assert_eq!((pinned.name.as_str(), pinned.note.as_str(), pinned.pinned), ("Baseline", "warm", true));
+        detail.follow(Some(&old));
+        assert_eq!(detail.draft.as_ref().unwrap().now, pinned);
+        // Once it is on disk, what others write there is followed again.
+        detail.follow(Some(&Entry { mark: pinned.clone(), ..old.clone() }));
+        let other = Mark { note: "by somebody else".into(), ..pinned };
+        detail.follow(Some(&Entry { mark: other.clone(), ..old }));
+        assert_eq!(detail.draft.as_ref().unwrap().now, other);
     }
 }

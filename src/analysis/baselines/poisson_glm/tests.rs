@@ -72,23 +72,26 @@ fn the_group_lasso_is_at_its_optimum() {
     let reference = reference();
     let data = reference.data();
     let lasso = |weight: f64| fitted(&data, &GlmSettings { group_lasso: weight, own_area: true, tolerance: 1e-11, ..settings() });
-    let fit = lasso(12.0);
-    let weight = 12.0 * 3.0f64.sqrt();
     let (mut zero, mut other) = (0, 0);
-    for unit in 0..2 {
-        let gradient = fit.state_gradient(unit);
-        assert!(gradient.iter().take(6).all(|g| g.abs() < 1e-3), "{gradient}");
-        for group in 0..5 {
-            let of = |values: Vec<f64>| values.into_iter().skip(6 + 3 * group).take(3).collect::<Vec<_>>();
-            let (w, g) = (of(fit.coefficients().column(unit).to_vec()), of(gradient.to_vec()));
-            let norm = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>().sqrt();
-            if norm(&w) == 0.0 {
-                zero += 1;
-                assert!(norm(&g) <= weight * (1.0 + 1e-6), "{} above {weight}", norm(&g));
-            } else {
-                other += 1;
-                let length = norm(&w);
-                assert!(w.iter().zip(&g).all(|(w, g)| (g + weight * w / length).abs() < 1e-2), "{w:?} {g:?}");
+    for strength in [12.0, 50.0, 200.0] {
+        let fit = lasso(strength);
+        // Groups of three filters.
+        let weight = strength * 3.0f64.sqrt();
+        for unit in 0..2 {
+            let gradient = fit.state_gradient(unit);
+            assert!(gradient.iter().take(6).all(|g| g.abs() < 1e-3), "{gradient}");
+            for group in 0..5 {
+                let of = |values: Vec<f64>| values.into_iter().skip(6 + 3 * group).take(3).collect::<Vec<_>>();
+                let (w, g) = (of(fit.coefficients().column(unit).to_vec()), of(gradient.to_vec()));
+                let norm = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>().sqrt();
+                if norm(&w) == 0.0 {
+                    zero += 1;
+                    assert!(norm(&g) <= weight * (1.0 + 1e-6), "{} above {weight}", norm(&g));
+                } else {
+                    other += 1;
+                    let length = norm(&w);
+                    assert!(w.iter().zip(&g).all(|(w, g)| (g + weight * w / length).abs() < 1e-2), "{w:?} {g:?}");
+                }
             }
         }
     }

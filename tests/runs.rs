@@ -266,9 +266,10 @@ fn queued_runs_train_one_after_another_and_a_kept_one_is_shown_beside_the_next()
     harness.get_by_label("Stop queued run 1").click();
     wait(&mut harness, "the next one", |h| states(h)[1] == JobState::Training && h.state().run().is_some_and(|r| r.progress.step > 0));
     assert_eq!(states(&harness), [JobState::Done, JobState::Training, JobState::Held]);
-    let kept: Vec<PathBuf> =
-        std::fs::read_dir(&runs_dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.join("manifest.json").exists()).collect();
-    assert_eq!(runs::load(&kept[0]).unwrap().manifest.status, RunStatus::Stopped);
+    // The one that trains has a folder too.
+    let folders = std::fs::read_dir(&runs_dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.join("manifest.json").exists());
+    let kept: Vec<PathBuf> = folders.filter(|p| runs::load(p).is_ok_and(|run| run.manifest.status == RunStatus::Stopped)).collect();
+    assert_eq!(kept.len(), 1);
     let name = kept[0].file_name().unwrap().to_string_lossy().into_owned();
     wait(&mut harness, "listed", |h| rows(h).contains(&name));
     settle(&mut harness);

@@ -26,7 +26,7 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
-    /// Layout of this file, see [`VERSION`].
+    /// Layout of this file, see `VERSION`.
     pub version: u32,
     /// Version of the program that wrote it.
     pub program: String,

@@ -64,7 +64,9 @@ fn every_method_finds_a_strong_edge_and_its_run_is_kept() {
         let summary = trained(recipe(key, changes), Some(&folder));
         let (edge, back) = (percent(&summary, "A", "B"), percent(&summary, "B", "A"));
         assert!(edge > 5.0 && edge > 2.0 * back.abs(), "{key}: A → B {edge} %, B → A {back} %");
-        assert!(summary["test_loss"].as_f64().unwrap() < summary["flat_loss"].as_f64().unwrap(), "{summary}");
+        // Correlograms are no fit of rates: added up over pairs they may predict worse than a flat rate.
+        let loss = |name: &str| summary[name].as_f64().unwrap();
+        assert!(key == "ccg" || loss("test_loss") < loss("flat_loss"), "{summary}");
         let run = runs::load(&folder).unwrap();
         assert_eq!((run.manifest.status, run.recipe.model.preset().key), (RunStatus::Complete, key));
         let snapshot = run.snapshot.unwrap();

@@ -63,7 +63,7 @@ impl Slot {
             version: VERSION,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             process: std::process::id(),
-            saved: utc(now),
+            saved: to_the_millisecond(now),
             ..session.clone()
         };
         write(&self.path, &session)
@@ -75,6 +75,12 @@ fn write(path: &Path, session: &Session) -> Result<(), WriteError> {
         serde_json::to_writer_pretty(&mut *file, session)?;
         file.write_all(b"\n")
     })
+}
+
+/// As [`utc`], but finer: two windows can write within a second, and the newer is offered first.
+fn to_the_millisecond(now: SystemTime) -> String {
+    let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_millis();
+    format!("{}.{millis:03}Z", utc(now).trim_end_matches('Z'))
 }
 
 /// Name of a process that starts now: `2026-11-21T10-02-33Z-4711`.
@@ -205,7 +211,16 @@ mod tests {
         drop(second);
         assert_eq!(names(folder.path()), ["second", "first"]);
         let (found, _) = earlier(folder.path(), None, None);
-        assert_eq!((found[0].session.zoom, found[0].session.saved.as_str()), (Some(1.25), "2026-11-21T09:56:42Z"));
+        assert_eq!((found[0].session.zoom, found[0].session.saved.as_str()), (Some(1.25), "2026-11-21T09:56:42.000Z"));
+    }
+
+    #[test]
+    fn of_two_sessions_in_one_second_the_newer_is_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, millis) in [("b", 250), ("a", 750)] {
+            Slot::take(folder.path(), name).unwrap().write(&session(name), at(0) + Duration::from_millis(millis)).unwrap();
+        }
+        assert_eq!(names(folder.path()), ["a", "b"]);
     }
 
     #[test]

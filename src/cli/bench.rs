@@ -6,6 +6,7 @@ mod companion;
 mod correlogram;
 mod load;
 mod raster;
+mod soak;
 mod step;
 mod ui;
 
@@ -29,13 +30,15 @@ pub(in crate::cli) enum Bench {
     Ui(ui::Ui),
     /// Frames of the raster while it is panned and zoomed, for recordings of several sizes
     Raster(raster::Raster),
+    /// Hours of training under a random hand: memory, faults, errors of the graphics device
+    Soak(soak::Soak),
 }
 
 impl Bench {
     /// True when frames are timed: then computing yields to them, as in the window.
     pub(in crate::cli) fn draws(&self) -> bool {
         match self {
-            Self::Ui(_) | Self::Raster(_) => true,
+            Self::Ui(_) | Self::Raster(_) | Self::Soak(_) => true,
             Self::Load(load) => load.draws(),
             Self::Step(_) | Self::Checkpoint(_) | Self::Correlogram(_) => false,
         }
@@ -49,6 +52,7 @@ impl Bench {
             Self::Load(load) => (vec![load.run()?], load.json),
             Self::Ui(ui) => (vec![ui.run()?], ui.json),
             Self::Raster(raster) => (raster.run()?, raster.json),
+            Self::Soak(soak) => (vec![soak.run()?], soak.json),
         };
         let texts: Vec<String> = results.iter().map(|result| if json { result.to_string() } else { as_text(result) }).collect();
         output::print(&texts.join(if json { "\n" } else { "\n\n" }))

@@ -19,8 +19,17 @@ pub(super) fn tell(text: &str) {
 
 /// Largest memory this process has used so far, MB; `None` where the system does not say.
 pub(super) fn peak_rss_mb() -> Option<f64> {
+    status_mb("VmHWM:")
+}
+
+/// Memory this process uses now, MB; `None` where the system does not say.
+pub(super) fn rss_mb() -> Option<f64> {
+    status_mb("VmRSS:")
+}
+
+fn status_mb(name: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some((kib / 1024.0 * 10.0).round() / 10.0)
 }
@@ -30,6 +39,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn memory_is_known_on_linux() {
-        assert!(super::peak_rss_mb().is_some_and(|mb| mb > 1.0 && mb < 1e6));
+        let (now, peak) = (super::rss_mb(), super::peak_rss_mb());
+        assert!(now.is_some_and(|mb| mb > 1.0) && peak.is_some_and(|mb| mb < 1e6) && now <= peak);
     }
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use egui_kittest::{Harness, HarnessBuilder};
 use image::RgbaImage;
 
 use super::scene::Scene;
-use crate::app::{AppOptions, SpikescopeApp};
+use crate::app::{AppOptions, Command, SpikescopeApp};
 
 /// A picture is taken when this many frames in a row are equal…
 const STILL_FRAMES: usize = 4;
@@ -63,6 +64,21 @@ impl Stage {
         Ok(Self { harness: builder.build_eframe(|cc| SpikescopeApp::new(cc, options)) })
     }
 
+    /// As [`Stage::with_options`]; errors of the graphics device that nobody expects go to `told` and are not fatal.
+    ///
+    /// # Errors
+    /// When the machine has nothing to draw with.
+    pub(super) fn watched(options: AppOptions, look: &Look, told: impl Fn(wgpu::Error) + Send + Sync + 'static) -> anyhow::Result<Self> {
+        let builder = builder(look)?;
+        let app = |cc: &mut eframe::CreationContext<'_>| {
+            if let Some(state) = &cc.wgpu_render_state {
+                state.device.on_uncaptured_error(Arc::new(told));
+            }
+            SpikescopeApp::new(cc, options)
+        };
+        Ok(Self { harness: builder.build_eframe(app) })
+    }
+
     /// The app.
     pub(super) fn app(&self) -> &SpikescopeApp {
         self.harness.state()
@@ -87,6 +103,22 @@ impl Stage {
     pub(super) fn open(&mut self, path: &std::path::Path) {
         let ctx = self.harness.ctx.clone();
         self.harness.state_mut().open_path(&ctx, path);
+    }
+
+    /// Carry out a command.
+    pub(super) fn execute(&mut self, command: Command) {
+        let ctx = self.harness.ctx.clone();
+        self.harness.state_mut().execute(&ctx, command);
+    }
+
+    /// Send an event with the next frame.
+    pub(super) fn event(&self, event: egui::Event) {
+        self.harness.event(event);
+    }
+
+    /// Size of the window from the next frame on, points.
+    pub(super) fn resize(&mut self, size: egui::Vec2) {
+        self.harness.set_size(size);
     }
 
     /// True when something whose name has this in it is in the last frame.

@@ -53,3 +53,4 @@ pub use stndt::{
     Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
     RateScorer, decode, velocity_covariates,
 };
+pub(crate) use thread::panic_text;

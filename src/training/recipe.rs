@@ -13,7 +13,7 @@ use super::LossTerm;
 use crate::recording::{AreaRule, SplitFractions, TrialPlan};
 
 pub use baseline::{BaselineMethod, BaselineRecipe};
-pub use glm::GlmRecipe;
+pub use glm::{GlmRecipe, LeftOut};
 pub use netformer::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule, Signal, Standardise};
 pub use presets::{PRESETS, Preset};
 pub use stndt::{ContrastTarget, HeldOut, MaskUnit, StndtRecipe, Variant};

@@ -131,11 +131,12 @@ pub(super) fn kept<T: DeserializeOwned>(folder: &Path) -> Vec<T> {
     entries.into_iter().filter_map(|e| cell(e.path())).collect()
 }
 
-/// Keep a cell, whole or not at all.
-pub(super) fn keep<T: Serialize>(path: &Path, cell: &T) -> Result<(), BenchError> {
+/// Keep a cell, whole or not at all. Gives it back as it will be read again: the last digit of a number may differ.
+pub(super) fn keep<T: Serialize + DeserializeOwned>(path: &Path, cell: &T) -> Result<T, BenchError> {
     let error = |message: String| BenchError::File { path: path.to_owned(), message };
     let text = serde_json::to_string_pretty(cell).map_err(|e| error(e.to_string()))?;
-    write_atomically(path, |file| std::io::Write::write_all(file, text.as_bytes())).map_err(|e| error(e.to_string()))
+    write_atomically(path, |file| std::io::Write::write_all(file, text.as_bytes())).map_err(|e| error(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| error(e.to_string()))
 }
 
 /// Where cells are kept when no folder is named.
@@ -176,7 +177,7 @@ pub(super) mod tests {
     fn cells_of_another_kind_are_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         keep(&folder.path().join("a.json"), &vec![1.5, 2.5]).unwrap();
-        keep(&folder.path().join("b.json"), &"text").unwrap();
+        keep(&folder.path().join("b.json"), &"text".to_owned()).unwrap();
         assert_eq!(kept::<Vec<f64>>(folder.path()), [[1.5, 2.5]]);
         assert!(kept::<Vec<f64>>(&folder.path().join("nowhere")).is_empty());
         assert!(keep(&folder.path().join("no/where.json"), &1).unwrap_err().to_string().contains("where.json"));

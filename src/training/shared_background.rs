@@ -202,7 +202,7 @@ pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell
                 watch.tell(cells.len(), all);
                 tell(Event::Begins(method, rho, seed, cells.len(), all));
                 let Some(cell) = fit(plan, method, rho, seed, &recording, device, watch)? else { return Ok(cells) };
-                keep(&folder.join(file_name(&cell)), &cell)?;
+                let cell = keep(&folder.join(file_name(&cell)), &cell)?;
                 tell(Event::Done(Box::new(cell.clone())));
                 cells.push(cell);
             }

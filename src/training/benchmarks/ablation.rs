@@ -238,7 +238,7 @@ pub fn run(plan: &Plan, bench: &Bench<'_>) -> Result<Vec<Cell>, BenchError> {
                     plan.units,
                     bench.mark()
                 );
-                keep(&bench.folder.join(name), &cell)?;
+                let cell = keep(&bench.folder.join(name), &cell)?;
                 let loss = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |l| format!("{l:.5}"));
                 let (validation, test) = (loss(cell.validation_loss), loss(cell.test_loss));
                 (bench.tell)(&format!("  validation loss {validation}, test loss {test}, {:.0} s", cell.seconds));
@@ -253,7 +253,11 @@ pub fn run(plan: &Plan, bench: &Bench<'_>) -> Result<Vec<Cell>, BenchError> {
 
 fn simulated(plan: &Plan, data: Data, seed: u64) -> Result<Recording, BenchError> {
     Ok(match data {
-        Data::Glm => GlmSimulation { areas: vec![plan.units; 2], trials: plan.trials, seed, ..GlmSimulation::default() }.simulate()?,
+        Data::Glm => {
+            let mut simulation = GlmSimulation { areas: vec![plan.units; 2], trials: plan.trials, seed, ..GlmSimulation::default() };
+            simulation.edges.iter_mut().for_each(|edge| edge.units = edge.units.min(plan.units));
+            simulation.simulate()?
+        }
         Data::Eif => {
             EifSimulation { conn: plan.conn, trials: plan.trials, units: plan.units, seed, ..EifSimulation::default() }.simulate()?
         }

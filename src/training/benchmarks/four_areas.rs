@@ -150,7 +150,7 @@ pub fn run(plan: &Plan, bench: &Bench<'_>) -> Result<Vec<Cell>, BenchError> {
         (bench.tell)(&format!("{} of {} done; now seed {seed}", cells.len(), plan.seeds.len()));
         let Some(cell) = cell(plan, seed, bench)? else { break };
         let name = format!("four-areas-seed{seed}-trials{}-units{}-nulls{}{}.json", plan.trials, plan.units, plan.nulls, bench.mark());
-        keep(&bench.folder.join(name), &cell)?;
+        let cell = keep(&bench.folder.join(name), &cell)?;
         let ((found, wrong), edges) = (cell.supported(), cell.pairs.iter().filter(|p| p.true_edge).count());
         let (train, test) = (cell.train_seconds, cell.test_seconds);
         (bench.tell)(&format!("  {found} of {edges} edges supported, {wrong} other pairs; {train:.0} s of training, {test:.0} s of tests"));

@@ -111,7 +111,7 @@ pub fn run(plan: &Plan, bench: &Bench<'_>) -> Result<Vec<Cell>, BenchError> {
         (bench.tell)(&format!("{} of {all} done; now coupling {conn}, seed {seed}", cells.len()));
         let Some(cell) = cell(plan, conn, seed, bench)? else { break };
         let name = format!("synaptic-current-conn{conn}-seed{seed}-trials{}-units{}{}.json", plan.trials, plan.units, bench.mark());
-        keep(&bench.folder.join(name), &cell)?;
+        let cell = keep(&bench.folder.join(name), &cell)?;
         let shown = cell.correlation.map_or_else(|| "no correlation".to_owned(), |r| format!("correlation {r:.3}"));
         (bench.tell)(&format!("  {shown}, fitted coupling of sd {:.4}, {:.0} s", cell.fitted_sd, cell.seconds));
         cells.push(cell);

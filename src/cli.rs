@@ -238,6 +238,9 @@ mod tests {
             "validate",
             "validate false-coupling --methods lfads",
             "validate false-coupling --seeds 5..1",
+            "validate four-areas --seeds none",
+            "validate ablation --variants rnn",
+            "validate synaptic-current --conn strong",
             "bench",
         ] {
             let error = Cli::try_parse_from(["spikescope"].into_iter().chain(line.split(' '))).unwrap_err();

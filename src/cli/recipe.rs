@@ -154,7 +154,7 @@ fn usage(error: RecipeError) -> anyhow::Error {
 }
 
 /// The last part of a setting's path is enough where only one setting ends like that: `beta` is `model.beta`.
-fn full_path(recipe: &Recipe, key: &str) -> String {
+pub(super) fn full_path(recipe: &Recipe, key: &str) -> String {
     let ending = format!(".{key}");
     let mut fitting = recipe.fields().filter(|f| f.path.ends_with(&ending));
     match (recipe.fields().any(|f| f.path == key), fitting.next(), fitting.next()) {

@@ -60,6 +60,19 @@ pub struct TrueCurrents {
 }
 
 impl TrueCurrents {
+    /// Row and bins of the arrays for `bins` bins of `bin_s` seconds from `start_s` on; `None` when the bins are of another width or do
+    /// not all lie in one simulated trial.
+    pub fn window(&self, start_s: f64, bins: usize, bin_s: f64) -> Option<(usize, std::ops::Range<usize>)> {
+        if (bin_s - self.bin_s).abs() > 1e-9 || start_s < 0.0 || self.trial_spacing_s <= 0.0 {
+            return None;
+        }
+        // A start that lies on the edge of a bin may be a rounding error before it.
+        let row = ((start_s + 0.25 * self.bin_s) / self.trial_spacing_s) as usize;
+        let first = ((start_s - row as f64 * self.trial_spacing_s) / self.bin_s).round().max(0.0) as usize;
+        let (rows, _, length) = self.external.dim();
+        (row < rows && first + bins <= length).then(|| (row, first..first + bins))
+    }
+
     /// The same with areas in another order: `old[new area]`.
     pub(super) fn with_area_order(&self, old: &[usize]) -> Self {
         let place = |area: usize| old.iter().position(|&o| o == area).unwrap_or(area);
@@ -203,6 +216,24 @@ mod tests {
     fn changing() -> ChangingWeights {
         let values = arr2(&[[1.0_f32, 10.0], [2.0, 20.0], [4.0, 40.0]]).into_shared();
         ChangingWeights { pre: vec![1, 2], post: vec![0, 1], times: vec![0.0, 1.0, 3.0], values }
+    }
+
+    #[test]
+    fn windows_of_true_currents_are_found_by_their_time() {
+        let currents = TrueCurrents {
+            bin_s: 0.002,
+            pad_bins: 50,
+            trial_spacing_s: 0.7,
+            pairs: vec![(0, 1)],
+            synaptic: Array3::zeros((4, 1, 300)),
+            external: Array3::zeros((4, 2, 300)),
+            background: Array3::zeros((4, 2, 300)),
+        };
+        assert_eq!(currents.window(2.0 * 0.7 + 0.1, 250, 0.002), Some((2, 50..300)));
+        assert_eq!(currents.window(0.7 - 1e-12, 300, 0.002), Some((1, 0..300)));
+        for (start, bins, bin_s) in [(1.5, 251, 0.002), (1.5, 250, 0.004), (-0.1, 10, 0.002), (4.0 * 0.7, 10, 0.002)] {
+            assert_eq!(currents.window(start, bins, bin_s), None, "{start} {bins} {bin_s}");
+        }
     }
 
     #[test]

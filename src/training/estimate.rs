@@ -1,6 +1,7 @@
 //! What a recipe will cost before it is started: parameters, and time from a step of each kind that is timed on made-up counts.
 
 use super::bench::time_steps;
+use super::glm::stages_of;
 use super::netformer::bench::time_steps as time_netformer_steps;
 use super::netformer::config as netformer_config;
 use super::stndt::bench::time_steps as time_stndt_steps;
@@ -60,7 +61,8 @@ fn of_glm(recipe: &GlmRecipe, shape: &DataShape) -> Result<Estimate, String> {
     let most = recipe.max_epochs * shape.train.div_ceil(batch);
     let patience = GlmRecipe::default().patience_steps;
     let mut ms = 0.0;
-    for (stage, typical) in Stage::ALL.into_iter().zip(TYPICAL_STEPS) {
+    let stages = stages_of(&recipe);
+    for (stage, typical) in Stage::ALL.into_iter().zip(TYPICAL_STEPS).filter(|(stage, _)| stages.contains(stage)) {
         let steps = (typical + recipe.patience_steps).saturating_sub(patience).min(most) as f64;
         ms += steps * if stage == Stage::Trials { slow.median_ms() } else { fast.median_ms() };
     }

@@ -17,7 +17,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
 use super::saved::RestoreError;
-use super::{GlmRecipe, Support};
+use super::{GlmRecipe, LeftOut, Support};
 use crate::analysis::bases::raised_cosine;
 use crate::analysis::edge_score::{EdgeScore, EdgeScorer, EdgeScoring};
 use crate::models::adam::{Adam, Gradients};
@@ -87,6 +87,18 @@ pub(super) fn config_of(recipe: &GlmRecipe, data: &Prepared) -> GlmConfig {
         penalty_smooth: recipe.penalty_smooth,
         legacy_trial_attention: recipe.legacy_trial_attention,
     }
+}
+
+/// The stages of a recipe, in order.
+pub(super) fn stages_of(recipe: &GlmRecipe) -> Vec<Stage> {
+    let left_out = recipe.left_out;
+    let there = |stage: &Stage| match stage {
+        Stage::Mean => true,
+        Stage::Trials => recipe.trial_varying && left_out != LeftOut::EncoderTraining,
+        Stage::Coupling => !left_out.coupling(),
+        Stage::PostSpike => !left_out.post_spike(),
+    };
+    Stage::ALL.into_iter().filter(there).collect()
 }
 
 /// Windows of so many bins must fit the model's splines and tokens.
@@ -182,19 +194,29 @@ impl<'a> GlmTrainer<'a> {
 
     /// Terms of the log-rate that are on.
     pub(super) fn terms(&self) -> Terms {
-        let terms = self.stage.terms();
-        Terms { vae: terms.vae && self.recipe.trial_varying, ..terms }
+        let (terms, left_out) = (self.stage.terms(), self.recipe.left_out);
+        Terms {
+            vae: terms.vae && self.recipe.trial_varying,
+            coupling: terms.coupling && !left_out.coupling(),
+            history: terms.history && !left_out.post_spike(),
+        }
     }
 
     /// The stages of this recipe, in order.
     pub(super) fn stages(&self) -> Vec<Stage> {
-        Stage::ALL.into_iter().filter(|&stage| self.recipe.trial_varying || stage != Stage::Trials).collect()
+        stages_of(&self.recipe)
     }
 
     fn trains(&self, name: &str) -> bool {
         let pair = name.strip_prefix("coupling.").and_then(|rest| rest.split('.').next()).and_then(|p| p.parse::<usize>().ok());
         let fitted = pair.is_none_or(|p| self.support.get(p).is_none_or(Support::is_fitted));
-        fitted && self.stage.trains(name, self.recipe.published_staging)
+        let left_out = self.recipe.left_out;
+        let there = !(left_out.coupling() && pair.is_some() || left_out.post_spike() && name.starts_with("history_coef"));
+        fitted && there && self.stage.trains(name, self.recipe.published_staging)
+    }
+
+    fn penalises_coupling(&self) -> bool {
+        self.stage.penalises_coupling(self.recipe.published_staging) && !self.recipe.left_out.coupling()
     }
 
     fn model(&self) -> Model<'_> {
@@ -230,7 +252,7 @@ impl<'a> GlmTrainer<'a> {
     }
 
     fn gradients(&self, batch: &Batch<'_>, step: u64) -> Result<(LossTerms, Gradients), DeviceFailed> {
-        let (terms, penalise_coupling) = (self.terms(), self.stage.penalises_coupling(self.recipe.published_staging));
+        let (terms, penalise_coupling) = (self.terms(), self.penalises_coupling());
         let latent = if terms.vae { batch.latent.clone() } else { None };
         let noise = (self.recipe.sample_latent && terms.vae).then(|| self.noise(batch.trials.len(), step));
         let needs_trials = self.config.legacy_trial_attention && terms.vae && latent.is_none();
@@ -256,7 +278,7 @@ impl<'a> GlmTrainer<'a> {
     /// # Errors
     /// When the device fails.
     pub(super) fn losses(&self, batches: &[Batch<'_>], terms: Terms) -> Result<LossTerms, DeviceFailed> {
-        let penalise_coupling = self.stage.penalises_coupling(self.recipe.published_staging);
+        let penalise_coupling = self.penalises_coupling();
         let (mut sum, mut trials) = (LossTerms::default(), 0.0);
         for batch in batches {
             let latent = if terms.vae { Some(self.latents(batch)?) } else { None };

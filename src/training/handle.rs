@@ -116,6 +116,9 @@ pub struct StartOptions {
     pub watched: bool,
     /// Weights that were trained elsewhere: nothing is trained, the model is evaluated with them and written as a run.
     pub weights: Option<Arc<Values>>,
+    /// Begin with this stage (from 0) from weights that another run of the same network had there, in place of the first stage from
+    /// random weights.
+    pub begin: Option<(usize, Arc<Values>)>,
     /// The thread yields to a window of this process (see [`super::yield_to_the_window`]).
     pub below_the_window: bool,
     /// How often the run is saved, so that it can go on after whatever may happen.

@@ -22,6 +22,11 @@ pub(super) fn values(own: &Values, kept: &[NamedArray]) -> Result<Values, String
         .collect()
 }
 
+/// All kept arrays as parameters, of whatever network.
+pub(super) fn all_values(kept: &[NamedArray]) -> Values {
+    kept.iter().map(|array| (array.name.clone(), TensorData::new(array.values.clone(), array.shape.clone()))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 
 mod baseline;
 pub mod bench;
+pub mod benchmarks;
 mod checkpoints;
 mod control;
 mod data;
@@ -40,9 +41,9 @@ pub use material::{CheckError, check_data};
 pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part, stretches_of};
 pub use priority::yield_to_the_window;
 pub use recipe::{
-    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, MaskUnit,
-    ModelRecipe, NetFormerRecipe, PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise, StndtRecipe,
-    Variant,
+    AttentionActivation, BaselineMethod, BaselineRecipe, ContrastTarget, DataRecipe, DeviceChoice, Fit, GlmRecipe, HeldOut, LeftOut,
+    MaskUnit, ModelRecipe, NetFormerRecipe, PRESETS, Preset, RateSchedule, Recipe, RecipeError, RecipeField, Signal, Standardise,
+    StndtRecipe, Variant,
 };
 pub use screening::{ScreeningError, screen_recording};
 pub use snapshot::{

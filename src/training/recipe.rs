@@ -13,7 +13,7 @@ use super::LossTerm;
 use crate::recording::{AreaRule, SplitFractions, TrialPlan};
 
 pub use baseline::{BaselineMethod, BaselineRecipe};
-pub use glm::GlmRecipe;
+pub use glm::{GlmRecipe, LeftOut};
 pub use netformer::{AttentionActivation, Fit, NetFormerRecipe, RateSchedule, Signal, Standardise};
 pub use presets::{PRESETS, Preset};
 pub use stndt::{ContrastTarget, HeldOut, MaskUnit, StndtRecipe, Variant};
@@ -350,7 +350,7 @@ mod tests {
                 for choice in field.choices {
                     let mut other = recipe.clone();
                     // These do not go with every choice.
-                    for (path, off) in [("model.contrast_weight", "0"), ("model.layer_norm", "false")] {
+                    for (path, off) in [("model.contrast_weight", "0"), ("model.layer_norm", "false"), ("model.trial_varying", "true")] {
                         if other.get(path).is_ok() {
                             other.set(path, off).unwrap();
                         }

@@ -4,23 +4,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BaselineMethod, BaselineRecipe, Command, DeviceChoice, GlmRecipe, ModelRecipe, Phase, Recipe, StartOptions, TrainingHandle};
+use super::benchmarks::{BenchError, keep, kept, train};
+use super::{BaselineMethod, BaselineRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe, StartOptions};
 use crate::analysis::watch::Watch;
-use crate::export::write_atomically;
 use crate::recording::Recording;
-use crate::simulate::{EifSimulation, SimulateError};
+use crate::simulate::EifSimulation;
 
 /// Trials that the published GLMs were fitted to.
 const GLM_TRIALS: usize = 200;
-/// How often a running fit is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Largest cell file that is read, bytes.
-const LARGEST_FILE: u64 = 65_536;
 
 /// What is fitted to the simulations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -158,34 +154,6 @@ impl Cell {
     }
 }
 
-/// Why the benchmark ends before its time.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchError {
-    /// A simulation.
-    #[error(transparent)]
-    Simulate(#[from] SimulateError),
-    /// A fit.
-    #[error("{method} on rho {rho}, seed {seed}: {message}")]
-    Fit {
-        /// Method.
-        method: &'static str,
-        /// Share of common background.
-        rho: f64,
-        /// Seed.
-        seed: u64,
-        /// What happened.
-        message: String,
-    },
-    /// A file.
-    #[error("{path}: {message}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What happened.
-        message: String,
-    },
-}
-
 /// What happens while the benchmark runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -207,13 +175,7 @@ pub fn read(folder: &Path, plan: &Plan) -> Vec<Cell> {
 
 /// All cells that are in a folder; none when there is no such folder. Files that are not cells are left alone.
 pub fn read_all(folder: &Path) -> Vec<Cell> {
-    let entries = std::fs::read_dir(folder).map(|entries| entries.filter_map(Result::ok).collect::<Vec<_>>()).unwrap_or_default();
-    let cell = |path: PathBuf| -> Option<Cell> {
-        let sensible = path.extension().is_some_and(|e| e == "json") && path.metadata().is_ok_and(|m| m.len() <= LARGEST_FILE);
-        let text = sensible.then(|| std::fs::read_to_string(&path).ok())??;
-        serde_json::from_str(&text).ok()
-    };
-    let mut cells: Vec<Cell> = entries.into_iter().filter_map(|e| cell(e.path())).collect();
+    let mut cells: Vec<Cell> = kept(folder);
     cells.sort_by(|a, b| (a.method, a.seed).cmp(&(b.method, b.seed)).then(a.rho.total_cmp(&b.rho)));
     cells
 }
@@ -223,11 +185,6 @@ pub fn read_all(folder: &Path) -> Vec<Cell> {
 /// # Errors
 /// [`BenchError`]; cells that were done before stay.
 pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell: &dyn Fn(Event)) -> Result<Vec<Cell>, BenchError> {
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        move |e: &dyn std::fmt::Display| BenchError::File { path: path.clone(), message: e.to_string() }
-    };
-    std::fs::create_dir_all(folder).map_err(|e| file_error(folder)(&e))?;
     let mut cells = read(folder, plan);
     let all = plan.rhos.len() * plan.seeds.len() * plan.methods.len();
     for &seed in &plan.seeds {
@@ -245,9 +202,7 @@ pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell
                 watch.tell(cells.len(), all);
                 tell(Event::Begins(method, rho, seed, cells.len(), all));
                 let Some(cell) = fit(plan, method, rho, seed, &recording, device, watch)? else { return Ok(cells) };
-                let path = folder.join(file_name(&cell));
-                let text = serde_json::to_string_pretty(&cell).map_err(|e| file_error(&path)(&e))?;
-                write_atomically(&path, |file| std::io::Write::write_all(file, text.as_bytes())).map_err(|e| file_error(&path)(&e))?;
+                let cell = keep(&folder.join(file_name(&cell)), &cell)?;
                 tell(Event::Done(Box::new(cell.clone())));
                 cells.push(cell);
             }
@@ -271,28 +226,11 @@ fn fit(
     device: DeviceChoice,
     watch: &Watch,
 ) -> Result<Option<Cell>, BenchError> {
-    let failed = |message: String| BenchError::Fit { method: method.title(), rho, seed, message };
+    let failed = |message: String| BenchError::Fit { what: format!("{} on rho {rho}, seed {seed}", method.title()), message };
     let recipe = Recipe { seed, device, model: method.model(), ..Recipe::default() };
     let begun = Instant::now();
-    let (ring, rung) = crossbeam_channel::bounded::<()>(1);
-    let wake = Arc::new(move || {
-        // A bell that rings already needs no second pull.
-        let _ = ring.try_send(());
-    });
-    let options = StartOptions { wake: Some(wake), below_the_window: true, ..StartOptions::default() };
-    let handle = TrainingHandle::start(Arc::clone(recording), recipe, options).map_err(|e| failed(e.to_string()))?;
-    while !handle.is_over() {
-        if watch.stopped() {
-            handle.send(Command::Discard);
-        }
-        let _ = rung.recv_timeout(LOOK_EVERY);
-    }
-    let summary = match &handle.wait().phase {
-        Phase::Finished(finished) => finished.summary.clone(),
-        Phase::Discarded => return Ok(None),
-        Phase::Failed(message) => return Err(failed(message.clone())),
-        other => return Err(failed(format!("the training thread ended while it was {other:?}"))),
-    };
+    let options = StartOptions { below_the_window: true, ..StartOptions::default() };
+    let Some(summary) = train(recording, recipe, options, watch).map_err(failed)? else { return Ok(None) };
     let edges = summary.get("edges").and_then(Value::as_array);
     let edge = edges.and_then(|edges| edges.iter().find(|e| e["source"] == "V1" && e["target"] == "LM"));
     let number = |value: Option<&Value>, key: &str| value.and_then(|v| v.get(key)).and_then(Value::as_f64);

@@ -312,7 +312,13 @@ impl Run<'_> {
         self.publish_references(&learner.references(Set::Validation));
         let stages = learner.stages();
         self.control.stages(&stages);
+        let begin = task.options.begin.as_ref().filter(|_| from.is_none());
         let mut state = self.state_of(&mut *learner, from)?;
+        if let Some((stage, weights)) = begin {
+            fits(&learner.weights()?, weights)?;
+            learner.restore(weights);
+            state.place.stage = *stage;
+        }
         self.publish_losses(&state);
         if let Some(weights) = &task.options.weights {
             return self.evaluate(&mut *learner, data, &mut state, weights);

@@ -36,8 +36,10 @@ Commands:
   torture  Kill the program at random moments of training: every run can be read and resumed, and ends as if nothing had happened.
          [--kills 100] [--seed 0]
   validate glm-transformer
-         False coupling from shared background by method, against the published values (hours at full size; goes on where it
-         was stopped). Arguments go to `spikescope validate false-coupling`.
+         Every number that the paper is held to: false coupling from shared background by method, the network of four areas, fitted
+         coupling against synaptic current, the ablation table (many hours at full size; goes on where it was stopped). Arguments go
+         to each of `spikescope validate false-coupling | four-areas | synaptic-current | ablation`: --seeds, --trials, --units, --out,
+         --cpu, --json, --quiet.
 
 On Debian and Ubuntu, demo, test and bench install the system packages that are missing (as root; otherwise they print the
 line to run and stop).";

@@ -4,7 +4,7 @@ use crate::process::{Failure, build_spikescope, run, spikescope};
 use crate::system::{Purpose, ensure, with_runtime_folder};
 
 /// Benchmarks by name, and what they are for `spikescope validate`.
-const BENCHMARKS: &[(&str, &[&str])] = &[("glm-transformer", &["false-coupling"])];
+const BENCHMARKS: &[(&str, &[&str])] = &[("glm-transformer", &["false-coupling", "four-areas", "synaptic-current", "ablation"])];
 
 /// Build Spikescope and run a benchmark; further arguments go to `spikescope validate`.
 pub fn run_validate(arguments: &[String]) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn a_benchmark_is_named_and_the_rest_goes_on() {
         let arguments = ["glm-transformer", "--seeds", "1"].map(str::to_owned);
-        assert_eq!(chosen(&arguments), Ok((&["false-coupling"][..], &arguments[1..])));
+        assert_eq!(chosen(&arguments), Ok((BENCHMARKS[0].1, &arguments[1..])));
         assert!(matches!(chosen(&[]), Err(Failure::Usage(text)) if text.contains("glm-transformer")));
         assert!(matches!(chosen(&["lfads".to_owned()]), Err(Failure::Usage(_))));
     }

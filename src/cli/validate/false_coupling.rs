@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::{Usage, output};
+use super::benchmarks::{Seeds, seeds};
 use crate::analysis::watch::Watch;
 use crate::training::DeviceChoice;
 use crate::training::shared_background::{Cell, Event, Method, Plan, default_folder, mean_and_error, run};
@@ -48,20 +49,6 @@ pub(in crate::cli) struct FalseCoupling {
     /// No progress on standard error
     #[arg(long)]
     quiet: bool,
-}
-
-/// Seeds as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seeds(Vec<u64>);
-
-fn seeds(text: &str) -> Result<Seeds, String> {
-    let range = text.split_once("..").and_then(|(a, b)| Some((a.trim().parse().ok()?, b.trim().trim_start_matches('=').parse().ok()?)));
-    let list: Option<Vec<u64>> = match range {
-        Some((first, last)) if first <= last && last - first < 1000 => Some((first..=last).collect()),
-        Some(_) => None,
-        None => text.split(',').map(|s| s.trim().parse().ok()).collect(),
-    };
-    list.filter(|l| !l.is_empty()).map(Seeds).ok_or_else(|| "write 1..5 or 1,2,5".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -166,12 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_are_lists_or_ranges() {
-        assert_eq!(seeds("1..3").unwrap().0, [1, 2, 3]);
-        assert_eq!(seeds("4, 9").unwrap().0, [4, 9]);
-        for wrong in ["", "3..1", "a", "1..", "1..99999"] {
-            assert!(seeds(wrong).is_err(), "{wrong}");
-        }
+    fn a_share_lies_between_0_and_1() {
         assert!(share("1.5").is_err() && share("0.4").is_ok());
     }
 

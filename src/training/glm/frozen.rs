@@ -51,7 +51,8 @@ pub fn frozen_model(
     let values = kept::values(&params::read(&trainer.net)?, weights).map_err(RateModelError::Weights)?;
     trainer.restore(&values);
     trainer.begin(stage)?;
-    let terms = Terms { vae: stage.terms().vae, coupling: false, history: false };
+    let there = trainer.terms();
+    let terms = Terms { vae: there.vae, coupling: false, history: false };
     let (trials, bins, units) = (data.binned.n_trials(), data.binned.bins, data.binned.n_units());
     let mut log_rates = Array3::<f32>::zeros((trials, bins, units));
     let all = trainer.train.len() + trainer.validation.len() + trainer.test.len();
@@ -73,7 +74,7 @@ pub fn frozen_model(
         }
     }
     let (count, peak, stretch) = trainer.config.history_basis;
-    let post_spike = match stage.terms().history {
+    let post_spike = match there.history {
         true => raised_cosine(count, peak, stretch).mapv(|x| x as f32).dot(&matrix(&values, "history_coef")),
         false => Array2::zeros((0, 0)),
     };
@@ -85,7 +86,7 @@ pub fn frozen_model(
         bin_s: data.binned.bin_s,
         own: log_rates,
         post_spike,
-        couplings: if stage >= Stage::Coupling { couplings(&trainer, &values, &basis) } else { Vec::new() },
+        couplings: if there.coupling { couplings(&trainer, &values, &basis) } else { Vec::new() },
         splines: own.splines,
         conditions: numbered(&data.trials.conditions),
         train: data.split.train.clone(),

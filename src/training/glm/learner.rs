@@ -86,9 +86,8 @@ impl Learner for GlmLearner<'_> {
     }
 
     fn validate(&mut self, step: u64) -> Result<Validated, DeviceFailed> {
-        let stage = self.trainer.stage();
         let losses = self.trainer.losses(&self.trainer.validation, self.trainer.terms())?;
-        if stage >= Stage::Coupling && !self.data.edges.is_empty() {
+        if self.trainer.terms().coupling && !self.data.edges.is_empty() {
             let shown = pairs(&self.trainer, &self.trainer.weights()?, &[]);
             self.truth.extend(scores(&shown, self.data).into_iter().map(|score| (step, score)));
         }

@@ -8,7 +8,7 @@ use crate::analysis::compare::{EstimatedEdge, truth_scores};
 use crate::analysis::contribution::Contribution;
 use crate::analysis::nlb::unit_bits_per_spike;
 use crate::models::DeviceFailed;
-use crate::models::glm_transformer::{AreaInputs, GlmConfig, Stage, normalised};
+use crate::models::glm_transformer::{AreaInputs, GlmConfig, normalised};
 use crate::models::params::Values;
 use crate::training::data::Prepared;
 use crate::training::learner::Moment;
@@ -31,7 +31,7 @@ const BEST_RECEIVERS: usize = 10;
 pub(super) fn pair_effects(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Vec<PairEffect>, DeviceFailed> {
     let config = &trainer.config;
     let pairs = config.active_pairs();
-    if trainer.stage() < Stage::Coupling {
+    if !trainer.terms().coupling {
         return Ok(vec![PairEffect::default(); pairs.len()]);
     }
     let mut contributions: Vec<Contribution> = pairs.iter().map(|&(_, target)| Contribution::new(config.neurons[target])).collect();
@@ -105,7 +105,7 @@ pub(super) fn pairs(trainer: &GlmTrainer<'_>, weights: &Values, effects: &[PairE
     let config = &trainer.config;
     let (count, peak, stretch) = config.coupling_basis;
     let basis = raised_cosine(count, peak, stretch).mapv(|x| x as f32);
-    let shown = trainer.stage() >= Stage::Coupling;
+    let shown = trainer.terms().coupling;
     let pair = |(at, (source, target)): (usize, (usize, usize))| {
         let index = config.pair(source, target);
         let part = |name: &str| {
@@ -193,7 +193,7 @@ pub(super) fn snapshot(trainer: &GlmTrainer<'_>, data: &Prepared, occasion: &Occ
         model: ModelSnapshot::Glm(GlmSnapshot {
             pairs: pairs(trainer, &weights, occasion.effects),
             unit_bits: occasion.unit_bits.to_vec(),
-            post_spike: if stage >= Stage::PostSpike { post_spike(config, &weights) } else { Vec::new() },
+            post_spike: if trainer.terms().history { post_spike(config, &weights) } else { Vec::new() },
             loadings: (0..config.areas()).map(|area| rows(&matrix(&weights, &format!("readout.{area}.weight")))).collect(),
             latent_trials: occasion.latents.0.clone(),
             latents: occasion.latents.1.clone(),
@@ -221,7 +221,7 @@ pub(super) type Latents = (Vec<usize>, Vec<Vec<Vec<f32>>>);
 /// # Errors
 /// When the device fails.
 pub(super) fn latents(trainer: &GlmTrainer<'_>, batches: &[Batch<'_>]) -> Result<Latents, DeviceFailed> {
-    if trainer.stage() < Stage::Trials || !trainer.recipe.trial_varying {
+    if !trainer.terms().vae {
         return Ok(Latents::default());
     }
     let mut trials = Vec::new();
@@ -246,7 +246,7 @@ fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<(TrialS
         rows.filter(|&row| row < own.nrows()).map(|row| own.row(row).to_vec()).collect()
     };
     let mut coupling = Vec::new();
-    if trainer.stage() >= Stage::Coupling {
+    if trainer.terms().coupling {
         for (target, area) in inputs.iter().enumerate() {
             coupling.extend((0..config.sources(target).len()).map(|which| rows(area, area.rows_of(config, which))));
         }

@@ -4,6 +4,35 @@ use serde::{Deserialize, Serialize};
 
 use super::{RecipeError, RecipeField, fields, range, wrong};
 
+/// A part of the model that is left out, to see what it is for (the ablations of Xin & Kass 2025).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOut {
+    /// Nothing: the whole model.
+    #[default]
+    Nothing,
+    /// Stage 2: the encoder keeps its random weights, and the decoder has to do with what it gives.
+    EncoderTraining,
+    /// Coupling between areas.
+    Coupling,
+    /// Post-spike filters.
+    PostSpike,
+    /// Both of these: own dynamics alone.
+    CouplingAndPostSpike,
+}
+
+impl LeftOut {
+    /// Coupling is not there.
+    pub fn coupling(self) -> bool {
+        matches!(self, Self::Coupling | Self::CouplingAndPostSpike)
+    }
+
+    /// Post-spike filters are not there.
+    pub fn post_spike(self) -> bool {
+        matches!(self, Self::PostSpike | Self::CouplingAndPostSpike)
+    }
+}
+
 /// Hyperparameters of the GLM-Transformer; defaults are those of the paper's GLM simulation (spec §4.5), with our staging.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +58,8 @@ pub struct GlmRecipe {
     /// Own dynamics that differ from trial to trial. Without them slow background that areas share is taken for coupling: the
     /// ablation of Xin & Kass 2025, Fig. 4; every pair of areas is then fitted.
     pub trial_varying: bool,
+    /// What is left out for comparison.
+    pub left_out: LeftOut,
     /// Weight of the KL term.
     pub beta: f64,
     /// Draw the latent instead of using its mean while training.
@@ -90,6 +121,7 @@ impl Default for GlmRecipe {
             factors: 2,
             decoder_multiple: 2,
             trial_varying: true,
+            left_out: LeftOut::Nothing,
             beta: 1.0,
             sample_latent: false,
             rank: 1,
@@ -164,6 +196,13 @@ impl GlmRecipe {
         range("model.tolerance", self.tolerance, 0.0, 1.0)?;
         range("model.edge_quantile", self.edge_quantile, 0.5, 1.0)?;
         range("model.edge_jitters", self.edge_jitters as f64, 1.0, 1e4)?;
+        if self.left_out == LeftOut::EncoderTraining && !self.trial_varying {
+            return Err(wrong(
+                "model.left_out",
+                "encoder-training",
+                "without trial-varying dynamics there is no encoder to train".to_owned(),
+            ));
+        }
         if !self.width.is_multiple_of(self.heads) {
             return Err(wrong("model.heads", self.heads, format!("it must divide model.width = {}", self.width)));
         }
@@ -190,6 +229,8 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
         "model.penalty_smooth", "Smoothness penalty", "", "Keeps slow factors slow, so that they do not absorb coupling.";
         "model.latent_per_area", "Latent dimensions", "", "Latent values per trial and area.";
         "model.trial_varying", "Trial-varying dynamics", "", "Off: only the mean over trials; shared background is then taken for coupling. For comparison.";
+        "model.left_out", "Left out", "", "A part of the model that is left out, to see what it is for; encoder-training keeps a random encoder. For comparison.",
+            ["nothing", "encoder-training", "coupling", "post-spike", "coupling-and-post-spike"];
         "model.beta", "KL weight", "", "Weight of the pull of the latent towards a standard normal.";
         "model.sample_latent", "Sample the latent", "", "Draw the latent while training instead of using its mean.";
     }

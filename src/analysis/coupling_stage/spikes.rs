@@ -62,7 +62,7 @@ impl SourceSpikes {
                 let scoring = EdgeScoring { window_bins, jitters: 1, seed, ..EdgeScoring::default() };
                 let jittered = |(trial, spikes): (usize, &Vec<Spike>)| {
                     let mut moved = Vec::new();
-                    copy(spikes, total, &scoring, trial as u64, 1, &mut moved);
+                    copy(spikes, total, &scoring, (trial as u64, 1), None, &mut moved);
                     moved
                 };
                 Self { trials: self.trials.iter().enumerate().map(jittered).collect(), units: self.units }

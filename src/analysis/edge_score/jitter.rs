@@ -1,6 +1,9 @@
-//! Interval jitter: every spike moves uniformly within its own window of a partition of the trial.
+//! Interval jitter: every spike moves within its own window of a partition of the trial, uniformly or as a rate that changes within
+//! the window would have it.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -24,8 +27,15 @@ pub(in crate::analysis) fn spikes(counts: ArrayView2<'_, u8>) -> Vec<Spike> {
 }
 
 /// Copy number `copy` of the spikes of trial number `trial` (counted over all batches) into `moved`; copy 0 is the data itself.
-/// The same trial, copy and seed always move spikes in the same way.
-pub(in crate::analysis) fn copy(spikes: &[Spike], total: usize, scoring: &EdgeScoring, trial: u64, copy: usize, moved: &mut Vec<Spike>) {
+/// The same trial, copy and seed always move spikes in the same way. Places within a window are equally likely, or as `rates` say.
+pub(in crate::analysis) fn copy(
+    spikes: &[Spike],
+    total: usize,
+    scoring: &EdgeScoring,
+    (trial, copy): (u64, usize),
+    rates: Option<&Placing>,
+    moved: &mut Vec<Spike>,
+) {
     moved.clear();
     if copy == 0 {
         moved.extend_from_slice(spikes);
@@ -39,8 +49,39 @@ pub(in crate::analysis) fn copy(spikes: &[Spike], total: usize, scoring: &EdgeSc
         let end = ((spike.bin + phase) / width + 1) * width - phase;
         let start = end.saturating_sub(width);
         let end = end.min(total as u32);
-        Spike { bin: start + below(end - start, &mut random), unit: spike.unit }
+        let bin = match &rates {
+            None => start + below(end - start, &mut random),
+            Some(rates) => rates.draw(spike.unit, start..end, &mut random),
+        };
+        Spike { bin, unit: spike.unit }
     }));
+}
+
+/// Where spikes may fall within a window.
+pub(in crate::analysis) struct Placing {
+    /// Sums of the rates of all earlier bins, `[bins + 1, units]`.
+    before: Array2<f64>,
+}
+
+impl Placing {
+    /// In proportion to rates `[pad + bins, units]`.
+    pub(in crate::analysis) fn new(rates: ArrayView2<'_, f32>) -> Self {
+        let (bins, units) = rates.dim();
+        let mut before = Array2::from_shape_fn((bins + 1, units), |(bin, unit)| match bin.checked_sub(1) {
+            Some(earlier) => f64::from(rates[[earlier, unit]].max(1e-9)),
+            None => 0.0,
+        });
+        before.accumulate_axis_inplace(Axis(0), |sum, here| *here += sum);
+        Self { before }
+    }
+
+    fn draw(&self, unit: u32, bins: Range<u32>, random: &mut impl Rng) -> u32 {
+        let sum = |bin: u32| self.before[[bin as usize, unit as usize]];
+        let share = f64::from(random.next_u32()) / 4_294_967_296.0;
+        let aim = sum(bins.start) + share * (sum(bins.end) - sum(bins.start));
+        let last = bins.end.saturating_sub(1);
+        bins.into_iter().find(|bin| sum(bin + 1) > aim).unwrap_or(last)
+    }
 }
 
 /// Uniform in `0..n`, by multiplication (the bias for `n` far below 2³² is immaterial).
@@ -51,7 +92,6 @@ fn below(n: u32, random: &mut impl Rng) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array2;
 
     #[test]
     fn counts_become_spikes() {
@@ -66,7 +106,7 @@ mod tests {
         let original: Vec<Spike> = (0..73).map(|bin| Spike { bin, unit: bin % 5 }).collect();
         let (mut moved, mut distances) = (Vec::new(), Vec::new());
         for trial in 0..400 {
-            copy(&original, 73, &scoring, trial, 1 + trial as usize % 3, &mut moved);
+            copy(&original, 73, &scoring, (trial, 1 + trial as usize % 3), None, &mut moved);
             assert_eq!(moved.len(), 73);
             for (old, new) in original.iter().zip(&moved) {
                 assert_eq!(old.unit, new.unit);
@@ -81,12 +121,29 @@ mod tests {
     }
 
     #[test]
+    fn spikes_fall_where_rates_are_high_and_stay_in_their_window() {
+        let scoring = EdgeScoring { window_bins: 10, jitters: 1, ..EdgeScoring::default() };
+        // Bins 4, 14, 24, … are nine times as likely as each of the others.
+        let placing = Placing::new(Array2::from_shape_fn((60, 2), |(bin, _)| if bin % 10 == 4 { 0.9 } else { 0.1 }).view());
+        let original: Vec<Spike> = (0..60).map(|bin| Spike { bin, unit: bin % 2 }).collect();
+        let (mut moved, mut there) = (Vec::new(), 0);
+        for trial in 0..500 {
+            copy(&original, 60, &scoring, (trial, 1), Some(&placing), &mut moved);
+            assert!(original.iter().zip(&moved).all(|(old, new)| old.unit == new.unit && new.bin < 60 && old.bin.abs_diff(new.bin) < 10));
+            there += moved.iter().filter(|spike| spike.bin % 10 == 4).count();
+        }
+        // One bin of ten has half of the rate.
+        let share = there as f64 / (500.0 * 60.0);
+        assert!((0.48..0.52).contains(&share), "{share}");
+    }
+
+    #[test]
     fn a_copy_is_the_same_every_time_and_differs_from_the_others() {
         let scoring = EdgeScoring::default();
         let original: Vec<Spike> = (0..50).map(|k| Spike { bin: 6 * k, unit: 0 }).collect();
         let jittered = |trial, number| {
             let mut moved = Vec::new();
-            copy(&original, 300, &scoring, trial, number, &mut moved);
+            copy(&original, 300, &scoring, (trial, number), None, &mut moved);
             moved
         };
         assert_eq!(jittered(4, 0), original);

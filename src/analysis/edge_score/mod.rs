@@ -4,17 +4,23 @@
 //! With λ the rates of a model without coupling, y the counts and B_b the basis of the coupling filter, per pair (i → j):
 //!
 //! ```text
-//! z_m^b   = (B_b * y_m) minus its own straight-line extrapolation from the past: what slow drive, shared or not, cannot explain
+//! z_m^b   = (B_b * (y_m − λ_m)) minus its own straight-line extrapolation from the past: what slow drive, shared or not, cannot explain
 //! G_mnb   = Σ_{trials, bins} z_m^b (y_n − λ_n)          score of a full coupling at zero
 //! I_mnb   = Σ_{trials, bins} (z_m^b)² λ_n               its information;   Z = G / √I
 //! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j
 //! start   = u, v and the filter coefficients c that explain <G, u v>: K c = <G, u v> / Σ u² v² Σ rate·λ,  K = Σ_lags B̃ Bᵀ
 //! ```
 //!
-//! The null repeats this on copies in which every spike of the *sending* units is moved uniformly within its own window of
-//! `window_bins` bins (a partition of the trial with a random phase): fine timing is destroyed, everything slower than the
-//! window stays (Amarasingham, Harrison, Hatsopoulos & Geman 2012). A pair is supported when its score exceeds a quantile of
-//! its null.
+//! The null repeats this on copies in which every spike of the *sending* units is moved within its own window of `window_bins`
+//! bins (a partition of the trial with a random phase), in proportion to λ_m: fine timing is destroyed, everything slower than
+//! the window stays (Amarasingham, Harrison, Hatsopoulos & Geman 2012), and so does what λ_m says of changes within the window. A
+//! pair is supported when its score exceeds a quantile of its null.
+//!
+//! Between areas the λ of sending and receiving units are those of the model times what the other units of their own area tell
+//! about this trial (module `population`). So the score has mean zero without coupling when *one* of the two is right. This is what
+//! keeps apart coupling and a stimulus that both areas answer to with a latency of its own in every trial (the spiking networks of
+//! the false-coupling benchmark). Its price: coupling that drives all units of an area alike is hardly seen. Within an area,
+//! where the others are the senders themselves, neither the sending units' λ nor the correction enters.
 //!
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
@@ -29,9 +35,12 @@
 
 mod history;
 pub(super) mod jitter;
+mod population;
 pub(super) mod rank_one;
 mod threshold;
 pub(super) mod trial;
+
+use std::ops::Range;
 
 use nalgebra::{DMatrix, DVector};
 use ndarray::linalg::general_mat_mul;
@@ -39,7 +48,8 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
 use self::history::OwnHistory;
-use self::jitter::Spike;
+use self::jitter::{Placing, Spike};
+use self::population::Population;
 use self::rank_one::{RankOne, Tensor};
 use self::trial::SpikeEffects;
 
@@ -151,13 +161,33 @@ pub struct EdgeScorer {
     fast: Array2<f32>,
     area_sizes: Vec<usize>,
     scoring: EdgeScoring,
-    history: OwnHistory,
+    population: Population,
+    /// Own past given the model's rates, and given those with what the rest of the area tells.
+    history: [OwnHistory; 2],
     trials_seen: u64,
-    /// Score sums of the data and of every jittered copy, each `[sources, functions, targets]`.
+    /// Score sums of the spikes of the data and of every jittered copy, each `[sources, functions, targets]`.
     score: Vec<Array3<f32>>,
+    /// What the sending units' rates take from the sums between areas, per sending area `[sources, functions · targets]`.
+    expected: Vec<Array2<f32>>,
     /// Information of the data and of the first jittered copy, per basis function `[sources, targets]`.
     information: [Vec<Array2<f32>>; 2],
 }
+
+/// A trial, ready to be scored.
+struct Prepared {
+    spikes: Vec<Spike>,
+    /// Rates of sending units, `[pad + bins, units]`, and where their spikes may fall.
+    sending: Array2<f32>,
+    placing: Placing,
+    /// Rates of receiving units without the bins left out: of pairs between areas and within an area, `[bins, units]`.
+    rates: [Array2<f32>; 2],
+    /// What spikes add, for the same.
+    effects: [SpikeEffects; 2],
+}
+
+/// Pairs between areas and pairs within an area, as places in [`Prepared`].
+const BETWEEN: usize = 0;
+const WITHIN: usize = 1;
 
 impl EdgeScorer {
     /// Sums at zero. `basis` is that of the coupling filter, `[lags, functions]`; units of an area are next to each other.
@@ -168,9 +198,11 @@ impl EdgeScorer {
             fast: trial::fast_part(basis, scoring.window_bins).mapv(|x| x as f32),
             basis: basis.clone(),
             area_sizes: area_sizes.to_vec(),
-            history: OwnHistory::new(units, scoring.window_bins),
+            population: Population::new(area_sizes),
+            history: [(); 2].map(|()| OwnHistory::new(units, scoring.window_bins)),
             trials_seen: 0,
             score: vec![Array3::zeros((units, functions, units)); 1 + scoring.jitters],
+            expected: area_sizes.iter().map(|&size| Array2::zeros((size, functions * units))).collect(),
             information: [information(), information()],
             scoring,
         }
@@ -187,7 +219,12 @@ impl EdgeScorer {
             let chunk = first..(first + CHUNK).min(trials);
             let counts: Vec<_> = chunk.clone().map(|t| counts.index_axis_move(Axis(0), t)).collect();
             let rates: Vec<_> = chunk.map(|t| rates.index_axis_move(Axis(0), t)).collect();
-            self.history.observe(&counts, &rates);
+            let shared: Vec<_> = counts.par_iter().zip(&rates).map(|(y, rate)| self.population.corrected(y.view(), rate.view())).collect();
+            let pad = |y: &ArrayView2<'_, u8>, rate: &ArrayView2<'_, f32>| Slice::from(y.nrows() - rate.nrows()..);
+            let shared: Vec<_> =
+                shared.iter().zip(counts.iter().zip(&rates)).map(|(s, (y, rate))| s.slice_axis(Axis(0), pad(y, rate))).collect();
+            self.history[BETWEEN].observe(&counts, &shared);
+            self.history[WITHIN].observe(&counts, &rates);
         }
         Ok(())
     }
@@ -202,8 +239,7 @@ impl EdgeScorer {
         for first in (0..trials).step_by(CHUNK) {
             let chunk = first..(first + CHUNK).min(trials);
             let counts: Vec<_> = chunk.clone().map(|t| counts.index_axis_move(Axis(0), t)).collect();
-            let rates: Vec<_> =
-                chunk.into_par_iter().zip(&counts).map(|(t, y)| self.history.corrected(y.view(), rates.index_axis(Axis(0), t))).collect();
+            let rates: Vec<_> = chunk.map(|t| rates.index_axis(Axis(0), t)).collect();
             self.add_chunk(&counts, &rates);
         }
         Ok(())
@@ -223,37 +259,69 @@ impl EdgeScorer {
         }
     }
 
-    /// Trials are prepared in parallel; then every copy, and every part of the information, is one task that adds them in order.
-    fn add_chunk(&mut self, counts: &[ArrayView2<'_, u8>], rates: &[Array2<f32>]) {
-        let (Some(first), Some(rate)) = (counts.first(), rates.first()) else { return };
-        let (total, bins) = (first.nrows(), rate.nrows());
+    fn prepare(&self, counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>) -> Prepared {
+        let (total, bins) = (counts.nrows(), rates.nrows());
+        let sending = self.population.corrected(counts, rates);
+        let shared = sending.slice_axis(Axis(0), Slice::from(total - bins..));
         // Bins whose slow part cannot be told for want of history are left out, but never more than half of the window.
         let skipped = self.fast.nrows().saturating_sub(total - bins).min(bins / 2);
-        let rates: Vec<_> = rates.iter().map(|rate| rate.slice_axis(Axis(0), Slice::from(skipped..))).collect();
-        let first_bin = total - bins + skipped;
-        let effects: Vec<SpikeEffects> =
-            counts.par_iter().zip(&rates).map(|(y, rate)| SpikeEffects::new(y.view(), rate.view(), &self.fast)).collect();
-        let spikes: Vec<Vec<Spike>> = counts.par_iter().map(|y| jitter::spikes(y.view())).collect();
-        let (scoring, seen) = (&self.scoring, self.trials_seen);
-        let copy_of = |copy: usize, trial: usize, moved: &mut Vec<Spike>| {
-            jitter::copy(&spikes[trial], total, scoring, seen + trial as u64, copy, moved);
+        let rates = [self.history[BETWEEN].corrected(counts, shared), self.history[WITHIN].corrected(counts, rates)];
+        let rates = rates.map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned());
+        let effects = [BETWEEN, WITHIN].map(|pairs| SpikeEffects::new(counts, rates[pairs].view(), &self.fast));
+        Prepared { spikes: jitter::spikes(counts), placing: Placing::new(sending.view()), sending, rates, effects }
+    }
+
+    /// Trials are prepared in parallel; then every copy, and every part of the information, is one task that adds them in order.
+    fn add_chunk(&mut self, counts: &[ArrayView2<'_, u8>], rates: &[ArrayView2<'_, f32>]) {
+        let Some(total) = counts.first().map(ArrayView2::nrows) else { return };
+        let trials: Vec<Prepared> = counts.par_iter().zip(rates).map(|(y, rate)| self.prepare(y.view(), rate.view())).collect();
+        let (scoring, seen, population) = (&self.scoring, self.trials_seen, &self.population);
+        let units = self.units();
+        let area_of: Vec<_> = (0..self.area_sizes.len()).flat_map(|a| vec![population.units(a); self.area_sizes[a]]).collect();
+        let copy_of = |copy: usize, place: usize, pairs: usize, moved: &mut Vec<Spike>| {
+            let (trial, number) = (&trials[place], (seen + place as u64, copy));
+            jitter::copy(&trial.spikes, total, scoring, number, (pairs == BETWEEN).then_some(&trial.placing), moved);
         };
         self.score.par_iter_mut().enumerate().for_each(|(copy, sums)| {
             let mut moved = Vec::new();
-            for (trial, effects) in effects.iter().enumerate() {
-                copy_of(copy, trial, &mut moved);
-                effects.add(&moved, sums);
+            for (place, trial) in trials.iter().enumerate() {
+                copy_of(copy, place, BETWEEN, &mut moved);
+                trial.effects[BETWEEN].add_to(&moved, sums, |unit| [0..area_of[unit].start, area_of[unit].end..units]);
+                if scoring.self_pairs {
+                    copy_of(copy, place, WITHIN, &mut moved);
+                    trial.effects[WITHIN].add_to(&moved, sums, |unit| [area_of[unit].clone(), 0..0]);
+                }
+            }
+        });
+        self.expected.par_iter_mut().enumerate().for_each(|(area, sums)| {
+            for trial in &trials {
+                let sending = trial.sending.slice_axis(Axis(1), Slice::from(population.units(area)));
+                trial.effects[BETWEEN].add_expected(sending, sums);
             }
         });
         let copies = self.information.iter_mut().enumerate().take(1 + scoring.jitters.min(1));
         let parts: Vec<_> = copies.flat_map(|(copy, sums)| sums.iter_mut().enumerate().map(move |(b, sum)| (copy, b, sum))).collect();
         parts.into_par_iter().for_each(|(copy, function, sum)| {
             let (mut moved, column) = (Vec::new(), self.fast.column(function));
-            for (trial, rate) in rates.iter().enumerate() {
-                copy_of(copy, trial, &mut moved);
-                let mut drive = trial::filtered(&moved, column, first_bin, rate.dim());
+            for (place, trial) in trials.iter().enumerate() {
+                let rates = &trial.rates[BETWEEN];
+                let first_bin = total - rates.nrows();
+                copy_of(copy, place, BETWEEN, &mut moved);
+                let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
+                drive -= &trial::filtered_rates(trial.sending.view(), column, first_bin);
                 drive.mapv_inplace(|z| z * z);
-                general_mat_mul(1.0, &drive.t(), rate, 1.0, sum);
+                for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
+                    add_products(&drive, rates, &area, [0..area.start, area.end..units], sum);
+                }
+                if scoring.self_pairs {
+                    let rates = &trial.rates[WITHIN];
+                    copy_of(copy, place, WITHIN, &mut moved);
+                    let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
+                    drive.mapv_inplace(|z| z * z);
+                    for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
+                        add_products(&drive, rates, &area, [area.clone(), 0..0], sum);
+                    }
+                }
             }
         });
         self.trials_seen += counts.len() as u64;
@@ -330,13 +398,18 @@ impl EdgeScorer {
     }
 
     fn first_unit(&self, area: usize) -> usize {
-        self.area_sizes.iter().take(area).sum()
+        self.population.units(area).start
+    }
+
+    fn units(&self) -> usize {
+        self.area_sizes.iter().sum()
     }
 
     /// Score and information of sending unit m, function b, receiving unit n of a pair; a unit does not couple to itself.
     fn entry(&self, copy: usize, source: usize, target: usize, (m, b, n): (usize, usize, usize)) -> (f64, f64) {
-        let (m, n) = (self.first_unit(source) + m, self.first_unit(target) + n);
-        let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) };
+        let (in_area, m, n) = (m, self.first_unit(source) + m, self.first_unit(target) + n);
+        let expected = if source == target { 0.0 } else { self.expected[source][[in_area, b * self.units() + n]] };
+        let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) - f64::from(expected) };
         (score, f64::from(self.information[copy.min(1)][b][[m, n]]))
     }
 
@@ -347,6 +420,16 @@ impl EdgeScorer {
             // Silent units carry no information and no score.
             if information > 0.0 { score / information.sqrt() } else { 0.0 }
         }))
+    }
+}
+
+/// Add `drive`ᵀ `rates` of some senders and receivers to their part of the sums `[sources, targets]`.
+fn add_products(drive: &Array2<f32>, rates: &Array2<f32>, senders: &Range<usize>, receivers: [Range<usize>; 2], sums: &mut Array2<f32>) {
+    let drive = drive.slice_axis(Axis(1), Slice::from(senders.clone()));
+    for receivers in receivers {
+        let rates = rates.slice_axis(Axis(1), Slice::from(receivers.clone()));
+        let mut rows = sums.slice_axis_mut(Axis(0), Slice::from(senders.clone()));
+        general_mat_mul(1.0, &drive.t(), &rates, 1.0, &mut rows.slice_axis_mut(Axis(1), Slice::from(receivers)));
     }
 }
 

@@ -1,5 +1,8 @@
 //! One trial of the edge score: filtered spikes without their slow part, and what a spike in each bin adds to the score.
 
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis, Slice};
 
 use super::jitter::Spike;
@@ -59,6 +62,40 @@ impl SpikeEffects {
     }
 }
 
+impl SpikeEffects {
+    /// As [`Self::add`], for some targets only: `targets` gives, for a sending unit, ranges of receiving units.
+    pub(super) fn add_to(&self, spikes: &[Spike], sums: &mut Array3<f32>, targets: impl Fn(usize) -> [Range<usize>; 2]) {
+        for spike in spikes {
+            let (unit, row) = (spike.unit as usize, self.rows.row(spike.bin as usize));
+            let (Some(row), mut sums) = (row.as_slice(), sums.index_axis_mut(Axis(0), unit)) else { continue };
+            let units = sums.ncols().max(1);
+            for (mut sums, row) in sums.axis_iter_mut(Axis(0)).zip(row.chunks_exact(units)) {
+                let Some(sums) = sums.as_slice_mut() else { continue };
+                for range in targets(unit) {
+                    sums[range.clone()].iter_mut().zip(&row[range]).for_each(|(sum, x)| *sum += x);
+                }
+            }
+        }
+    }
+
+    /// Add what spikes at these rates `[pad + bins, sources]` would add on average to sums `[sources, functions · targets]`.
+    pub(super) fn add_expected(&self, rates: ArrayView2<'_, f32>, sums: &mut Array2<f32>) {
+        general_mat_mul(1.0, &rates.t(), &self.rows, 1.0, sums);
+    }
+}
+
+/// Rates `[pad + bins, units]` filtered with one basis function and cut to the analysed window, `[bins, units]`.
+pub(super) fn filtered_rates(rates: ArrayView2<'_, f32>, function: ArrayView1<'_, f32>, pad: usize) -> Array2<f32> {
+    let (total, units) = rates.dim();
+    let mut drive = Array2::zeros((total.saturating_sub(pad), units));
+    for (bin, mut row) in drive.axis_iter_mut(Axis(0)).enumerate() {
+        for (before, &weight) in (0..pad + bin).rev().zip(function) {
+            row.scaled_add(weight, &rates.row(before));
+        }
+    }
+    drive
+}
+
 /// Spikes filtered with one basis function and cut to the analysed window, `[bins, units]`.
 pub(in crate::analysis) fn filtered(
     spikes: &[Spike],
@@ -90,6 +127,28 @@ mod tests {
             assert!(moment(0).abs() < 1e-9 && moment(1).abs() < 1e-6);
             assert!(fast.iter().zip(slow).take(2).all(|(f, s)| (f - s).abs() < 0.2), "the first lags keep their value");
         }
+    }
+
+    #[test]
+    fn expected_effects_are_those_of_many_spikes_and_rates_filter_as_spikes_do() {
+        let counts = Array2::from_shape_fn((9, 3), |(bin, unit)| ((bin * 7 + unit) % 3) as u8);
+        let rates = Array2::from_shape_fn((6, 3), |(bin, unit)| 0.3 + 0.1 * (bin + unit) as f32);
+        let basis = ndarray::arr2(&[[3.0_f32, 1.0], [2.0, -1.0]]);
+        let effects = SpikeEffects::new(counts.view(), rates.view(), &basis);
+        let spikes = super::super::jitter::spikes(counts.view());
+        let (mut whole, mut parts) = (Array3::zeros((3, 2, 3)), Array3::zeros((3, 2, 3)));
+        effects.add(&spikes, &mut whole);
+        effects.add_to(&spikes, &mut parts, |unit| [0..unit, unit + 1..3]);
+        for ((m, function, n), sum) in parts.indexed_iter() {
+            assert_eq!(*sum, if m == n { 0.0 } else { whole[[m, function, n]] });
+        }
+        let as_rates = counts.mapv(f32::from);
+        let mut expected = Array2::zeros((3, 6));
+        effects.add_expected(as_rates.view(), &mut expected);
+        assert!(expected.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-4));
+        let function = basis.column(0);
+        let (one, other) = (filtered_rates(as_rates.view(), function, 3), filtered(&spikes, function, 3, (6, 3)));
+        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]

@@ -47,12 +47,20 @@ pub struct Kept {
     loading: Background<(PathBuf, u64), Result<Found, String>>,
     /// A run whose recording is being opened, and that recording's fingerprint.
     waits_for: Option<(PathBuf, String)>,
+    /// The run was shown before with what is selected now.
+    again: bool,
 }
 
 impl Kept {
     /// The kept run that is shown.
     pub fn shown(&self) -> Option<&KeptRun> {
         self.shown.as_ref()
+    }
+
+    /// Folder of the kept run that is shown, or is being opened.
+    pub fn folder(&self) -> Option<&Path> {
+        let wanted = self.wanted.as_ref().map(|(folder, _)| folder.as_path());
+        wanted.or_else(|| self.shown.as_ref().map(|kept| kept.folder.as_path()))
     }
 
     /// Show none.
@@ -63,7 +71,13 @@ impl Kept {
     /// Open the run in this folder.
     pub fn open(&mut self, folder: PathBuf) {
         self.requests += 1;
-        (self.wanted, self.waits_for) = (Some((folder, self.requests)), None);
+        (self.wanted, self.waits_for, self.again) = (Some((folder, self.requests)), None, false);
+    }
+
+    /// Open the run that was shown in the session before: the selection is meant for it.
+    pub fn open_again(&mut self, folder: PathBuf) {
+        self.open(folder);
+        self.again = true;
     }
 
     /// A recording was opened, perhaps for the sake of a run.
@@ -139,14 +153,17 @@ impl SpikescopeApp {
 
     /// Take over a run that was read.
     pub(super) fn poll_kept(&mut self, ctx: &egui::Context) {
-        let Some(key) = self.kept.wanted.clone() else { return };
+        // A run is shown on the recording as it is in the end.
+        let Some(key) = self.kept.wanted.clone().filter(|_| self.import.changing.is_none()) else { return };
         let (folder, recording) = (key.0.clone(), self.recording.clone());
         let work = move || find(&folder, recording.as_deref());
         let Some(found) = self.kept.loading.get(ctx, "opening a run", &key, work).cloned() else { return };
         self.kept.wanted = None;
         match found {
             Ok(Found::Here(run)) => {
-                self.selection.pair = None;
+                if !std::mem::take(&mut self.kept.again) {
+                    self.selection.pair = None;
+                }
                 self.kept.shown = Some(*run);
             }
             Ok(Found::Elsewhere { recording, fingerprint, source }) => self.open_for(ctx, key.0, &recording, fingerprint, source),

@@ -62,7 +62,7 @@ use crate::app::{Queue, QueueWish};
 use crate::recording::{Recording, Sidecar, Trials};
 use crate::runs::LoadedRun;
 use crate::runs::catalogue::Column;
-use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
+use crate::training::{Command, LossLog, OnDeviceLost, Progress, Recipe, Snapshot};
 
 /// What a view shows and how it explains itself.
 pub trait View {
@@ -231,6 +231,8 @@ pub enum Action {
     RunFolders(Vec<PathBuf>),
     /// Show these columns of runs.
     RunColumns(Vec<Column>),
+    /// What to do from now on when a GPU that trains is lost.
+    OnDeviceLost(OnDeviceLost),
 }
 
 /// Trials of which a run is asked for details by one view.
@@ -251,6 +253,8 @@ pub struct RunsContext<'a> {
     pub live: Option<&'a RunState>,
     /// The kept run that all views show.
     pub kept: Option<&'a Path>,
+    /// What is done when a GPU that trains is lost.
+    pub on_device_lost: OnDeviceLost,
 }
 
 /// What a view may read and change in one frame.

@@ -11,7 +11,8 @@ use super::{Action, RunState, View, ViewContext, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
 use crate::training::{
-    Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, NetFormerRecipe, PRESETS, Phase, Progress, Recipe, estimate,
+    Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, NetFormerRecipe, OnDeviceLost, PRESETS, Phase, Progress, Recipe,
+    estimate,
 };
 use std::sync::Arc;
 
@@ -142,6 +143,9 @@ impl TrainView {
             row(ui, "Areas", |ui| self.areas(ui, context, recording));
             row(ui, "Trials from", |ui| trial_source(ui, context, recording));
             row(ui, "Device", |ui| device(ui, context));
+            if context.recipe.device != DeviceChoice::Cpu {
+                row(ui, "GPU lost", |ui| device_lost(ui, context));
+            }
         });
         ui.add_space(4.0);
         widgets::section(ui, "What will be used");
@@ -275,6 +279,23 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
             ui.selectable_value(device, choice, name(choice));
         }
     });
+}
+
+/// What becomes of a run whose GPU is lost; kept for all runs to come.
+fn device_lost(ui: &mut Ui, context: &mut ViewContext<'_>) {
+    let name = |choice: OnDeviceLost| match choice {
+        OnDeviceLost::ContinueOnCpu => "go on on the CPU from the last checkpoint",
+        OnDeviceLost::Stop => "stop; the run can be resumed",
+    };
+    let mut choice = context.runs.on_device_lost;
+    widgets::combo(ui, "device lost", "When the GPU is lost", name(choice), f32::INFINITY, |ui| {
+        for offered in [OnDeviceLost::ContinueOnCpu, OnDeviceLost::Stop] {
+            ui.selectable_value(&mut choice, offered, name(offered));
+        }
+    });
+    if choice != context.runs.on_device_lost {
+        context.actions.push(Action::OnDeviceLost(choice));
+    }
 }
 
 fn show_summary(ui: &mut Ui, summary: &DataSummary) {

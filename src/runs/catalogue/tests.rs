@@ -8,44 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
-use crate::runs::{RunContents, write};
-use crate::training::LossLog;
-
-fn recording() -> Recording {
-    let parts = RecordingParts {
-        name: "two".into(),
-        spikes: SpikeTrains::from_units([vec![0.1, 0.2], vec![0.3]]),
-        unit_ids: vec!["1".into(), "2".into()],
-        unit_areas: vec!["V1".into(), "MT".into()],
-        ..RecordingParts::default()
-    };
-    Recording::new(parts, Source::Simulated { simulator: "glm".into(), parameters: String::new(), seed: 4 }).unwrap()
-}
-
-fn write_run(folder: &Path, seed: u64, status: RunStatus, summary: &Value) {
-    let recipe = Recipe { seed, ..Recipe::default() };
-    let (losses, recording) = (LossLog { terms: recipe.model.loss_terms(), ..LossLog::default() }, recording());
-    let contents = RunContents {
-        recipe: &recipe,
-        recording: &recording,
-        status,
-        message: (status == RunStatus::Failed).then_some("the loss became NaN"),
-        messages: &[],
-        used: None,
-        opened_from: None,
-        ended: UNIX_EPOCH + Duration::from_secs(1_795_255_353 + seed),
-        device: "CPU (flex)",
-        seconds: 90.0,
-        steps: 30,
-        stages: &[],
-        losses: &losses,
-        snapshot: None,
-        weights: &[],
-        summary,
-    };
-    write(folder, &contents).unwrap();
-}
+use crate::runs::made::run as write_run;
 
 fn look(folder: &Path) -> Listing {
     Catalogue::default().look(None, &[folder.to_owned()])

@@ -209,6 +209,7 @@ impl SpikescopeApp {
                 Action::Queue(recipe) => self.enqueue(*recipe),
                 Action::QueueWish(wish) => self.obey(wish),
                 Action::ShowRun(folder) => self.show_run(folder),
+                Action::ResumeRun(folder) => self.show_and_resume(folder),
                 Action::RunFolders(folders) => self.settings.run_folders = folders,
                 Action::RunColumns(columns) => self.settings.run_columns = columns,
                 Action::OnDeviceLost(choice) => self.settings.on_device_lost = choice,

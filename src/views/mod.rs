@@ -225,6 +225,8 @@ pub enum Action {
     QueueWish(QueueWish),
     /// Show a kept run in all views.
     ShowRun(PathBuf),
+    /// Show a kept run in all views and go on training it.
+    ResumeRun(PathBuf),
     /// Ask for a folder with runs.
     AskRunFolder,
     /// Look for runs in these folders too.

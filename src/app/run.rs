@@ -197,6 +197,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_window_trains_as_the_settings_say() {
+        let how = How { pause: Duration::ZERO, on_device_lost: OnDeviceLost::Stop };
+        let options = options(&egui::Context::default(), how);
+        assert!(options.on_device_lost == OnDeviceLost::Stop && options.watched && options.below_the_window);
+    }
+
+    #[test]
     fn run_folders_are_named_by_recording_and_time() {
         let now = UNIX_EPOCH + Duration::from_secs(1_795_255_559);
         let folder = run_folder(Path::new("/runs"), "mc maze: small/1", now);

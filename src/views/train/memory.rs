@@ -100,3 +100,80 @@ impl MemoryPart {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::training::{ModelRecipe, StndtRecipe};
+    use crate::views::{RunsContext, Selection};
+
+    struct State {
+        part: MemoryPart,
+        recipe: Recipe,
+        selection: Selection,
+        actions: Vec<Action>,
+    }
+
+    /// A recipe with a batch of 256 on a machine that has room for less.
+    fn tight() -> State {
+        let mut recipe = Recipe { model: ModelRecipe::Stndt(StndtRecipe::default()), device: DeviceChoice::Cpu, ..Recipe::default() };
+        recipe.set("model.batch", "256").unwrap();
+        let shape = DataShape { areas: vec![60], bins: 100, pad_bins: 0, bin_s: 0.01, train: 1000, others: 200 };
+        let device = DeviceLimits::cpu();
+        let need = memory_fit(&recipe, &shape, &device, None).need.total();
+        let free = Some((0.8 * need) as u64);
+        let fit = memory_fit(&recipe, &shape, &device, free);
+        let now = Now { of: (recipe.clone(), shape, free), fit, free, device: device.name };
+        State { part: MemoryPart { now: Some(now), ..MemoryPart::default() }, recipe, selection: Selection::default(), actions: Vec::new() }
+    }
+
+    fn draw(ui: &mut Ui, state: &mut State) {
+        let (mut looks, mut more) = (false, Vec::new());
+        let mut context = ViewContext {
+            recording: None,
+            run: None,
+            runs: RunsContext::default(),
+            selection: &mut state.selection,
+            recipe: &mut state.recipe,
+            actions: &mut state.actions,
+            looks_at_run: &mut looks,
+            more_trials: &mut more,
+        };
+        state.part.ui(ui, &mut context);
+    }
+
+    #[test]
+    fn a_recipe_that_does_not_fit_is_refused_and_a_smaller_batch_is_one_click() {
+        let state = tight();
+        let batch = state.part.now.as_ref().unwrap().fit.smaller.unwrap();
+        let told = state.part.problem(&state.recipe).unwrap();
+        assert!(told.starts_with("Training needs about") && told.contains(&format!("a batch of {batch} fits")), "{told}");
+        let mut harness = Harness::new_ui_state(|ui, state| draw(ui, state), state);
+        harness.step();
+        harness.get_by_label("Memory to train");
+        harness.get_by_label(&format!("Use a batch of {batch}")).click();
+        harness.step();
+        harness.step();
+        let state = harness.state();
+        assert_eq!(state.recipe.get("model.batch").unwrap(), batch);
+        assert_eq!(state.part.problem(&state.recipe), None, "another recipe is looked at anew");
+        assert!(state.actions.is_empty());
+    }
+
+    #[test]
+    fn who_knows_better_starts_anyway() {
+        let mut harness = Harness::new_ui_state(|ui, state| draw(ui, state), tight());
+        harness.step();
+        harness.get_by_label("Start anyway").click();
+        harness.step();
+        harness.step();
+        let state = harness.state();
+        assert!(matches!(state.actions.as_slice(), [Action::Train(recipe)] if **recipe == state.recipe));
+        assert_eq!(state.part.problem(&state.recipe), None);
+        assert!(state.part.problem(&Recipe::default()).is_none(), "of another recipe nothing is known yet");
+    }
+}

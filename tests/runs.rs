@@ -23,7 +23,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::{Value, json};
 use spikescope::app::{AppOptions, Command, JobState, SpikescopeApp};
 use spikescope::recording::Recording;
-use spikescope::runs::catalogue::Mark;
+use spikescope::runs::catalogue::{Mark, move_to_trash};
 use spikescope::runs::{self, RunStatus};
 use spikescope::training::{DeviceChoice, ModelRecipe, Phase, Recipe};
 use spikescope::views::VIEWS;
@@ -137,7 +137,7 @@ fn what_was_thrown_away_before_a_restart_comes_back_or_is_deleted_for_good() {
     let dir = tempfile::tempdir().unwrap();
     let (recording, folders) = three_runs(dir.path());
     for folder in &folders[..2] {
-        spikescope::runs::catalogue::move_to_trash(folder, std::time::SystemTime::now()).unwrap();
+        move_to_trash(folder, std::time::SystemTime::now()).unwrap();
     }
     // Another start of the program.
     let mut harness = app([1100.0, 700.0], Theme::Light, 1.0, Some("runs"), &recording, dir.path());

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use eframe::egui;
 
+use super::SpikescopeApp;
 use super::layout;
 use super::open::{OpenFailure, Opened, Opening, Request, recipe_for};
 use super::report::ReportWindow;
 use super::run::Run;
 use super::toasts::ToastKind;
 use super::windows::Then;
-use super::SpikescopeApp;
 use crate::recording::Recording;
 use crate::training::Recipe;
 use crate::views::work::Background;

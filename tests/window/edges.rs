@@ -120,11 +120,8 @@ pub fn tested(recording: &Arc<Recording>, folder: &Path, with: Option<&EdgeRepor
     let target = folder.join("run");
     let summary = serde_json::json!({});
     let losses = Arc::clone(&run.losses);
-    runs::write(
-        &target,
-        &RunContents { snapshot: run.snapshot.as_deref(), ..RunContents::new(&run.recipe, recording, &losses, &summary) },
-    )
-    .unwrap();
+    runs::write(&target, &RunContents { snapshot: run.snapshot.as_deref(), ..RunContents::new(&run.recipe, recording, &losses, &summary) })
+        .unwrap();
     if let Some(report) = with {
         runs::save_edge_report(&target, report).unwrap();
         // JSON keeps numbers to the last digit or so.

@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::export::{WriteError, parent};
 use super::{Entry, entry};
+use crate::export::{WriteError, parent};
 use crate::runs::lock::{holder, locked};
 use crate::runs::{MANIFEST, RECIPE, RunError, utc};
 

@@ -82,12 +82,7 @@ impl DeviceLimits {
     pub(super) fn problem(&self, need: &MemoryNeed, free: Option<u64>, share: f64) -> Option<String> {
         let bytes = |n: f64| memory::bytes(n as u64);
         if let Some(largest) = self.largest_array.filter(|&largest| need.largest > largest as f64) {
-            return Some(format!(
-                "one array of {} is larger than {} takes ({})",
-                bytes(need.largest),
-                self.name,
-                memory::bytes(largest)
-            ));
+            return Some(format!("one array of {} is larger than {} takes ({})", bytes(need.largest), self.name, memory::bytes(largest)));
         }
         let free = free.filter(|&free| need.total() > share * free as f64)?;
         Some(format!("training needs about {}, and {} of memory are free on {}", bytes(need.total()), memory::bytes(free), self.name))

@@ -16,7 +16,11 @@ fn recipe(model: ModelRecipe) -> Recipe {
 }
 
 fn models() -> [ModelRecipe; 3] {
-    [ModelRecipe::GlmTransformer(GlmRecipe::default()), ModelRecipe::Stndt(StndtRecipe::default()), ModelRecipe::NetFormer(NetFormerRecipe::default())]
+    [
+        ModelRecipe::GlmTransformer(GlmRecipe::default()),
+        ModelRecipe::Stndt(StndtRecipe::default()),
+        ModelRecipe::NetFormer(NetFormerRecipe::default()),
+    ]
 }
 
 #[test]

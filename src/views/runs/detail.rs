@@ -96,7 +96,9 @@ pub fn button(ui: &mut Ui, wish: Wish, entry: &Entry, selected: usize) -> bool {
 /// Entries of the menu of a row.
 pub fn menu(ui: &mut Ui, entry: &Entry, selected: usize) -> Option<Wish> {
     let mut chosen = None;
-    for group in [&[Wish::Show, Wish::Resume, Wish::UseRecipe, Wish::Compare][..], &[Wish::Pin, Wish::Rename, Wish::CopyPath], &[Wish::Trash]] {
+    for group in
+        [&[Wish::Show, Wish::Resume, Wish::UseRecipe, Wish::Compare][..], &[Wish::Pin, Wish::Rename, Wish::CopyPath], &[Wish::Trash]]
+    {
         for wish in group {
             if button(ui, *wish, entry, selected) {
                 chosen = Some(*wish);

@@ -47,7 +47,9 @@ impl MemoryPart {
         let limits = device.clone();
         let free = match active {
             true => None,
-            false => self.free.get(ctx, "free memory", &(device.clone(), tick), move || limits.free()).copied().or(self.free.latest().copied()),
+            false => {
+                self.free.get(ctx, "free memory", &(device.clone(), tick), move || limits.free()).copied().or(self.free.latest().copied())
+            }
         };
         let free = free.flatten();
         // Other programs take and give a little all the time: a hundredth more or less changes nothing.
@@ -78,9 +80,11 @@ impl MemoryPart {
         let free = now.free.map(|free| format!(", {} free", widgets::bytes(free))).unwrap_or_default();
         let parts: Vec<String> = need.parts().into_iter().map(|(name, n)| format!("{name} {}", bytes(n))).collect();
         let text = format!("about {}{free}", bytes(need.total()));
-        ui.scope(|ui| widgets::fact(ui, "Memory to train", &text))
-            .response
-            .on_hover_text(format!("On {}: {}", now.device, parts.join(", ")));
+        ui.scope(|ui| widgets::fact(ui, "Memory to train", &text)).response.on_hover_text(format!(
+            "On {}: {}",
+            now.device,
+            parts.join(", ")
+        ));
         let Some(problem) = self.problem(context.recipe) else { return };
         let tokens = theme::of(ui);
         ui.label(RichText::new(problem).color(tokens.error));

@@ -220,10 +220,16 @@ impl NetFormer {
         n(self.config.size())
     }
 
-    /// Sums of four windows each: of the bilinear form, of the products of identities with it, and of identities.
+    /// Sums of four windows each (`Slopes`): of the bilinear form, of the products of identities with it, and of identities. Where
+    /// tokens meet the form through those products, only its rows that change from window to window are summed.
     pub(super) fn partial_gradients(&self) -> f64 {
-        let (p, s, q, e) = (n(self.config.width() + 1), n(self.config.tokens), n(self.config.queries), n(self.config.identity));
-        (1.0 + (self.batch / 4.0).ceil()) * (p * p + q * p + s * e)
+        let (p, varying) = (n(self.config.width() + 1), n(self.config.history + 1));
+        let (s, q, e) = (n(self.config.tokens), n(self.config.queries), n(self.config.identity));
+        let group = match self.form {
+            Form::Gram => p * p,
+            Form::Explicit | Form::Rows => varying * p + q * p,
+        };
+        (1.0 + (self.batch / 4.0).ceil()) * (group + s * e)
     }
 
     fn window(&self) -> f64 {

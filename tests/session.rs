@@ -362,6 +362,7 @@ fn the_run_that_was_shown_and_the_queue_come_back_and_begin_nothing_by_themselve
     assert!(harness.state().run().is_none(), "nothing begins by itself");
     assert_eq!(queue(&harness), [JobState::Held, JobState::Held]);
     assert!(messages(&harness).contains("are held until you let them go on"), "{}", messages(&harness));
+    assert!(!messages(&harness).contains("did not end in the normal way"), "what was offered is done: {}", messages(&harness));
     pictures(&mut harness, "restored_queue");
     harness.get_all_by_label("Start the queue").next().unwrap().click();
     wait(&mut harness, "going on", |h| steps(h) > before);

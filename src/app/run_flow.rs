@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use eframe::egui;
 
-use super::SpikescopeApp;
+use super::{Command, SpikescopeApp};
 use super::layout::Named;
 use super::queue::{JobId, QueueWish};
 use super::run::{How, Run, run_folder};
@@ -57,6 +57,7 @@ impl SpikescopeApp {
     /// Let every held run of the queue go on.
     pub(super) fn start_queue(&mut self) {
         self.queue.obey(QueueWish::ResumeAll);
+        self.toasts.withdraw(Command::StartQueue);
     }
 
     fn how_to_train(&self) -> How {

@@ -225,9 +225,10 @@ impl RunsView {
                 self.ask(request);
             }
             let selected = context.selection.runs.len();
+            let runs = if self.rows.order.len() == 1 { "run" } else { "runs" };
             let text = match selected {
-                0 => format!("{} runs", widgets::count(self.rows.order.len())),
-                n => format!("{} runs, {n} selected", widgets::count(self.rows.order.len())),
+                0 => format!("{} {runs}", widgets::count(self.rows.order.len())),
+                n => format!("{} {runs}, {n} selected", widgets::count(self.rows.order.len())),
             };
             widgets::note(ui, text);
         });

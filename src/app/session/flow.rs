@@ -265,6 +265,7 @@ impl SpikescopeApp {
         if let Some(run) = session.runs.last() {
             text.push_str(&format!(". Its last run is in {}", run.folder.display()));
         }
+        self.toasts.withdraw(Command::RestoreSession);
         self.toasts.tell(ToastKind::Success, text);
         self.bring_back_queue(session);
     }

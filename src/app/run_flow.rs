@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use eframe::egui;
 
-use super::{Command, SpikescopeApp};
 use super::layout::Named;
 use super::queue::{JobId, QueueWish};
 use super::run::{How, Run, run_folder};
 use super::toasts::ToastKind;
 use super::windows::{Answer, Then};
+use super::{Command, SpikescopeApp};
 use crate::runs::MANIFEST;
 use crate::training::{Command as RunCommand, Phase, Recipe};
 

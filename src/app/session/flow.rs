@@ -171,6 +171,7 @@ impl SpikescopeApp {
         let Some(open) = earlier.session.open.clone() else {
             // Nothing was open; runs were waiting all the same.
             self.sessions.keeper.take_over(&earlier);
+            self.toasts.withdraw(Command::RestoreSession);
             self.bring_back_queue(&earlier.session);
             return;
         };

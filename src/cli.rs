@@ -17,6 +17,7 @@ mod figures;
 mod import_weights;
 mod info;
 mod log;
+mod memory;
 mod output;
 mod panics;
 mod progress;

@@ -23,7 +23,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::{Value, json};
 use spikescope::app::{AppOptions, Command, JobState, SpikescopeApp};
 use spikescope::recording::Recording;
-use spikescope::runs::catalogue::Mark;
+use spikescope::runs::catalogue::{Mark, move_to_trash};
 use spikescope::runs::{self, RunStatus};
 use spikescope::training::{DeviceChoice, ModelRecipe, Phase, Recipe};
 use spikescope::views::VIEWS;
@@ -130,6 +130,53 @@ fn runs_are_sorted_named_noted_pinned_thrown_away_and_brought_back() {
     settle(&mut harness);
     harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     wait(&mut harness, "thrown away again", |h| !folders[1].exists() && rows(h).len() == 2);
+}
+
+#[test]
+fn what_was_thrown_away_before_a_restart_comes_back_or_is_deleted_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let (recording, folders) = three_runs(dir.path());
+    for folder in &folders[..2] {
+        move_to_trash(folder, std::time::SystemTime::now()).unwrap();
+    }
+    // Another start of the program.
+    let mut harness = app([1100.0, 700.0], Theme::Light, 1.0, Some("runs"), &recording, dir.path());
+    wait(&mut harness, "listed", |h| rows(h).len() == 1 && shows(h, "Trash (2)"));
+    harness.get_by_label("Trash (2)").click();
+    settle(&mut harness);
+    support::pictures(&mut harness, "trash");
+    let bring_back = harness.query_all_by_label("Bring back").count();
+    assert_eq!(bring_back, 2);
+    harness.get_by_label("Delete stndt").click();
+    settle(&mut harness);
+    assert!(dir.path().join(".trash").exists() && shows(&harness, "Really delete stndt"), "one click deletes nothing");
+    harness.get_by_label("Really delete stndt").click();
+    wait(&mut harness, "deleted", |h| shows(h, "Trash (1)"));
+    assert!(!folders[1].exists() && !folders[0].exists());
+    harness.get_by_label("Bring back").click();
+    wait(&mut harness, "back", |h| folders[0].exists() && rows(h).len() == 2);
+    assert!(!dir.path().join(".trash").exists() && !shows(&harness, "Trash ("));
+}
+
+#[test]
+fn the_command_line_throws_away_brings_back_and_deletes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, folders) = three_runs(dir.path());
+    let (place, [glm, stndt, _]) = (dir.path().to_str().unwrap(), folders.each_ref().map(|f| f.to_str().unwrap()));
+    let done = |arguments: &[&str]| {
+        let (code, out, error) = spikescope(arguments);
+        assert_eq!(code, 0, "{error}");
+        out
+    };
+    assert!(done(&["runs", place, "--trash"]).contains("The trash is empty"));
+    assert!(done(&["runs", "--throw-away", glm, "--throw-away", stndt]).contains("is in the trash"));
+    let told: Value = serde_json::from_str(&done(&["runs", place, "--trash", "--json"])).unwrap();
+    assert!(told.as_array().unwrap().iter().any(|t| t["name"] == "glm" && t["from"] == glm && t["bytes"].as_u64() > Some(1000)), "{told}");
+    assert!(done(&["runs", place, "--bring-back", "glm"]).contains("is back") && folders[0].exists());
+    let (code, _, error) = spikescope(&["runs", place, "--delete", "glm"]);
+    assert!(code == 2 && error.contains("no 'glm' in the trash") && folders[0].exists(), "{error}");
+    assert!(done(&["runs", place, "--delete", "stndt"]).contains("is deleted"));
+    assert!(!folders[1].exists() && !dir.path().join(".trash").exists());
 }
 
 #[test]

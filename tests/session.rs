@@ -2,6 +2,8 @@
 //! the window, and training while nobody draws. The real app, driven by label on software Vulkan.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "session/again.rs"]
+mod again;
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +21,7 @@ use spikescope::formats::shelf::Shelf;
 use spikescope::recording::{AreaEdit, AreaRule, Sidecar};
 use spikescope::runs::{self, RunStatus};
 use spikescope::training::{DeviceChoice, ModelRecipe, Phase, Recipe};
-use support::{Window, settle, wait, window};
+use support::{Window, pictures, settle, wait, window};
 
 /// A CSV file with three units in `folder`.
 fn csv(folder: &Path, name: &str) -> PathBuf {
@@ -35,17 +37,6 @@ fn options(home: &Path) -> AppOptions {
         settings_path: Some(home.join("settings.json")),
         shelf: Some(Shelf::new(home.join("recordings"))),
         ..AppOptions::default()
-    }
-}
-
-/// For people who look: pictures in both themes, into the folder that SPIKESCOPE_PICTURES names.
-fn pictures(harness: &mut Window<'_>, name: &str) {
-    let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES") else { return };
-    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
-        harness.ctx.set_theme(theme);
-        harness.step();
-        harness.step();
-        harness.render().unwrap().save(Path::new(&folder).join(format!("{name}_{word}.png"))).unwrap();
     }
 }
 

@@ -23,6 +23,7 @@ impl SpikescopeApp {
             Command::Train => self.recording.is_some() && !active,
             Command::ResumeRun => self.resumable().is_some(),
             Command::QueueTraining => self.recording.is_some(),
+            Command::StartQueue => self.queue.has_held(),
             Command::CloseKept => self.kept.shown().is_some(),
             Command::PauseOrResume | Command::Step | Command::StopAndKeep | Command::Discard => active,
             Command::Show(_) | Command::Layout(_) | Command::ResetLayout => self.recording.is_some() || self.run.is_some(),
@@ -128,6 +129,7 @@ impl SpikescopeApp {
                 Some(problem) => self.toasts.error("These settings cannot be trained", problem),
                 None => self.enqueue(self.recipe.clone()),
             },
+            Command::StartQueue => self.start_queue(),
             Command::CloseKept => self.kept.close(),
             Command::PauseOrResume => {
                 run(self, if self.run.as_ref().is_some_and(Run::is_paused) { RunCommand::Resume } else { RunCommand::Pause })
@@ -207,8 +209,10 @@ impl SpikescopeApp {
                 Action::Queue(recipe) => self.enqueue(*recipe),
                 Action::QueueWish(wish) => self.obey(wish),
                 Action::ShowRun(folder) => self.show_run(folder),
+                Action::ResumeRun(folder) => self.show_and_resume(folder),
                 Action::RunFolders(folders) => self.settings.run_folders = folders,
                 Action::RunColumns(columns) => self.settings.run_columns = columns,
+                Action::OnDeviceLost(choice) => self.settings.on_device_lost = choice,
                 Action::AskRunFolder => self.ask(ctx, Ask::Runs),
                 Action::OpenDemo => self.open(ctx, Request::Demo),
             }

@@ -91,6 +91,8 @@ pub enum Command {
     ResumeRun,
     /// Train after everything that was asked for before.
     QueueTraining,
+    /// Let all runs of the queue that are held go on.
+    StartQueue,
     /// Show the run that trains again, not a kept one.
     CloseKept,
     /// Hold a running training, or go on.
@@ -135,7 +137,7 @@ impl Command {
         all.extend([false, true].map(|forward| Self::NextEvent { forward }));
         all.extend(ThemeChoice::ALL.map(Self::Theme));
         all.extend([Self::ZoomIn, Self::ZoomOut, Self::ZoomReset, Self::FullScreen]);
-        all.extend([Self::Train, Self::QueueTraining, Self::ResumeRun, Self::CloseKept]);
+        all.extend([Self::Train, Self::QueueTraining, Self::StartQueue, Self::ResumeRun, Self::CloseKept]);
         all.extend([Self::PauseOrResume, Self::Step, Self::StopAndKeep, Self::Discard]);
         all.extend([Self::Palette, Self::Help, Self::SystemReport, Self::About]);
         all
@@ -188,6 +190,7 @@ impl Command {
             Self::Train => "Start training".to_owned(),
             Self::ResumeRun => "Resume run".to_owned(),
             Self::QueueTraining => "Queue training".to_owned(),
+            Self::StartQueue => "Start the queue".to_owned(),
             Self::CloseKept => "Close kept run".to_owned(),
             Self::PauseOrResume => "Pause or resume training".to_owned(),
             Self::Step => "One training step".to_owned(),
@@ -212,7 +215,7 @@ impl Command {
             Self::ImportOptions => "What was assumed when this file was opened; change it and see what it leads to",
             Self::Export => "Write the recording, the selected units or the visible time as NWB, NPZ, CSV or TSV",
             Self::CloseRecording => "Back to the welcome page",
-            Self::RestoreSession => "Open the recording of the last session with its recipe, layout and selection",
+            Self::RestoreSession => "Open the recording of the last session with its recipe, layout, selection, run and queue",
             Self::Quit => "Close the window; a running training is asked about",
             Self::Show(_) => "Open this view, or bring it to the front",
             Self::Undo => "Take back the last change of selection, layout or order",
@@ -241,6 +244,7 @@ impl Command {
             Self::Train => "Train the model of the Train view in the background",
             Self::ResumeRun => "Go on training from the last checkpoint of a run that was interrupted, stopped or failed",
             Self::QueueTraining => "Train with the settings of the Train view when everything before it is done",
+            Self::StartQueue => "Let every run of the queue that is held go on, one after another",
             Self::CloseKept => "Stop showing a run from a folder; the run that trains is shown again",
             Self::PauseOrResume => "Hold the training after its current step, or go on",
             Self::Step => "Do one training step, then hold",
@@ -306,6 +310,7 @@ impl Command {
             | Self::ResetLayout
             | Self::Theme(_)
             | Self::ResumeRun
+            | Self::StartQueue
             | Self::CloseKept
             | Self::Step
             | Self::StopAndKeep

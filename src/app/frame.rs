@@ -129,6 +129,7 @@ impl SpikescopeApp {
             queue: Some(&self.queue),
             live,
             kept: kept.map(|kept| kept.folder.as_path()),
+            on_device_lost: self.settings.on_device_lost,
         };
         let mut panes = Panes {
             views: &mut self.views,

@@ -7,6 +7,7 @@ use eframe::egui::{self, RichText, Ui};
 
 use super::open::Request;
 use super::queue::{QueueWish, Told};
+use super::run::Run;
 use super::toasts::{ToastKind, Toasts};
 use super::{Command, SpikescopeApp, theme};
 use crate::recording::Recording;
@@ -47,12 +48,22 @@ pub struct Kept {
     loading: Background<(PathBuf, u64), Result<Found, String>>,
     /// A run whose recording is being opened, and that recording's fingerprint.
     waits_for: Option<(PathBuf, String)>,
+    /// The run was shown before with what is selected now.
+    again: bool,
+    /// Its training goes on as soon as it is shown.
+    resume: bool,
 }
 
 impl Kept {
     /// The kept run that is shown.
     pub fn shown(&self) -> Option<&KeptRun> {
         self.shown.as_ref()
+    }
+
+    /// Folder of the kept run that is shown, or is being opened.
+    pub fn folder(&self) -> Option<&Path> {
+        let wanted = self.wanted.as_ref().map(|(folder, _)| folder.as_path());
+        wanted.or_else(|| self.shown.as_ref().map(|kept| kept.folder.as_path()))
     }
 
     /// Show none.
@@ -63,14 +74,24 @@ impl Kept {
     /// Open the run in this folder.
     pub fn open(&mut self, folder: PathBuf) {
         self.requests += 1;
-        (self.wanted, self.waits_for) = (Some((folder, self.requests)), None);
+        (self.wanted, self.waits_for, self.again, self.resume) = (Some((folder, self.requests)), None, false, false);
+    }
+
+    /// Open the run that was shown in the session before: the selection is meant for it.
+    pub fn open_again(&mut self, folder: PathBuf) {
+        self.open(folder);
+        self.again = true;
     }
 
     /// A recording was opened, perhaps for the sake of a run.
     pub fn opened(&mut self, fingerprint: &str, toasts: &mut Toasts) {
         self.close();
         match self.waits_for.take() {
-            Some((folder, wanted)) if wanted == fingerprint => self.open(folder),
+            Some((folder, wanted)) if wanted == fingerprint => {
+                let resume = self.resume;
+                self.open(folder);
+                self.resume = resume;
+            }
             Some((folder, _)) => toasts.error(
                 "The run was made from other data than what is open now",
                 format!(
@@ -116,6 +137,16 @@ impl SpikescopeApp {
         self.kept.open(folder);
     }
 
+    /// Show a run and go on training it.
+    pub(super) fn show_and_resume(&mut self, folder: PathBuf) {
+        if self.run.as_ref().is_some_and(Run::is_active) {
+            self.toasts.tell(ToastKind::Info, "A training is running already; stop it before another run is resumed");
+            return;
+        }
+        self.kept.open(folder);
+        self.kept.resume = true;
+    }
+
     /// Look for runs in this folder too.
     pub fn add_run_folder(&mut self, folder: PathBuf) {
         self.dialog = None;
@@ -139,15 +170,27 @@ impl SpikescopeApp {
 
     /// Take over a run that was read.
     pub(super) fn poll_kept(&mut self, ctx: &egui::Context) {
-        let Some(key) = self.kept.wanted.clone() else { return };
+        // A run is shown on the recording as it is in the end.
+        let Some(key) = self.kept.wanted.clone().filter(|_| self.import.changing.is_none()) else { return };
         let (folder, recording) = (key.0.clone(), self.recording.clone());
         let work = move || find(&folder, recording.as_deref());
         let Some(found) = self.kept.loading.get(ctx, "opening a run", &key, work).cloned() else { return };
         self.kept.wanted = None;
         match found {
             Ok(Found::Here(run)) => {
-                self.selection.pair = None;
+                if !std::mem::take(&mut self.kept.again) {
+                    self.selection.pair = None;
+                }
+                let (resume, resumable) = (std::mem::take(&mut self.kept.resume), run.resumable);
                 self.kept.shown = Some(*run);
+                match (resume, resumable) {
+                    (true, true) => self.resume_run(ctx),
+                    (true, false) => {
+                        let text = "This run has no checkpoint to go on from; use its recipe to train it again";
+                        self.toasts.tell(ToastKind::Info, text);
+                    }
+                    (false, _) => {}
+                }
             }
             Ok(Found::Elsewhere { recording, fingerprint, source }) => self.open_for(ctx, key.0, &recording, fingerprint, source),
             Err(why) => self.toasts.error("The run could not be opened", why),
@@ -177,7 +220,7 @@ impl SpikescopeApp {
     /// One line that says that a kept run is shown, with a way back.
     pub(super) fn kept_bar(&mut self, ui: &mut Ui) -> Option<Command> {
         let words = self.kept.shown().map(|kept| kept.words.clone())?;
-        let trains = self.run.as_ref().is_some_and(super::run::Run::is_active);
+        let trains = self.run.as_ref().is_some_and(Run::is_active);
         let tokens = theme::of(ui);
         let frame = egui::Frame::new().fill(tokens.selected).inner_margin(egui::Margin::symmetric(10, 3));
         let bar = egui::Panel::top("kept run").frame(frame).show_separator_line(false);

@@ -77,6 +77,8 @@ pub enum QueueWish {
     Later(JobId),
     /// Take all that are over off the list.
     ClearOver,
+    /// Let all that are held go on.
+    ResumeAll,
 }
 
 /// What the training thread must be told.
@@ -186,6 +188,10 @@ impl Queue {
                 self.jobs.retain(|job| !job.is_over());
                 None
             }
+            QueueWish::ResumeAll => {
+                self.jobs.iter_mut().filter(|job| job.state == JobState::Held).for_each(|job| job.state = JobState::Waiting);
+                None
+            }
         }
     }
 
@@ -221,15 +227,33 @@ impl Queue {
         place.map_or((false, false), |at| (at > 0, at + 1 < waiting.len()))
     }
 
-    /// The list as it was kept, for another start of the program: nothing of it trains, and nothing begins by itself.
-    pub fn kept(mut self) -> Self {
-        for job in &mut self.jobs {
-            if matches!(job.state, JobState::Training | JobState::Waiting) {
-                job.state = JobState::Held;
-            }
+    /// The job that goes on with the run in `folder`: the one that was training it, else a new one.
+    pub fn job_of(&mut self, folder: &std::path::Path, recipe: Recipe, fingerprint: &str, recording: &str) -> JobId {
+        let waits = |job: &&Job| job.is_waiting() && job.folder.as_deref() == Some(folder);
+        let known = self.jobs.iter().find(waits).map(|job| job.id);
+        known.unwrap_or_else(|| self.add(recipe, fingerprint, recording))
+    }
+
+    /// True when a job is held.
+    pub fn has_held(&self) -> bool {
+        self.jobs.iter().any(|job| job.state == JobState::Held)
+    }
+
+    /// What is not over, to be kept for another start of the program; `None` when that is nothing.
+    pub fn to_keep(&self) -> Option<Self> {
+        let jobs: Vec<Job> = self.jobs.iter().filter(|job| !job.is_over()).cloned().collect();
+        (!jobs.is_empty()).then_some(Self { jobs, next: self.next })
+    }
+
+    /// Put a list that was kept behind this one: nothing of it trains, and nothing begins by itself. Gives how many there are. A job
+    /// that was training keeps its folder, and goes on from there.
+    pub fn bring_back(&mut self, kept: Self) -> usize {
+        let before = self.jobs.len();
+        for job in kept.jobs.into_iter().filter(|job| !job.is_over()) {
+            self.jobs.push(Job { id: self.next, state: JobState::Held, ..job });
+            self.next += 1;
         }
-        self.next = self.jobs.iter().map(|job| job.id + 1).max().unwrap_or(0).max(self.next);
-        self
+        self.jobs.len() - before
     }
 
     fn place(&self, id: JobId) -> Option<usize> {
@@ -345,10 +369,20 @@ mod tests {
         let text = serde_json::to_string(&queue).unwrap();
         let back: Queue = serde_json::from_str(&text).unwrap();
         assert_eq!(back, queue);
-        let kept = back.kept();
-        assert_eq!((due(&kept), kept.training(), kept.waiting()), (None, None, 2));
-        assert_eq!(kept.jobs()[0].folder.as_deref(), Some(std::path::Path::new("runs/a")));
-        assert!(kept.jobs()[2].is_over());
+        let mut now = Queue::default();
+        now.add(Recipe { seed: 99, ..Recipe::default() }, "abc", "demo");
+        now.began(0, None);
+        assert_eq!(now.bring_back(back.to_keep().unwrap()), 2, "what is over is not kept");
+        assert_eq!((due(&now), now.training().unwrap().id, now.waiting()), (None, 0, 2));
+        assert_eq!(order(&now), [0, 1, 2], "numbers of this window");
+        assert_eq!(now.jobs()[1].folder.as_deref(), Some(std::path::Path::new("runs/a")));
+        now.ended(&Phase::Discarded);
+        assert_eq!((due(&now), now.has_held()), (None, true));
+        now.obey(QueueWish::ResumeAll);
+        assert_eq!((due(&now), now.has_held()), (Some(1), false));
+        assert_eq!(now.job_of(std::path::Path::new("runs/a"), Recipe::default(), "abc", "demo"), 1, "the run that it was training");
+        assert_eq!(now.job_of(std::path::Path::new("runs/b"), Recipe::default(), "abc", "demo"), 3);
+        assert_eq!(Queue::default().to_keep(), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use eframe::egui;
 
 use crate::recording::Recording;
 use crate::runs::RunStatus;
-use crate::training::{Command, Phase, Recipe, StartOptions, TrainingError, TrainingHandle, TrainingWatch};
+use crate::training::{Command, OnDeviceLost, Phase, Recipe, StartOptions, TrainingError, TrainingHandle, TrainingWatch};
 use crate::views::RunState;
 
 /// A run: live, or a finished one loaded or made by a test.
@@ -16,36 +16,45 @@ pub struct Run {
     handle: Option<TrainingHandle>,
     state: RunState,
     ended: bool,
-    /// Where it is written, or was read from.
+    /// Where it is written.
     folder: Option<PathBuf>,
     /// Messages that were fetched.
     told: usize,
 }
 
-fn options(ctx: &egui::Context, pause: Duration) -> StartOptions {
+/// How the window trains.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// News is drawn at the earliest so long after it came: where drawing takes the cores that train, fewer frames are drawn.
+    pub pause: Duration,
+    /// What to do when a GPU that trains is lost.
+    pub on_device_lost: OnDeviceLost,
+}
+
+fn options(ctx: &egui::Context, how: How) -> StartOptions {
     let waker = ctx.clone();
     StartOptions {
-        wake: Some(Arc::new(move || waker.request_repaint_after(pause))),
+        wake: Some(Arc::new(move || waker.request_repaint_after(how.pause))),
         watched: true,
         below_the_window: true,
+        on_device_lost: how.on_device_lost,
         ..StartOptions::default()
     }
 }
 
 impl Run {
-    /// Start training in the background; `folder` is the run folder to write. News is drawn at the earliest `pause` after it
-    /// came: where drawing takes the cores that train, fewer frames are drawn.
+    /// Start training in the background; `folder` is the run folder to write.
     ///
     /// # Errors
     /// When the recipe is out of range or the system gives no thread.
     pub fn start(
         ctx: &egui::Context,
-        pause: Duration,
+        how: How,
         recording: Arc<Recording>,
         recipe: Recipe,
         folder: Option<PathBuf>,
     ) -> Result<Self, TrainingError> {
-        let options = StartOptions { run: folder.clone(), ..options(ctx, pause) };
+        let options = StartOptions { run: folder.clone(), ..options(ctx, how) };
         Ok(Self::live(TrainingHandle::start(recording, recipe, options)?, folder))
     }
 
@@ -53,8 +62,8 @@ impl Run {
     ///
     /// # Errors
     /// When the folder is no run that can go on.
-    pub fn resume(ctx: &egui::Context, pause: Duration, recording: Arc<Recording>, folder: PathBuf) -> Result<Self, TrainingError> {
-        let handle = TrainingHandle::resume(&folder, recording, None, options(ctx, pause))?;
+    pub fn resume(ctx: &egui::Context, how: How, recording: Arc<Recording>, folder: PathBuf) -> Result<Self, TrainingError> {
+        let handle = TrainingHandle::resume(&folder, recording, None, options(ctx, how))?;
         Ok(Self::live(handle, Some(folder)))
     }
 
@@ -74,12 +83,6 @@ impl Run {
         Self { handle: None, state, ended: true, folder: None, told: 0 }
     }
 
-    /// A run that was read from `folder`, which can be resumed when it is not complete.
-    #[allow(dead_code, reason = "called by whatever opens run folders in the window")]
-    pub fn opened(state: RunState, folder: PathBuf) -> Self {
-        Self { folder: Some(folder), ..Self::finished(state) }
-    }
-
     /// The folder of a run that has ended before its time, to go on with it.
     pub fn resumable(&self) -> Option<&Path> {
         let ended_early = match &self.state.progress.phase {
@@ -88,6 +91,11 @@ impl Run {
             _ => false,
         };
         self.folder.as_deref().filter(|_| self.ended && ended_early)
+    }
+
+    /// The folder it is written to, unless nothing is kept.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref().filter(|_| self.state.progress.phase != Phase::Discarded)
     }
 
     /// What happened on the way and was dealt with since the last call.
@@ -187,6 +195,13 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_window_trains_as_the_settings_say() {
+        let how = How { pause: Duration::ZERO, on_device_lost: OnDeviceLost::Stop };
+        let options = options(&egui::Context::default(), how);
+        assert!(options.on_device_lost == OnDeviceLost::Stop && options.watched && options.below_the_window);
+    }
 
     #[test]
     fn run_folders_are_named_by_recording_and_time() {

@@ -52,6 +52,10 @@ pub struct Session {
     pub zoom: Option<f32>,
     /// Runs of this window, oldest first.
     pub runs: Vec<RunOfSession>,
+    /// Folder of the run that the views showed.
+    pub shown: Option<PathBuf>,
+    /// The runs that had not been trained to their end, see [`Queue::to_keep`](super::Queue::to_keep); checked before it is used.
+    pub queue: Option<Value>,
 }
 
 /// The recording of a session.
@@ -86,6 +90,16 @@ impl Session {
         self.runs.iter().rev().find(|run| run.going)
     }
 
+    /// True when there is something in it to come back to.
+    pub fn is_worth_restoring(&self) -> bool {
+        self.open.is_some() || self.queue.is_some()
+    }
+
+    /// How many runs were to be trained.
+    pub fn queued(&self) -> usize {
+        self.queue.as_ref().and_then(|queue| queue["jobs"].as_array()).map_or(0, Vec::len)
+    }
+
     /// The same without folders: for reports that are sent to others.
     pub fn without_paths(&self) -> Self {
         let name = |path: &PathBuf| path.file_name().map(PathBuf::from).unwrap_or_default();
@@ -99,6 +113,9 @@ impl Session {
         for run in &mut session.runs {
             run.folder = name(&run.folder);
         }
+        session.shown = session.shown.as_ref().map(name);
+        // It holds folders and names of recordings.
+        session.queue = None;
         session
     }
 }

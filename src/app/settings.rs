@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::kept::{self, Kept};
 use crate::export::{WriteError, parent, write_atomically};
 use crate::runs::catalogue::Column;
+use crate::training::OnDeviceLost;
 
 /// Layout of the settings file that this program writes.
 pub const VERSION: u32 = 1;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub run_folders: Vec<PathBuf>,
     /// Columns of the Runs view; empty for the usual ones.
     pub run_columns: Vec<Column>,
+    /// What to do when the GPU that trains is lost.
+    pub on_device_lost: OnDeviceLost,
     /// Arrangement of the views, see `layout`; checked before it is used.
     pub layout: Option<serde_json::Value>,
     /// Arrangements by recording (fingerprint), newest first.
@@ -101,6 +104,7 @@ impl Default for Settings {
             runs: None,
             run_folders: Vec::new(),
             run_columns: Vec::new(),
+            on_device_lost: OnDeviceLost::default(),
             layout: None,
             layouts: Vec::new(),
         }

@@ -1,6 +1,5 @@
 //! The state of the window and what commands do to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,20 +11,19 @@ use super::import_flow::Import;
 use super::kept_run::Kept;
 use super::layout::{self, Named, Pane};
 use super::meter::Meter;
-use super::open::{Ask, Dialog, OpenFailure, Opened, Opening, Picked, Request, recipe_for};
+use super::open::{Ask, Dialog, Opening, Picked, Request};
 use super::palette::Palette;
-use super::queue::{JobId, Queue};
+use super::queue::Queue;
 use super::report::ReportWindow;
-use super::run::{Run, run_folder};
+use super::run::Run;
 use super::session::{SessionKeeper, Sessions, process_id};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
 use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};
-use super::windows::{Answer, Then, Windows};
+use super::windows::{Then, Windows};
 use super::{AppOptions, Command, theme};
 use crate::recording::{AreaRule, Recording};
-use crate::training::{Command as RunCommand, Phase, Recipe};
-use crate::views::train;
+use crate::training::Recipe;
 use crate::views::work::{self, Background};
 use crate::views::{RunState, Selection, VIEWS, View};
 
@@ -55,7 +53,7 @@ pub struct SpikescopeApp {
     pub(super) sessions: Sessions,
     pub(super) timeline: Timeline,
     /// The demo is open: its recipe is not for other recordings.
-    is_demo: bool,
+    pub(super) is_demo: bool,
     pub(super) recipe: Recipe,
     pub(super) opening: Option<Opening>,
     pub(super) dialog: Option<Dialog>,
@@ -74,9 +72,9 @@ pub struct SpikescopeApp {
     /// Only this view, without menus (pictures of single views).
     pub(super) only: Option<usize>,
     pub(super) may_close: bool,
-    train_when_open: bool,
+    pub(super) train_when_open: bool,
     /// Least time from news of a training to the frame that shows it.
-    pause: Duration,
+    pub(super) pause: Duration,
 }
 
 /// On a software adapter drawing and training share the cores: some frames a second are enough.
@@ -296,297 +294,6 @@ impl SpikescopeApp {
         if closing && !self.may_close && self.run.as_ref().is_some_and(Run::is_active) {
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
             self.question = Some(Then::Quit);
-        }
-    }
-
-    fn open_from_options(&mut self, ctx: &egui::Context) {
-        if self.options.demo {
-            self.open(ctx, Request::Demo);
-        } else {
-            let files = std::mem::take(&mut self.options.files);
-            self.open_several(ctx, files);
-        }
-    }
-
-    fn open_several(&mut self, ctx: &egui::Context, paths: Vec<PathBuf>) {
-        let Some((first, others)) = paths.split_first() else { return };
-        for other in others.iter().rev() {
-            self.settings.remember(other);
-        }
-        if !others.is_empty() {
-            let text = format!("{} is opened; {} more are in File, Open recent", Request::File(first.clone()).name(), others.len());
-            self.toasts.tell(ToastKind::Info, text);
-        }
-        self.open(ctx, Request::File(first.clone()));
-    }
-
-    /// Open something, after asking about a running training.
-    pub(super) fn open(&mut self, ctx: &egui::Context, request: Request) {
-        if self.run.as_ref().is_some_and(Run::is_active) {
-            self.question = Some(Then::Open(request));
-            return;
-        }
-        if let Some(before) = self.opening.take() {
-            before.cancel();
-        }
-        self.sessions.forget();
-        match Opening::start(ctx, request, self.how()) {
-            Ok(opening) => self.opening = Some(opening),
-            Err(failure) => self.failed_to_open(failure),
-        }
-    }
-
-    fn failed_to_open(&mut self, failure: OpenFailure) {
-        self.train_when_open = false;
-        self.toasts.error(failure.text, failure.details);
-    }
-
-    fn opened(&mut self, ctx: &egui::Context, opened: Opened) {
-        match opened {
-            Opened::NotYet => {}
-            Opened::Cancelled => {
-                self.opening = None;
-                self.session_not_restored();
-            }
-            Opened::Failed(_) if self.restore_with_other_answers(ctx) => {}
-            Opened::Failed(failure) => {
-                self.opening = None;
-                self.session_not_restored();
-                self.failed_to_open(failure);
-            }
-            Opened::Question(choice) => {
-                if let Some(opening) = self.opening.take() {
-                    self.asked(&opening, *choice);
-                }
-            }
-            Opened::Recording(recording) => {
-                let opening = self.opening.take();
-                self.import.shape = opening.as_ref().and_then(Opening::shape).map(|shape| shape.to_string());
-                self.show_opened(ctx, opening.map(|opening| opening.request), recording);
-            }
-        }
-    }
-
-    /// Show a recording that was read.
-    pub(super) fn show_opened(&mut self, ctx: &egui::Context, request: Option<Request>, recording: Arc<Recording>) {
-        let recipe = match request {
-            Some(Request::Demo) => self.options.recipe.clone().unwrap_or_else(Recipe::demo),
-            // The demo's small encoder is not for other recordings, edited or not.
-            _ if self.is_demo => Recipe::default(),
-            _ => recipe_for(&self.recipe),
-        };
-        self.is_demo = matches!(request, Some(Request::Demo));
-        tracing::info!("opened {}: {} units, {} spikes", recording.name, recording.n_units(), recording.spikes.n_spikes());
-        if let Some(Request::File(path)) = request {
-            self.settings.remember(&path);
-        }
-        self.take_over(ctx, recording, recipe);
-        self.session_opened(ctx);
-    }
-
-    fn take_over(&mut self, ctx: &egui::Context, recording: Arc<Recording>, recipe: Recipe) {
-        self.forget_selection();
-        train::forget_problem(ctx);
-        self.recipe = recipe;
-        self.drop_run();
-        self.kept.opened(&recording.fingerprint, &mut self.toasts);
-        self.restore_layout(&recording.fingerprint);
-        self.report = ReportWindow::default();
-        self.take_notice(&recording);
-        self.with_areas = Background::default();
-        self.recording = Some(recording);
-        self.sessions.keeper.look_now();
-        if std::mem::take(&mut self.train_when_open) {
-            self.train(ctx, self.recipe.clone());
-        }
-    }
-
-    /// Start training the open recording.
-    pub(super) fn train(&mut self, ctx: &egui::Context, recipe: Recipe) {
-        let Some(recording) = self.recording.clone() else {
-            self.toasts.tell(ToastKind::Info, "Open a recording first, or try the demo");
-            return;
-        };
-        if self.run.as_ref().is_some_and(Run::is_active) {
-            self.toasts.tell(ToastKind::Info, "A training is running already; stop or discard it first");
-            return;
-        }
-        let layout = Named::for_model(&recipe.model);
-        let job = self.queue.add(recipe, &recording.fingerprint, &recording.name);
-        if self.begin(ctx, job) && !self.arranged {
-            self.tree = self.named(layout);
-        }
-    }
-
-    /// Train this when everything before it has been trained.
-    pub(super) fn enqueue(&mut self, recipe: Recipe) {
-        let Some(recording) = &self.recording else { return };
-        self.queue.add(recipe, &recording.fingerprint, &recording.name);
-        let before = self.queue.waiting() - 1 + usize::from(self.queue.training().is_some());
-        if before > 0 {
-            self.toasts.tell(ToastKind::Info, format!("Queued; {before} before it"));
-        }
-    }
-
-    /// Where new runs are written.
-    pub(super) fn runs_dir(&self) -> Option<PathBuf> {
-        self.settings.runs.clone().filter(|_| self.options.settings_path.is_some()).or_else(|| self.options.runs_dir.clone())
-    }
-
-    /// The job that could begin now.
-    fn due(&self) -> Option<JobId> {
-        self.queue.due(self.recording.as_ref().map(|r| r.fingerprint.as_str())).map(|job| job.id)
-    }
-
-    /// When nothing trains and nothing else is about to happen, the next job begins.
-    fn begin_next(&mut self, ctx: &egui::Context) {
-        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
-        let busy = self.run.as_ref().is_some_and(Run::is_active) || self.import.changing.is_some();
-        if let (false, false, Some(job)) = (other_plans, busy, self.due()) {
-            self.begin(ctx, job);
-        }
-    }
-
-    fn begin(&mut self, ctx: &egui::Context, id: JobId) -> bool {
-        let (Some(recording), Some(job)) = (self.recording.clone(), self.queue.job(id)) else { return false };
-        let recipe = job.recipe.clone();
-        let now = SystemTime::now();
-        // Two jobs that begin within a second must not share a folder.
-        let taken = |folder: &PathBuf| self.queue.jobs().iter().any(|job| job.folder.as_ref() == Some(folder));
-        let folder = self.runs_dir().and_then(|runs| {
-            let first = run_folder(&runs, &recording.name, now);
-            let numbered = |n: u32| first.with_file_name(format!("{}-{n}", first.file_name().unwrap_or_default().to_string_lossy()));
-            std::iter::once(first.clone()).chain((2..1000).map(numbered)).find(|folder| !taken(folder))
-        });
-        match Run::start(ctx, self.pause, recording, recipe, folder.clone()) {
-            Ok(run) => {
-                tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
-                run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
-                self.sessions.run_begins(folder.clone());
-                self.queue.began(id, folder);
-                self.run = Some(run);
-                self.kept.close();
-                true
-            }
-            Err(e) => {
-                self.queue.refused(id, e.to_string());
-                self.toasts.error("Training could not be started", e.to_string());
-                false
-            }
-        }
-    }
-
-    /// The run is not shown any more; one that trains is stopped and kept by its thread.
-    fn drop_run(&mut self) {
-        if self.run.take().is_some_and(|run| run.is_active()) {
-            self.queue.ended(&Phase::Finishing);
-        }
-    }
-
-    /// Folder of the run that is shown, when its training can go on and nothing else trains.
-    pub(super) fn resumable(&self) -> Option<PathBuf> {
-        if self.recording.is_none() || self.run.as_ref().is_some_and(Run::is_active) {
-            return None;
-        }
-        match self.kept.shown() {
-            Some(kept) => kept.resumable.then(|| kept.folder.clone()),
-            None => self.run.as_ref()?.resumable().map(std::path::Path::to_owned),
-        }
-    }
-
-    /// Go on with the run that is shown.
-    pub(super) fn resume_run(&mut self, ctx: &egui::Context) {
-        let (Some(folder), Some(recording)) = (self.resumable(), self.recording.clone()) else { return };
-        match Run::resume(ctx, self.pause, recording, folder.clone()) {
-            Ok(run) => {
-                run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
-                self.sessions.run_begins(Some(folder));
-                self.run = Some(run);
-                self.kept.close();
-            }
-            Err(e) => self.toasts.error("The run could not be resumed", e.to_string()),
-        }
-    }
-
-    fn ended(&mut self, end: &Phase) {
-        tracing::info!("training ended: {}", if matches!(end, Phase::Finished(_)) { "finished" } else { "stopped or failed" });
-        self.queue.ended(end);
-        match end {
-            Phase::Finished(finished) => {
-                let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();
-                self.toasts.tell(ToastKind::Success, format!("Training finished{kept}"));
-            }
-            Phase::Failed(why) => {
-                self.toasts.error("Training ended with an error; the window and the recording are not affected", why.clone())
-            }
-            Phase::Discarded => self.toasts.tell(ToastKind::Info, "The run was discarded"),
-            Phase::Preparing | Phase::Running | Phase::Paused | Phase::Finishing => {}
-        }
-    }
-
-    /// The user answered what to do with the running training.
-    pub(super) fn answered(&mut self, ctx: &egui::Context, answer: Answer) {
-        let Some(then) = self.question.take() else { return };
-        let command = match answer {
-            Answer::Cancel => return,
-            Answer::GoOn => {
-                // The run lives on without us; whoever started the window waits for it.
-                if let Some(run) = &mut self.run {
-                    run.leave();
-                }
-                return self.go_on(ctx, then);
-            }
-            Answer::Keep => RunCommand::StopAndKeep,
-            Answer::Discard => RunCommand::Discard,
-        };
-        match &self.run {
-            Some(run) if run.is_active() => {
-                run.send(command);
-                self.then = Some(then);
-            }
-            _ => self.go_on(ctx, then),
-        }
-    }
-
-    fn go_on(&mut self, ctx: &egui::Context, then: Then) {
-        match then {
-            Then::Quit => {
-                self.may_close = true;
-                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-            }
-            Then::Open(request) => self.open(ctx, request),
-            Then::Close => self.close_recording(),
-        }
-    }
-
-    pub(super) fn close_recording(&mut self) {
-        if self.run.as_ref().is_some_and(Run::is_active) {
-            self.question = Some(Then::Close);
-            return;
-        }
-        self.recording = None;
-        self.drop_run();
-        self.kept.close();
-        self.report = ReportWindow::default();
-        self.forget_selection();
-    }
-
-    /// Nothing is selected, pinned or to be undone any more.
-    fn forget_selection(&mut self) {
-        self.selection = Selection::default();
-        self.pins.fill(None);
-        self.history.clear();
-    }
-
-    /// Arrange the views as they were when this recording was open last; one that was not keeps what is there.
-    fn restore_layout(&mut self, fingerprint: &str) {
-        let Some(saved) = self.settings.layout_of(fingerprint) else { return };
-        match layout::restore(saved, &self.keys) {
-            Some(tree) => (self.tree, self.arranged) = (tree, true),
-            None => {
-                self.settings.keep_layout(fingerprint, None);
-                self.toasts.tell(ToastKind::Info, "The layout saved for this recording does not fit this version; it is left as it is");
-            }
         }
     }
 }

@@ -65,6 +65,11 @@ impl Toasts {
         });
     }
 
+    /// What was offered has been done, in whichever way.
+    pub fn withdraw(&mut self, command: Command) {
+        self.list.retain(|toast| toast.action.is_none_or(|(_, offered)| offered != command));
+    }
+
     /// Texts now shown (tests).
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|t| t.text.as_str())

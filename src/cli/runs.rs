@@ -1,4 +1,6 @@
-//! `spikescope runs`: the table of runs in a folder, as the window lists it.
+//! `spikescope runs`: the table of runs in a folder, as the window lists it, and their trash.
+
+mod trash;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +29,18 @@ pub(super) struct Runs {
     /// Show this column too; may be given several times
     #[arg(long = "column", value_name = "FIELD")]
     columns: Vec<String>,
+    /// List what is in the trash instead
+    #[arg(long, conflicts_with_all = ["columns", "reverse"])]
+    trash: bool,
+    /// Move this run folder to the trash beside it; may be given several times
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["trash", "bring_back", "delete"])]
+    throw_away: Vec<PathBuf>,
+    /// Put this run back from the trash: its name, or its path there; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["trash", "delete"])]
+    bring_back: Vec<String>,
+    /// Delete this run, which must be in the trash, for good; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with = "trash")]
+    delete: Vec<String>,
     /// One JSON object per run in an array, with all results and settings
     #[arg(long)]
     json: bool,
@@ -38,6 +52,13 @@ impl Runs {
             false => self.folders,
             true => vec![default_runs_dir().ok_or_else(|| Usage("there is no home folder; name a folder with runs".to_owned()))?],
         };
+        match (self.trash, self.throw_away.is_empty(), self.bring_back.is_empty(), self.delete.is_empty()) {
+            (true, ..) => return trash::list(&folders, self.json),
+            (_, false, ..) => return trash::throw_away(&self.throw_away),
+            (_, _, false, _) => return trash::bring_back(&folders, &self.bring_back),
+            (.., false) => return trash::delete(&folders, &self.delete),
+            _ => {}
+        }
         let listing = Catalogue::default().look(None, &folders);
         if let Some((_, why)) = listing.problems.first() {
             return Err(anyhow::anyhow!("{why}"));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use super::memory;
 use super::output;
 use super::progress::{Bell, follow};
 use super::recipe::RecipeOptions;
@@ -88,8 +89,11 @@ impl Train {
                 "note: {place} holds an interrupted run, which this one replaces (spikescope resume {place} would go on with it)"
             ));
         }
+        memory::tell(&recording, &recipe, self.quiet);
         let options = StartOptions { run: Some(self.out), opened_from: self.input.path(), ..self.saving.options() };
-        print_summary(&train(recording, recipe, options, self.quiet)?, self.json)
+        let summary = train(recording, recipe, options, self.quiet)?;
+        memory::tell_peak(self.quiet);
+        print_summary(&summary, self.json)
     }
 }
 

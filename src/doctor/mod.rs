@@ -10,3 +10,5 @@ pub use privacy::Privacy;
 pub use report::{Examine, Report, Timed};
 pub use self_test::{MODELS, Outcome, Vector, print_vectors};
 pub use system::{Adapter, Folder, System};
+
+pub(crate) use system::wait_for;

@@ -159,7 +159,7 @@ fn display() -> String {
 
 fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = now(instance.enumerate_adapters(wgpu::Backends::all()));
+    let found = wait_for(instance.enumerate_adapters(wgpu::Backends::all()));
     let adapter = |adapter: wgpu::Adapter| {
         let info = adapter.get_info();
         let kind = match info.device_type {
@@ -177,7 +177,7 @@ fn adapters() -> Vec<Adapter> {
 }
 
 /// Wait for a future on this thread.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {

@@ -7,9 +7,31 @@ use super::OpenOptions;
 /// Share of the free memory that one array of a file may take: it is held at least twice while it is sorted and checked.
 const SHARE: u64 = 2;
 
-/// Memory that programs can still have, bytes; `None` where the system does not say.
+/// Memory that this program can still have, bytes: what the machine has free, or less where the process may have less (containers, jobs
+/// of a cluster). `None` where the system does not say.
 pub fn available() -> Option<u64> {
-    parse(&std::fs::read_to_string("/proc/meminfo").ok()?)
+    let machine = parse(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
+    Some(group().map_or(machine, |group| machine.min(group)))
+}
+
+/// What the control groups (version 2) of this process leave; `None` without a limit.
+fn group() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let root = Path::new("/sys/fs/cgroup");
+    let own = root.join(own.trim_start_matches('/'));
+    own.ancestors().take_while(|folder| folder.starts_with(root)).filter_map(left_in).min()
+}
+
+/// Limit less use, where what is only kept of files (and given back when it is needed) counts as free.
+fn left_in(folder: &Path) -> Option<u64> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    // Without a limit the word is "max".
+    let limit: u64 = read("memory.max")?.trim().parse().ok()?;
+    let used: u64 = read("memory.current")?.trim().parse().ok()?;
+    let stat = read("memory.stat").unwrap_or_default();
+    let files = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.trim().parse::<u64>().ok()).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(files)))
 }
 
 fn parse(meminfo: &str) -> Option<u64> {
@@ -54,6 +76,22 @@ mod tests {
         assert_eq!(parse("MemTotal:  100 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
         assert_eq!((parse("MemFree: 1 kB"), parse("MemAvailable: many")), (None, None));
         assert!(OpenOptions::for_this_machine().max_bytes <= OpenOptions::default().max_bytes);
+    }
+
+    #[test]
+    fn a_group_with_a_limit_leaves_what_it_does_not_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        assert_eq!(left_in(folder.path()), None);
+        write("memory.max", "max\n");
+        write("memory.current", "600\n");
+        assert_eq!(left_in(folder.path()), None, "no limit");
+        write("memory.max", "1000\n");
+        assert_eq!(left_in(folder.path()), Some(400));
+        write("memory.stat", "anon 100\ninactive_file 250\n");
+        assert_eq!(left_in(folder.path()), Some(650));
+        write("memory.current", "2000\n");
+        assert_eq!(left_in(folder.path()), Some(0));
     }
 
     #[test]

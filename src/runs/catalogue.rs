@@ -19,7 +19,7 @@ use crate::training::Recipe;
 
 pub use columns::{Cell, Column, Metric, Sorting, metric, metric_place, offered, order, setting_field, words};
 pub use mark::{Mark, NOTES};
-pub use trash::{TRASH, Trashed, move_to_trash, restore, trashed_in};
+pub use trash::{InTrash, TRASH, Trashed, delete_for_good, move_to_trash, restore, trashed_in};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,9 +159,14 @@ impl Entry {
         self.folder.file_name().unwrap_or(self.folder.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// True when its results can be opened.
+    /// True when its results can be opened; of an interrupted run, what its last checkpoint has.
     pub fn is_readable(&self) -> bool {
-        matches!(self.status, Status::Complete | Status::Stopped | Status::Failed) && self.problem.is_none()
+        matches!(self.status, Status::Complete | Status::Stopped | Status::Failed | Status::Interrupted) && self.problem.is_none()
+    }
+
+    /// True when its training can go on, as far as a list can tell.
+    pub fn may_resume(&self) -> bool {
+        matches!(self.status, Status::Stopped | Status::Failed | Status::Interrupted) && self.problem.is_none()
     }
 
     /// A run that is being trained: it has no folder yet, or none that is complete.
@@ -187,6 +192,8 @@ impl Entry {
 pub struct Listing {
     /// All entries, by path.
     pub entries: Vec<Arc<Entry>>,
+    /// Runs in the trash of these folders, newest first.
+    pub trash: Vec<Arc<InTrash>>,
     /// Folders that could not be read, each with the reason.
     pub problems: Vec<(PathBuf, String)>,
     /// The folders have been looked into at least once.
@@ -202,6 +209,7 @@ pub struct Catalogue {
     known: HashMap<PathBuf, (Stamp, Arc<Entry>)>,
     names: HashSet<Arc<str>>,
     recovered: HashSet<PathBuf>,
+    trash: HashMap<Trashed, Arc<InTrash>>,
 }
 
 impl Catalogue {
@@ -225,7 +233,16 @@ impl Catalogue {
                     listing.entries.push(self.entry(path));
                 }
             }
+            for trashed in trashed_in(folder) {
+                // Nobody writes to what is in the trash, so it is looked at once.
+                let known = self.trash.entry(trashed.clone()).or_insert_with(|| Arc::new(InTrash::read(trashed)));
+                if !listing.trash.contains(known) {
+                    listing.trash.push(Arc::clone(known));
+                }
+            }
         }
+        self.trash.retain(|trashed, _| listing.trash.iter().any(|found| found.trashed == *trashed));
+        listing.trash.sort_by(|a, b| b.thrown.cmp(&a.thrown).then_with(|| a.trashed.to.cmp(&b.trashed.to)));
         self.known.retain(|path, _| seen.contains(path));
         listing.entries.sort_by(|a, b| a.folder.cmp(&b.folder));
         listing
@@ -313,7 +330,11 @@ fn facts(folder: &Path, manifest: Manifest, names: &mut HashSet<Arc<str>>) -> (F
     };
     let wrong = |name: &str, what: String| format!("{}: {what}", folder.join(name).display());
     let recipe = text(RECIPE).and_then(|text| Recipe::parse(&text).map_err(|e| wrong(RECIPE, e.to_string())));
-    let summary = text(SUMMARY).and_then(|text| serde_json::from_str::<Value>(&text).map_err(|e| wrong(SUMMARY, e.to_string())));
+    let summary = match manifest.status.is_over() {
+        true => text(SUMMARY).and_then(|text| serde_json::from_str::<Value>(&text).map_err(|e| wrong(SUMMARY, e.to_string()))),
+        // It is written at the end.
+        false => Ok(Value::Null),
+    };
     let title = recipe.as_ref().map(|recipe| recipe.model.preset().title.to_owned());
     let facts = Facts {
         model: title.unwrap_or_else(|_| manifest.model.clone()),

@@ -230,21 +230,11 @@ pub(crate) fn nothing_yet<'a>(
     losses: &'a crate::training::LossLog,
 ) -> RunContents<'a> {
     RunContents {
-        recipe,
-        recording,
         status: RunStatus::Running,
-        message: None,
-        messages: &[],
         used: Some(used),
         opened_from,
         ended: SystemTime::now(),
         device,
-        seconds: 0.0,
-        steps: 0,
-        stages: &[],
-        losses,
-        snapshot: None,
-        weights: &[],
-        summary: &serde_json::Value::Null,
+        ..RunContents::new(recipe, recording, losses, &serde_json::Value::Null)
     }
 }

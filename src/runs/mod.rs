@@ -33,6 +33,8 @@ mod keeper;
 mod live;
 mod load;
 mod lock;
+#[cfg(test)]
+pub(crate) mod made;
 mod manifest;
 mod metrics;
 mod results;

@@ -76,7 +76,7 @@ fn shape(size: &str) -> anyhow::Result<(Vec<usize>, usize)> {
 /// Unknown size, no such device, a device that fails.
 pub fn step(size: &str, stage: Stage, batch: usize, device: DeviceChoice, steps: usize) -> anyhow::Result<BenchResult> {
     let (areas, bins) = shape(size)?;
-    let shape = DataShape { areas, bins, pad_bins: PAD, bin_s: BIN_S, train: batch };
+    let shape = DataShape { areas, bins, pad_bins: PAD, bin_s: BIN_S, train: batch, others: 0 };
     time_steps(&GlmRecipe { batch, ..GlmRecipe::default() }, &shape, stage, device, 2, steps)
 }
 

@@ -22,6 +22,20 @@ pub struct DataShape {
     pub bin_s: f64,
     /// Training trials.
     pub train: usize,
+    /// Validation and test trials.
+    pub others: usize,
+}
+
+impl DataShape {
+    /// Units of all areas.
+    pub fn units(&self) -> usize {
+        self.areas.iter().sum()
+    }
+
+    /// All trials.
+    pub fn trials(&self) -> usize {
+        self.train + self.others
+    }
 }
 
 /// Multiplications and additions per second that the baselines reach on two cores of an ordinary computer.
@@ -122,7 +136,7 @@ mod tests {
 
     #[test]
     fn parameters_are_counted_and_time_grows_with_the_epochs_allowed() {
-        let shape = DataShape { areas: vec![4, 3], bins: 30, pad_bins: 10, bin_s: 0.002, train: 20 };
+        let shape = DataShape { areas: vec![4, 3], bins: 30, pad_bins: 10, bin_s: 0.002, train: 20, others: 5 };
         let small = GlmRecipe { width: 8, hidden: 16, layers: 1, batch: 10, max_epochs: 10, ..GlmRecipe::default() };
         let glm = |recipe: &GlmRecipe| estimate(&ModelRecipe::GlmTransformer(recipe.clone()), &shape);
         let few = glm(&small).unwrap();

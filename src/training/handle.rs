@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam_channel::Sender;
+use serde::{Deserialize, Serialize};
 
 use super::checkpoints::CheckpointPlan;
 use super::seam::Seam;
@@ -96,7 +97,8 @@ pub struct Finished {
 }
 
 /// What to do when a GPU that trains is lost.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnDeviceLost {
     /// Go on on the CPU from the last checkpoint; the messages of the run say so.
     #[default]

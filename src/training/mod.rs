@@ -15,6 +15,7 @@ mod kept;
 mod learner;
 mod losslog;
 mod material;
+mod memory;
 mod netformer;
 mod priority;
 pub mod recipe;
@@ -38,6 +39,7 @@ pub use handle::{
 };
 pub use losslog::{LossLog, LossPoint, LossTerm, MOST_TERMS, TermValues};
 pub use material::{CheckError, check_data};
+pub use memory::{DeviceLimits, MemoryFit, MemoryNeed, device_limits, memory_fit, memory_need};
 pub use netformer::{ActivityShape, Block, NetFormerModel, NetFormerModelError, Part, stretches_of};
 pub use priority::yield_to_the_window;
 pub use recipe::{

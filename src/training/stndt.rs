@@ -105,7 +105,7 @@ fn held_out(recipe: &StndtRecipe, recording: &Recording, units: &[usize]) -> Vec
 }
 
 /// The network's shapes and constants.
-fn config(recipe: &StndtRecipe, grid: &Grid) -> StndtConfig {
+pub(super) fn config(recipe: &StndtRecipe, grid: &Grid) -> StndtConfig {
     let (units, bins) = (grid.units(), grid.bins());
     let base = match recipe.variant {
         Variant::Stndt => StndtConfig::stndt(units, bins),

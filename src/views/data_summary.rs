@@ -43,6 +43,7 @@ impl DataSummary {
             pad_bins: self.bins.1,
             bin_s: self.bin_s,
             train: self.split[0],
+            others: self.split[1] + self.split[2],
         }
     }
 
@@ -137,7 +138,8 @@ pub fn summarise(recording: &Recording, data: &DataRecipe) -> Result<DataSummary
     })
 }
 
-fn sentence(text: &str) -> String {
+/// With a capital letter at its front.
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -62,7 +62,7 @@ use crate::app::{Queue, QueueWish};
 use crate::recording::{Recording, Sidecar, Trials};
 use crate::runs::LoadedRun;
 use crate::runs::catalogue::Column;
-use crate::training::{Command, LossLog, Progress, Recipe, Snapshot};
+use crate::training::{Command, LossLog, OnDeviceLost, Progress, Recipe, Snapshot};
 
 /// What a view shows and how it explains itself.
 pub trait View {
@@ -225,12 +225,16 @@ pub enum Action {
     QueueWish(QueueWish),
     /// Show a kept run in all views.
     ShowRun(PathBuf),
+    /// Show a kept run in all views and go on training it.
+    ResumeRun(PathBuf),
     /// Ask for a folder with runs.
     AskRunFolder,
     /// Look for runs in these folders too.
     RunFolders(Vec<PathBuf>),
     /// Show these columns of runs.
     RunColumns(Vec<Column>),
+    /// What to do from now on when a GPU that trains is lost.
+    OnDeviceLost(OnDeviceLost),
 }
 
 /// Trials of which a run is asked for details by one view.
@@ -251,6 +255,8 @@ pub struct RunsContext<'a> {
     pub live: Option<&'a RunState>,
     /// The kept run that all views show.
     pub kept: Option<&'a Path>,
+    /// What is done when a GPU that trains is lost.
+    pub on_device_lost: OnDeviceLost,
 }
 
 /// What a view may read and change in one frame.

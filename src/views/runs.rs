@@ -5,6 +5,7 @@ mod bars;
 mod detail;
 mod shelf;
 mod table;
+mod trash;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use table::text as cell_text;
 use bars::{ColumnMenu, FolderMenu};
 use detail::{Detail, Wish};
 use shelf::{Answer, Request, Shelf};
+use trash::TrashMenu;
 
 /// The Runs view. Selected runs are those of the whole window.
 #[derive(Default)]
@@ -34,6 +36,7 @@ pub struct RunsView {
     trashed: BTreeSet<PathBuf>,
     columns: ColumnMenu,
     folders: FolderMenu,
+    trash: TrashMenu,
     detail: Detail,
     rows: Rows,
     table: table::Table,
@@ -154,11 +157,12 @@ impl RunsView {
                 context.actions.push(Action::Tell(format!("{} is in the trash; Ctrl+Z brings it back", detail::short(&folder))));
             }
             Answer::Restored(folder) => context.actions.push(Action::Tell(format!("{} is back", detail::short(&folder)))),
+            Answer::Deleted(folder) => context.actions.push(Action::Tell(format!("{} is deleted", detail::short(&folder)))),
             Answer::NotTrashed(folder, why) => {
                 self.trashed.remove(&folder);
                 context.actions.push(Action::Tell(why));
             }
-            Answer::NotRestored(why) | Answer::NotMarked(why) => context.actions.push(Action::Tell(why)),
+            Answer::NotRestored(why) | Answer::NotMarked(why) | Answer::NotDeleted(why) => context.actions.push(Action::Tell(why)),
             Answer::Recipe(Ok(recipe)) => {
                 *context.recipe = *recipe;
                 context.actions.push(Action::Show("Train"));
@@ -213,10 +217,18 @@ impl RunsView {
             let version = Arc::as_ptr(&self.rows.listing) as usize;
             self.columns.ui(ui, version, &self.rows.listing.entries, &shown, context.actions);
             self.folders.ui(ui, context);
+            for request in self.trash.ui(ui, &self.rows.listing.trash) {
+                if let Request::BringBack(trashed) = &request {
+                    // Ctrl+Z throws it away again.
+                    self.trashed.remove(&trashed.from);
+                }
+                self.ask(request);
+            }
             let selected = context.selection.runs.len();
+            let runs = if self.rows.order.len() == 1 { "run" } else { "runs" };
             let text = match selected {
-                0 => format!("{} runs", widgets::count(self.rows.order.len())),
-                n => format!("{} runs, {n} selected", widgets::count(self.rows.order.len())),
+                0 => format!("{} {runs}", widgets::count(self.rows.order.len())),
+                n => format!("{} {runs}, {n} selected", widgets::count(self.rows.order.len())),
             };
             widgets::note(ui, text);
         });
@@ -327,6 +339,7 @@ impl RunsView {
         for entry in entries.iter().filter(|entry| wish.refusal(entry, selected).is_none()) {
             match wish {
                 Wish::Show => context.actions.push(Action::ShowRun(entry.folder.clone())),
+                Wish::Resume => context.actions.push(Action::ResumeRun(entry.folder.clone())),
                 Wish::UseRecipe => self.ask(Request::Recipe(entry.folder.clone())),
                 Wish::Compare => context.actions.push(Action::Show("Compare")),
                 Wish::CopyPath => ui.ctx().copy_text(entry.folder.display().to_string()),

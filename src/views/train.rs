@@ -1,5 +1,6 @@
 //! The Train view: what will be trained on what and where, and how far it has come.
 
+mod memory;
 mod queue;
 
 use eframe::egui::{self, RichText, Ui};
@@ -11,7 +12,8 @@ use super::{Action, RunState, View, ViewContext, shown_area, widgets};
 use crate::app::theme;
 use crate::recording::{AreaRule, AreaSplit, Recording, TrialSource};
 use crate::training::{
-    Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, NetFormerRecipe, PRESETS, Phase, Progress, Recipe, estimate,
+    Command, DataRecipe, DataShape, DeviceChoice, Estimate, ModelRecipe, NetFormerRecipe, OnDeviceLost, PRESETS, Phase, Progress, Recipe,
+    estimate,
 };
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ pub struct TrainView {
     summary: Background<(String, DataRecipe, Option<NetFormerRecipe>), Result<DataSummary, String>>,
     offered: Background<String, Vec<AreaSplit>>,
     cost: Background<(DataShape, ModelRecipe), Result<Estimate, String>>,
+    memory: memory::MemoryPart,
 }
 
 impl View for TrainView {
@@ -48,6 +51,8 @@ impl View for TrainView {
             return;
         };
         let summary = self.summarise(ui, &recording, context.recipe);
+        let active = context.run.is_some_and(|run| is_active(&run.progress.phase));
+        self.memory.look(ui.ctx(), context.recipe, summary.as_ref().and_then(|s| s.as_ref().ok()), active);
         self.controls(ui, context, summary.as_ref());
         ui.separator();
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -92,7 +97,8 @@ impl TrainView {
             let tighter = if active { 1.0 } else { 0.0 };
             ui.spacing_mut().item_spacing.x = 5.0 - 2.0 * tighter;
             ui.spacing_mut().button_padding.x = 6.0 - 2.0 * tighter;
-            let problem = self.form.problem(context.recipe).or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
+            let refused = self.form.problem(context.recipe).or_else(|| summary.and_then(|s| s.as_ref().err().cloned()));
+            let problem = refused.or_else(|| self.memory.problem(context.recipe));
             ui.ctx().data_mut(|data| data.insert_temp(problem_id(), problem.clone()));
             let start = ui.add_enabled(!active && problem.is_none(), widgets::primary(ui, "Start training"));
             let start = match &problem {
@@ -142,6 +148,9 @@ impl TrainView {
             row(ui, "Areas", |ui| self.areas(ui, context, recording));
             row(ui, "Trials from", |ui| trial_source(ui, context, recording));
             row(ui, "Device", |ui| device(ui, context));
+            if context.recipe.device != DeviceChoice::Cpu {
+                row(ui, "GPU lost", |ui| device_lost(ui, context));
+            }
         });
         ui.add_space(4.0);
         widgets::section(ui, "What will be used");
@@ -159,6 +168,7 @@ impl TrainView {
             Some(Ok(summary)) => {
                 show_summary(ui, summary);
                 self.cost(ui, context, summary);
+                self.memory.ui(ui, context);
             }
         });
     }
@@ -277,6 +287,23 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
     });
 }
 
+/// What becomes of a run whose GPU is lost; kept for all runs to come.
+fn device_lost(ui: &mut Ui, context: &mut ViewContext<'_>) {
+    let name = |choice: OnDeviceLost| match choice {
+        OnDeviceLost::ContinueOnCpu => "go on on the CPU from the last checkpoint",
+        OnDeviceLost::Stop => "stop; the run can be resumed",
+    };
+    let mut choice = context.runs.on_device_lost;
+    widgets::combo(ui, "device lost", "When the GPU is lost", name(choice), f32::INFINITY, |ui| {
+        for offered in [OnDeviceLost::ContinueOnCpu, OnDeviceLost::Stop] {
+            ui.selectable_value(&mut choice, offered, name(offered));
+        }
+    });
+    if choice != context.runs.on_device_lost {
+        context.actions.push(Action::OnDeviceLost(choice));
+    }
+}
+
 fn show_summary(ui: &mut Ui, summary: &DataSummary) {
     let [train, validation, test] = summary.split;
     let (bins, pad) = summary.bins;
@@ -302,7 +329,7 @@ fn show_summary(ui: &mut Ui, summary: &DataSummary) {
         widgets::fact(ui, "Window", &format!("{} ms + {} ms of history", ms(bins, summary.bin_s), ms(pad, summary.bin_s)));
         widgets::fact(ui, "Spikes", &widgets::count(summary.spikes));
     }
-    widgets::fact(ui, "Memory", &format!("{} (on the device {})", widgets::bytes(summary.bytes.0), widgets::bytes(summary.bytes.1)));
+    widgets::fact(ui, "Counts", &format!("{} (on a GPU {})", widgets::bytes(summary.bytes.0), widgets::bytes(summary.bytes.1)));
     let dropped: usize = summary.dropped_trials.iter().map(|(_, n)| n).sum();
     if dropped == 0 && summary.dropped_units.is_empty() && !summary.in_bins {
         widgets::note(ui, "No trial and no unit is left out");

@@ -21,22 +21,14 @@ pub fn keep(folder: &Path, recording: &Recording, state: &RunState, number: u64,
     let stages: Vec<StageEntry> =
         (1..=3).map(|k| StageEntry { name: format!("{k}"), steps: last.div_ceil(3), epochs: 4, seconds: 20.0 * k as f64 }).collect();
     let contents = RunContents {
-        recipe: &recipe,
-        recording,
         status: if number == 3 { RunStatus::Stopped } else { RunStatus::Complete },
-        message: None,
-        messages: &[],
-        used: None,
-        opened_from: None,
         ended: UNIX_EPOCH + Duration::from_secs(1_795_255_353 + 4000 * number),
         device: "CPU (flex, 2 threads)",
         seconds: 120.0 + 10.0 * number as f64,
         steps: last,
         stages: &stages,
-        losses: &state.losses,
         snapshot: state.snapshot.as_deref(),
-        weights: &[],
-        summary,
+        ..RunContents::new(&recipe, recording, &state.losses, summary)
     };
     write(folder, &contents).unwrap();
 }

@@ -45,6 +45,17 @@ pub fn wait(harness: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> 
     panic!("never {what}; messages: {:?}; progress: {progress:?}", harness.state().messages());
 }
 
+/// For people who look: pictures in both themes, into the folder that SPIKESCOPE_PICTURES names.
+pub fn pictures(harness: &mut Window<'_>, name: &str) {
+    let Some(folder) = std::env::var_os("SPIKESCOPE_PICTURES") else { return };
+    for (theme, word) in [(egui::Theme::Light, "light"), (egui::Theme::Dark, "dark")] {
+        harness.ctx.set_theme(theme);
+        harness.step();
+        harness.step();
+        harness.render().unwrap().save(Path::new(&folder).join(format!("{name}_{word}.png"))).unwrap();
+    }
+}
+
 /// A file dropped onto the window.
 #[derive(Debug)]
 pub struct Dropped(pub PathBuf);

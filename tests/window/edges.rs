@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use eframe::egui::{self, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -11,7 +10,7 @@ use spikescope::analysis::edge_test::{
 };
 use spikescope::analysis::goodness::{Goodness, ResidualCorrelogram, UnitGoodness};
 use spikescope::recording::Recording;
-use spikescope::runs::{self, RunContents, RunStatus};
+use spikescope::runs::{self, RunContents};
 use spikescope::simulate;
 use spikescope::training::{Finished, ModelSnapshot, Phase, TrialSnapshot};
 use spikescope::views::RunState;
@@ -121,28 +120,8 @@ pub fn tested(recording: &Arc<Recording>, folder: &Path, with: Option<&EdgeRepor
     let target = folder.join("run");
     let summary = serde_json::json!({});
     let losses = Arc::clone(&run.losses);
-    runs::write(
-        &target,
-        &RunContents {
-            recipe: &run.recipe,
-            recording,
-            status: RunStatus::Complete,
-            message: None,
-            messages: &[],
-            used: None,
-            opened_from: None,
-            ended: SystemTime::UNIX_EPOCH,
-            device: "CPU",
-            seconds: 1.0,
-            steps: 10,
-            stages: &[],
-            losses: &losses,
-            snapshot: run.snapshot.as_deref(),
-            weights: &[],
-            summary: &summary,
-        },
-    )
-    .unwrap();
+    runs::write(&target, &RunContents { snapshot: run.snapshot.as_deref(), ..RunContents::new(&run.recipe, recording, &losses, &summary) })
+        .unwrap();
     if let Some(report) = with {
         runs::save_edge_report(&target, report).unwrap();
         // JSON keeps numbers to the last digit or so.

@@ -9,7 +9,7 @@ use super::{OpenRecording, RunOfSession, SavedSelection, Session, SessionKeeper}
 use crate::app::open::{Change, How, Opening, Request};
 use crate::app::run::Run;
 use crate::app::toasts::ToastKind;
-use crate::app::{Command, SpikescopeApp, layout};
+use crate::app::{Command, Queue, SpikescopeApp, layout};
 use crate::recording::{Recording, Source};
 use crate::training::Recipe;
 
@@ -38,7 +38,7 @@ impl Sessions {
 
     /// The newest that did not end well, else the newest.
     fn next(&self) -> Option<usize> {
-        let worth = |earlier: &Earlier| earlier.session.open.is_some();
+        let worth = |earlier: &Earlier| earlier.session.is_worth_restoring();
         let crashed = self.earlier.iter().position(|earlier| worth(earlier) && !earlier.session.ended);
         crashed.or_else(|| self.earlier.iter().position(worth))
     }
@@ -86,15 +86,25 @@ impl SpikescopeApp {
     }
 
     fn offer_last_session(&mut self) {
-        let Some(last) = self.sessions.next().and_then(|at| self.sessions.earlier.get(at)).filter(|last| !last.session.ended) else {
+        let Some(last) = self.sessions.next().and_then(|at| self.sessions.earlier.get(at)) else { return };
+        let queued = last.session.queued();
+        if last.session.ended {
+            // It ended well, but somebody asked for trainings that have not been done.
+            if queued > 0 {
+                let text = format!("{} not trained to the end in the last session", counted(queued));
+                self.toasts.offer(text, "Restore the last session", Command::RestoreSession);
+            }
             return;
-        };
+        }
         let name = last.session.open.as_ref().map(|open| open.name.clone()).unwrap_or_default();
         // `2026-11-21T10:02:33Z` as people write it.
         let when: String = last.session.saved.chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect();
         let mut text = format!("The last session did not end in the normal way ({when} UTC); {name} was open");
         if let Some(run) = last.session.going() {
             text.push_str(&format!(". A training was running; its folder is {}", run.folder.display()));
+        }
+        if queued > 0 {
+            text.push_str(&format!(". {} not trained to the end", counted(queued)));
         }
         if let Some(report) = &last.report {
             text.push_str(&format!(". A report about the fault is in {}", report.display()));
@@ -104,8 +114,9 @@ impl SpikescopeApp {
 
     /// The window as it is now.
     pub(in crate::app) fn session_now(&self, zoom: Option<f32>) -> Session {
+        let queue = self.queue.to_keep().and_then(|queue| serde_json::to_value(queue).ok());
         let Some(recording) = &self.recording else {
-            return Session { zoom, runs: self.runs_now(), ..Session::default() };
+            return Session { zoom, queue, runs: self.runs_now(), ..Session::default() };
         };
         let saved = |selection| SavedSelection::of(selection, recording);
         let pins = self.keys.iter().zip(&self.pins).filter_map(|(key, pin)| Some(((*key).to_owned(), saved(pin.as_ref()?))));
@@ -119,8 +130,16 @@ impl SpikescopeApp {
             orders: orders.filter(|(_, order)| !order.is_null()).collect(),
             zoom,
             runs: self.runs_now(),
+            shown: self.folder_shown().map(Path::to_owned),
+            queue,
             ..Session::default()
         }
+    }
+
+    /// Folder of the run that views show, where it is kept.
+    fn folder_shown(&self) -> Option<&Path> {
+        let own = || self.run.as_ref().and_then(Run::folder);
+        self.kept.folder().or_else(own)
     }
 
     fn runs_now(&self) -> Vec<RunOfSession> {
@@ -149,7 +168,13 @@ impl SpikescopeApp {
         }
         let Some(at) = self.sessions.next() else { return };
         let earlier = self.sessions.earlier.remove(at);
-        let Some(open) = earlier.session.open.clone() else { return };
+        let Some(open) = earlier.session.open.clone() else {
+            // Nothing was open; runs were waiting all the same.
+            self.sessions.keeper.take_over(&earlier);
+            self.toasts.withdraw(Command::RestoreSession);
+            self.bring_back_queue(&earlier.session);
+            return;
+        };
         let request = open.path.map_or(Request::Demo, Request::File);
         if let Some(before) = self.opening.take() {
             before.cancel();
@@ -221,8 +246,12 @@ impl SpikescopeApp {
             if let (Some(decisions), None) = (open.decisions, &recording.prepared) {
                 self.change_recording(ctx, Change::Sidecar(Box::new(decisions)));
             }
+            if let Some(folder) = session.shown.clone() {
+                self.kept.open_again(folder);
+            }
         } else {
-            missing.push("the selection (the data have changed since)".to_owned());
+            let what = if session.shown.is_some() { "the selection and the run that was shown" } else { "the selection" };
+            missing.push(format!("{what} (the data have changed since)"));
         }
         if let Some(zoom) = session.zoom.filter(|zoom| ZOOM.contains(zoom)) {
             ctx.set_zoom_factor(zoom);
@@ -237,13 +266,36 @@ impl SpikescopeApp {
         if let Some(run) = session.runs.last() {
             text.push_str(&format!(". Its last run is in {}", run.folder.display()));
         }
+        self.toasts.withdraw(Command::RestoreSession);
         self.toasts.tell(ToastKind::Success, text);
+        self.bring_back_queue(session);
+    }
+
+    /// The runs that were to be trained come back held: hours of training begin when the user says so, not because a window opens.
+    fn bring_back_queue(&mut self, session: &Session) {
+        let Some(kept) = &session.queue else { return };
+        match serde_json::from_value::<Queue>(kept.clone()) {
+            Ok(queue) => {
+                let n = self.queue.bring_back(queue);
+                if n > 0 {
+                    let held = if n == 1 { "is held until you let it go on" } else { "are held until you let them go on" };
+                    let text = format!("{} not trained to the end, and {held} (Train view, Queue)", counted(n));
+                    self.toasts.offer(text, "Start the queue", Command::StartQueue);
+                }
+            }
+            Err(e) => self.toasts.error("The queue of the last session could not be used", e.to_string()),
+        }
     }
 
     /// Folders of the runs of this window and of the session it restored, oldest first.
     pub fn runs_of_session(&self) -> impl Iterator<Item = &Path> {
         self.sessions.runs.iter().map(|run| run.folder.as_path())
     }
+}
+
+/// The beginning of a sentence about runs.
+fn counted(runs: usize) -> String {
+    if runs == 1 { "1 run of the queue was".to_owned() } else { format!("{runs} runs of the queue were") }
 }
 
 /// What is open, when a later start can open it again.

@@ -8,44 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
-use crate::runs::{RunContents, write};
-use crate::training::LossLog;
-
-fn recording() -> Recording {
-    let parts = RecordingParts {
-        name: "two".into(),
-        spikes: SpikeTrains::from_units([vec![0.1, 0.2], vec![0.3]]),
-        unit_ids: vec!["1".into(), "2".into()],
-        unit_areas: vec!["V1".into(), "MT".into()],
-        ..RecordingParts::default()
-    };
-    Recording::new(parts, Source::Simulated { simulator: "glm".into(), parameters: String::new(), seed: 4 }).unwrap()
-}
-
-fn write_run(folder: &Path, seed: u64, status: RunStatus, summary: &Value) {
-    let recipe = Recipe { seed, ..Recipe::default() };
-    let (losses, recording) = (LossLog { terms: recipe.model.loss_terms(), ..LossLog::default() }, recording());
-    let contents = RunContents {
-        recipe: &recipe,
-        recording: &recording,
-        status,
-        message: (status == RunStatus::Failed).then_some("the loss became NaN"),
-        messages: &[],
-        used: None,
-        opened_from: None,
-        ended: UNIX_EPOCH + Duration::from_secs(1_795_255_353 + seed),
-        device: "CPU (flex)",
-        seconds: 90.0,
-        steps: 30,
-        stages: &[],
-        losses: &losses,
-        snapshot: None,
-        weights: &[],
-        summary,
-    };
-    write(folder, &contents).unwrap();
-}
+use crate::runs::made::run as write_run;
 
 fn look(folder: &Path) -> Listing {
     Catalogue::default().look(None, &[folder.to_owned()])
@@ -270,4 +233,46 @@ proptest! {
         prop_assert_eq!(listing.entries.len(), 1);
         prop_assert!(listing.entries[0].problem.is_some());
     }
+}
+
+#[test]
+fn the_trash_of_earlier_sessions_is_listed_and_deleted_only_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for (seed, name) in [(1, "old"), (2, "new"), (3, "kept")] {
+        write_run(&at(name), seed, RunStatus::Complete, &json!({ "test_loss": 0.5 }));
+    }
+    let then = UNIX_EPOCH + Duration::from_secs(1_795_255_353);
+    let old = move_to_trash(&at("old"), then).unwrap();
+    move_to_trash(&at("new"), then + Duration::from_secs(60)).unwrap();
+    // Another start of the program sees the same.
+    let mut catalogue = Catalogue::default();
+    let found = catalogue.look(Some(dir.path()), &[dir.path().to_owned()]);
+    let told: Vec<(String, &str)> = found.trash.iter().map(|t| (t.entry.name(), t.thrown.as_str())).collect();
+    assert_eq!(told, [("new".to_owned(), "2026-11-21T10:03:33Z"), ("old".to_owned(), "2026-11-21T10:02:33Z")], "each once, newest first");
+    assert!(found.trash[0].bytes > 500 && found.trash[0].entry.facts.model == "GLM-Transformer", "{:?}", found.trash[0]);
+    assert_eq!(found.entries.len(), 1);
+    delete_for_good(&old).unwrap();
+    assert!(!old.to.exists() && !old.to.parent().unwrap().exists());
+    let left = catalogue.look(Some(dir.path()), &[]);
+    assert_eq!(left.trash.iter().map(|t| t.entry.name()).collect::<Vec<_>>(), ["new"]);
+    // What is not in a trash is never deleted.
+    let outside = Trashed { from: at("x"), to: at("kept") };
+    assert!(matches!(delete_for_good(&outside), Err(RunError::NotARun { .. })) && at("kept").join(MANIFEST).exists());
+    assert!(delete_for_good(&old).is_err(), "it is gone already");
+}
+
+#[test]
+fn a_run_that_is_trained_is_neither_thrown_away_nor_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    write_run(&run, 1, RunStatus::Complete, &Value::Null);
+    let lock = super::super::lock::RunLock::take(&run).unwrap();
+    assert!(matches!(move_to_trash(&run, UNIX_EPOCH), Err(RunError::Locked { .. })) && run.exists());
+    drop(lock);
+    let trashed = move_to_trash(&run, UNIX_EPOCH).unwrap();
+    let lock = super::super::lock::RunLock::take(&trashed.to).unwrap();
+    assert!(matches!(delete_for_good(&trashed), Err(RunError::Locked { .. })) && trashed.to.exists());
+    drop(lock);
+    restore(&trashed).unwrap();
 }

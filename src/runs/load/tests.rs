@@ -9,20 +9,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
+use crate::recording::Recording;
+use crate::runs::made::recording;
 use crate::runs::{LAYOUT, MANIFEST, RunContents, StageEntry, add_figures, write};
 use crate::training::LossPoint;
-
-fn recording() -> Recording {
-    let parts = RecordingParts {
-        name: "two".into(),
-        spikes: SpikeTrains::from_units([vec![0.1, 0.2], vec![0.3]]),
-        unit_ids: vec!["1".into(), "2".into()],
-        unit_areas: vec!["V1".into(), "MT".into()],
-        ..RecordingParts::default()
-    };
-    Recording::new(parts, Source::Simulated { simulator: "glm".into(), parameters: "trials=2".into(), seed: 4 }).unwrap()
-}
 
 struct Values {
     recipe: Recipe,
@@ -60,22 +50,14 @@ impl Values {
 
     fn contents(&self, ended: u64) -> RunContents<'_> {
         RunContents {
-            recipe: &self.recipe,
-            recording: &self.recording,
-            status: RunStatus::Complete,
-            message: None,
-            messages: &[],
-            used: None,
-            opened_from: None,
             ended: UNIX_EPOCH + Duration::from_secs(ended),
             device: "CPU (flex)",
             seconds: 1.5,
             steps: 30,
             stages: &self.stages,
-            losses: &self.losses,
             snapshot: Some(&self.snapshot),
             weights: &self.weights,
-            summary: &self.summary,
+            ..RunContents::new(&self.recipe, &self.recording, &self.losses, &self.summary)
         }
     }
 }

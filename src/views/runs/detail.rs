@@ -14,6 +14,8 @@ use crate::views::widgets;
 pub enum Wish {
     /// Show it in all views.
     Show,
+    /// Go on training it.
+    Resume,
     /// Put its recipe into the Train view.
     UseRecipe,
     /// Compare the selected runs.
@@ -33,6 +35,7 @@ impl Wish {
     pub fn name(self, entry: &Entry) -> &'static str {
         match self {
             Self::Show => "Show in all views",
+            Self::Resume => "Resume training",
             Self::UseRecipe => "Use this recipe",
             Self::Compare => "Compare",
             Self::Pin if entry.mark.pinned => "Unpin",
@@ -46,12 +49,13 @@ impl Wish {
     fn help(self) -> &'static str {
         match self {
             Self::Show => "Show this run's results in all views (Enter)",
+            Self::Resume => "Go on with this run from its last checkpoint; its recording is opened first where another one is open",
             Self::UseRecipe => "Put all settings of this run into the Train view",
             Self::Compare => "Settings, losses, matrices and kernels of the selected runs side by side",
             Self::Pin => "Pinned runs are at the top of every list",
             Self::Rename => "Give the run another name here; its folder keeps its own (F2)",
             Self::CopyPath => "Copy the path of the run folder",
-            Self::Trash => "Move the run folder to .trash beside it (Delete); Ctrl+Z brings it back",
+            Self::Trash => "Move the run folder to .trash beside it (Delete); Ctrl+Z or Trash brings it back",
         }
     }
 
@@ -61,6 +65,11 @@ impl Wish {
         match self {
             Self::Show if running => Some("The run that trains is shown already".to_owned()),
             Self::Show if !entry.is_readable() => Some(entry.problem.clone().unwrap_or_else(|| "There are no results".to_owned())),
+            Self::Resume if running => Some("It is being trained".to_owned()),
+            Self::Resume if entry.status == Status::Complete => Some("All stages are done".to_owned()),
+            Self::Resume if !entry.may_resume() => {
+                Some(entry.problem.clone().unwrap_or_else(|| "There is nothing to go on from".to_owned()))
+            }
             Self::Compare if !RUNS.contains(&selected) => Some(format!("Select {} to {} runs (Ctrl+click)", RUNS.start(), RUNS.end())),
             Self::UseRecipe if entry.facts.settings.get("seed").is_none() => Some("There is no recipe that can be read".to_owned()),
             Self::Pin | Self::Rename | Self::Trash if running => Some("Possible as soon as the run is written".to_owned()),
@@ -87,7 +96,9 @@ pub fn button(ui: &mut Ui, wish: Wish, entry: &Entry, selected: usize) -> bool {
 /// Entries of the menu of a row.
 pub fn menu(ui: &mut Ui, entry: &Entry, selected: usize) -> Option<Wish> {
     let mut chosen = None;
-    for group in [&[Wish::Show, Wish::UseRecipe, Wish::Compare][..], &[Wish::Pin, Wish::Rename, Wish::CopyPath], &[Wish::Trash]] {
+    for group in
+        [&[Wish::Show, Wish::Resume, Wish::UseRecipe, Wish::Compare][..], &[Wish::Pin, Wish::Rename, Wish::CopyPath], &[Wish::Trash]]
+    {
         for wish in group {
             if button(ui, *wish, entry, selected) {
                 chosen = Some(*wish);
@@ -162,8 +173,9 @@ impl Detail {
         let tokens = theme::of(ui);
         let mut wish = None;
         ui.horizontal_wrapped(|ui| {
-            for one in [Wish::Show, Wish::Compare, Wish::UseRecipe, Wish::Pin, Wish::CopyPath, Wish::Trash] {
-                if button(ui, one, entry, selected) {
+            for one in [Wish::Show, Wish::Resume, Wish::Compare, Wish::UseRecipe, Wish::Pin, Wish::CopyPath, Wish::Trash] {
+                // Most runs are complete.
+                if (one != Wish::Resume || entry.may_resume()) && button(ui, one, entry, selected) {
                     wish = Some(one);
                 }
             }
@@ -243,7 +255,13 @@ mod tests {
         }
         assert!(Wish::Compare.refusal(&complete, 1).is_some() && Wish::Compare.refusal(&complete, 6).is_some());
         assert_eq!((Wish::Compare.refusal(&complete, 2), Wish::Compare.refusal(&complete, 5)), (None, None));
+        assert_eq!(Wish::Resume.refusal(&complete, 1).unwrap(), "All stages are done");
+        for status in [Status::Stopped, Status::Failed, Status::Interrupted] {
+            let ended = Entry { status, ..entry("runs/a") };
+            assert_eq!((Wish::Resume.refusal(&ended, 1), Wish::Show.refusal(&ended, 1)), (None, None), "{status:?}");
+        }
         let running = Entry { status: Status::Running, ..entry("runs/a") };
+        assert!(Wish::Resume.refusal(&running, 1).is_some());
         assert!(Wish::Trash.refusal(&running, 1).is_some() && Wish::Show.refusal(&running, 1).is_some());
         let foreign = Entry { status: Status::Foreign, facts: Default::default(), problem: Some("no manifest".into()), ..entry("x") };
         assert_eq!(Wish::Show.refusal(&foreign, 1).unwrap(), "no manifest");

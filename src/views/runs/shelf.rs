@@ -12,7 +12,7 @@ use eframe::egui;
 
 use crate::export::parent;
 use crate::runs::RECIPE;
-use crate::runs::catalogue::{Catalogue, Listing, Mark, move_to_trash, restore, trashed_in};
+use crate::runs::catalogue::{Catalogue, Listing, Mark, Trashed, delete_for_good, move_to_trash, restore, trashed_in};
 use crate::training::Recipe;
 use crate::views::work::Ticket;
 
@@ -32,6 +32,10 @@ pub enum Request {
     Trash(PathBuf),
     /// Bring a run back from the trash.
     Restore(PathBuf),
+    /// Bring this one back, perhaps of an earlier session.
+    BringBack(Trashed),
+    /// Delete what is in the trash for good.
+    Delete(Trashed),
     /// Read the recipe of a run.
     Recipe(PathBuf),
 }
@@ -47,6 +51,10 @@ pub enum Answer {
     NotTrashed(PathBuf, String),
     /// The run could not be brought back, with the reason.
     NotRestored(String),
+    /// The run is gone for good.
+    Deleted(PathBuf),
+    /// The run is still in the trash, with the reason.
+    NotDeleted(String),
     /// The note was not written, with the reason.
     NotMarked(String),
     /// A recipe, or why it cannot be read.
@@ -180,6 +188,14 @@ fn done(request: Request) -> Option<Answer> {
                 }
             }
         }
+        Request::BringBack(trashed) => match restore(&trashed) {
+            Ok(()) => Answer::Restored(trashed.from),
+            Err(e) => Answer::NotRestored(e.to_string()),
+        },
+        Request::Delete(trashed) => match delete_for_good(&trashed) {
+            Ok(()) => Answer::Deleted(trashed.from),
+            Err(e) => Answer::NotDeleted(e.to_string()),
+        },
         Request::Recipe(folder) => {
             let path = folder.join(RECIPE);
             let read = std::fs::read_to_string(&path).map_err(|e| e.to_string());

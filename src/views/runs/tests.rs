@@ -5,41 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
 use crate::runs::catalogue::Mark;
-use crate::runs::{RunContents, RunStatus, write};
-use crate::training::{LossLog, Recipe};
+use crate::runs::{RunStatus, made};
+use crate::training::Recipe;
 use crate::views::work;
 
 fn write_run(folder: &Path, seed: u64) {
-    let parts = RecordingParts {
-        name: "one".into(),
-        spikes: SpikeTrains::from_units([vec![0.1]]),
-        unit_ids: vec!["1".into()],
-        unit_areas: vec!["V1".into()],
-        ..RecordingParts::default()
-    };
-    let recording = Recording::new(parts, Source::Simulated { simulator: "x".into(), parameters: String::new(), seed }).unwrap();
-    let recipe = Recipe { seed, ..Recipe::default() };
-    let contents = RunContents {
-        recipe: &recipe,
-        recording: &recording,
-        status: RunStatus::Complete,
-        message: None,
-        messages: &[],
-        used: None,
-        opened_from: None,
-        ended: std::time::UNIX_EPOCH,
-        device: "CPU",
-        seconds: 1.0,
-        steps: 1,
-        stages: &[],
-        losses: &LossLog { terms: recipe.model.loss_terms(), ..LossLog::default() },
-        snapshot: None,
-        weights: &[],
-        summary: &serde_json::Value::Null,
-    };
-    write(folder, &contents).unwrap();
+    made::run(folder, seed, RunStatus::Complete, &serde_json::Value::Null);
 }
 
 fn settle(ctx: &egui::Context) {

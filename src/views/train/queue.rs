@@ -18,6 +18,9 @@ pub fn ui(ui: &mut Ui, context: &mut ViewContext<'_>) {
     ui.horizontal(|ui| {
         widgets::section(ui, "Queue");
         widgets::note(ui, format!("{} waiting, one trains at a time", queue.waiting()));
+        if queue.has_held() && ui.small_button("Start all").on_hover_text("Let every run that is held go on, one after another").clicked() {
+            wish = Some(QueueWish::ResumeAll);
+        }
         if over > 0 && ui.small_button("Clear finished").on_hover_text("Take all that are over off this list; their runs stay").clicked() {
             wish = Some(QueueWish::ClearOver);
         }

@@ -147,6 +147,8 @@ fn the_end_is_tried_again_and_when_it_cannot_be_written_the_run_can_be_resumed()
     let end = setup.run();
     assert!(end.failure().contains("free some disk space"), "{}", end.failure());
     assert_eq!(runs::load(&never).unwrap().manifest.status, RunStatus::Interrupted);
+    let entry = runs::catalogue::entry(&never);
+    assert!(entry.is_readable() && entry.may_resume(), "it can be shown and resumed from the list: {:?}", entry.problem);
     Setup::resume(&made, &never).run().finished();
     same_run(&alone, &never);
 }

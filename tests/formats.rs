@@ -243,6 +243,23 @@ fn foreign_files_are_refused_in_words() {
             .contains("these can be opened: NWB 2.x (.nwb); MATLAB (.mat); Binned counts (NLB, LFADS) (.h5, .hdf5)")
     );
     assert!(refused("half.npz", b"PK\x03\x04and then nothing").contains("probably cut off"));
+    // Archives are told apart by what is in them.
+    let workbook = refused("book.xlsx", &npy_files::archive(&["[Content_Types].xml", "xl/workbook.xml"]));
+    assert!(workbook.ends_with("book.xlsx: this is an Excel workbook, which is not read here; save its sheet as CSV"), "{workbook}");
+    let archive = refused("data.zip", &npy_files::archive(&["a/spikes.csv", "b.txt", "c", "d"]));
+    let wanted = "this is a zip archive (a/spikes.csv, b.txt, c, …), which is not read here; unpack it and open what is inside";
+    assert!(archive.ends_with(wanted), "{archive}");
+    assert!(refused("page.csv", b"<!DOCTYPE html><html>404</html>").contains("this is a web page, which is not read here"));
+    // A folder names what can be opened inside it.
+    let deep = folder.path().join("project");
+    std::fs::create_dir_all(deep.join("day 1/output")).unwrap();
+    save(&full(), &deep.join("day 1/output/a.nwb")).unwrap();
+    std::fs::write(deep.join("notes.txt"), "none").unwrap();
+    let found = read(&deep).unwrap_err().to_string();
+    assert!(found.ends_with("this is a folder of no known kind; inside it, 'day 1/output/a.nwb' (NWB 2.x) can be opened"), "{found}");
+    std::fs::write(deep.join("settings.xml"), "<x/>").unwrap();
+    let found = read(&deep).unwrap_err().to_string();
+    assert!(found.contains("it looks like a recording of Open Ephys; sort its spikes first"), "{found}");
     let missing = read(&folder.path().join("missing.nwb")).unwrap_err();
     assert!(matches!(missing, FormatError::NotReadable { .. }) && missing.to_string().contains("missing.nwb"), "{missing}");
     assert!(read(folder.path()).unwrap_err().to_string().contains("this is a folder"));

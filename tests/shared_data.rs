@@ -2,15 +2,19 @@
 //! project (set `SPIKESCOPE_SHARED`, or put it beside the checkout as `../shared`); without it nothing runs and the target passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
+use egui_kittest::kittest::Queryable as _;
 use serde_json::Value;
+use spikescope::app::AppOptions;
 use spikescope::formats::{FormatError, OpenOptions, info::info_json, open};
 use spikescope::recording::{AreaRule, NoteKind, Recording, TrialPlan};
 
-const CHECKS: usize = 15;
+const CHECKS: usize = 16;
 
 fn shared() -> Option<PathBuf> {
     let named = std::env::var_os("SPIKESCOPE_SHARED").map(PathBuf::from);
@@ -443,4 +447,47 @@ fn kilosort_folders_and_neuroexplorer_files_give_what_is_expected_of_them() {
     assert_eq!(good.n_units() as u64, all["derived/phy_full_T196_4areas/"]["cluster_group_rows"]["good"].as_u64().unwrap());
     let nex = "neuroexplorer_nex/test1.nex";
     compare(nex, &read(&data.join(nex)).unwrap(), &all[nex]);
+}
+
+/// Every file by dropping it on the window, one after the other: what the command line reads is what is then open and drawn.
+#[test]
+fn every_file_opens_in_the_window() {
+    let Some(data) = shared() else { return };
+    let mut window = support::window(
+        [900.0, 640.0],
+        AppOptions { files: vec![data.join("derived/csv/spikes_long_seconds.csv")], ..AppOptions::default() },
+    );
+    support::wait(&mut window, "open", |h| h.state().recording().is_some());
+    let (mut opened, mut refused, mut asked) = (0, Vec::new(), Vec::new());
+    for key in expected(&data).keys() {
+        let path = data.join(key.split('#').next().unwrap());
+        let before = window.state().recording().map(Arc::as_ptr);
+        window.input_mut().dropped_files.push(Arc::new(support::Dropped(path.clone())));
+        match read(&path) {
+            Ok(wanted) => {
+                support::wait(&mut window, &format!("open: {key}"), |h| h.state().recording().map(Arc::as_ptr) != before);
+                support::settle(&mut window);
+                let found = window.state().recording().unwrap();
+                assert_eq!((found.n_units(), &found.fingerprint), (wanted.n_units(), &wanted.fingerprint), "{key}");
+                let described = format!(": {} unit{} by", wanted.n_units(), if wanted.n_units() == 1 { "" } else { "s" });
+                assert!(window.query_all_by_label_contains(&described).count() > 0, "{key}: no raster with '{described}'");
+                opened += 1;
+            }
+            Err(FormatError::NeedsAnswer { choice, .. }) => {
+                support::wait(&mut window, &format!("ask: {key}"), |h| h.query_by_label_contains(&choice.label).is_some());
+                support::settle(&mut window);
+                window.get_by_label("Cancel").click();
+                support::settle(&mut window);
+                asked.push(key.clone());
+            }
+            Err(problem) => {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                let told = |m: &String| m.contains(&name);
+                support::wait(&mut window, &format!("refuse: {key}"), |h| h.state().messages().iter().any(told));
+                refused.push(problem.to_string());
+            }
+        }
+    }
+    assert_eq!((asked.as_slice(), refused.len()), (&["kilosort_bombcell_toy/".to_owned()][..], 1), "{refused:?}");
+    assert!(opened > 30, "only {opened} files were opened");
 }

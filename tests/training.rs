@@ -230,6 +230,20 @@ fn the_true_edge_is_supported_and_found_and_no_other() {
             assert!(pair.candidate.is_empty());
         }
     }
+    // The rates that are shown are those of the spikes: without what past spikes do they would be too high.
+    let recording = simulate::demo().unwrap();
+    let starts = recipe(&[]).data.trials.resolve(&recording).unwrap().starts;
+    let (mut spikes, mut with, mut without) = (0, 0.0, 0.0);
+    for (place, trial) in snapshot.trials.iter().enumerate() {
+        let start = starts[trial.trial];
+        for column in 0..snapshot.area_sizes[0] {
+            spikes += recording.spikes.unit_between(snapshot.units[column], start, start + 0.5).len();
+            with += snapshot.rates_hz(place, column).sum::<f64>() * snapshot.bin_s;
+            without += trial.log_rate.iter().map(|bin| f64::from(bin[column]).exp()).sum::<f64>();
+        }
+    }
+    let share = |rates: f64| rates / spikes as f64;
+    assert!((share(with) - 1.0).abs() < 0.08 && share(without) > 1.08, "{spikes} spikes, {with} with and {without} without past spikes");
     let truth = summary(&handle.wait())["truth"].clone();
     for key in ["cos_send", "cos_receive", "filter_corr"] {
         assert!(truth["edges"][0][key].as_f64().unwrap() > 0.9, "{truth}");

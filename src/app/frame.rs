@@ -8,7 +8,7 @@ use egui_tiles::{Behavior, EditAction, SimplificationOptions, TabState, Tile, Ti
 use super::layout::{self, Pane};
 use super::report::ReportWish;
 use super::run::Run;
-use super::{Break, Command, SpikescopeApp, theme, welcome, windows};
+use super::{Break, Command, SpikescopeApp, borders, theme, welcome, windows};
 use crate::recording::Recording;
 use crate::render::AreaColors;
 use crate::training::Recipe;
@@ -97,7 +97,12 @@ impl SpikescopeApp {
         let shown = self.shown(ui.ctx());
         // Taken out and put back, so that the views can be borrowed while the tree is drawn.
         let mut tree = std::mem::replace(&mut self.tree, Tree::empty(egui::Id::unique("views")));
-        self.with_panes(shown.as_ref(), actions, |panes| tree.ui(panes, ui));
+        self.with_panes(shown.as_ref(), actions, |panes| {
+            tree.ui(panes, ui);
+            let title = |pane: &Pane| panes.index(pane).and_then(|at| panes.titles.get(at)).copied().unwrap_or_default().to_owned();
+            let moved = borders::ui(&mut tree, ui, &title);
+            *panes.arranged |= moved;
+        });
         self.tree = tree;
     }
 

@@ -2,6 +2,7 @@
 //! actions, and never waits: files are read, settings written and models trained on threads of their own.
 
 mod black_box;
+mod borders;
 mod carry_out;
 mod command;
 mod export_counts;

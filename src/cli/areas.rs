@@ -40,7 +40,7 @@ pub(super) struct Areas {
     #[arg(long, value_name = "AREA:EXPR", value_parser = assignment)]
     assign: Vec<(String, String)>,
     /// Another name for an area; the name of another area merges them. May be given more than once
-    #[arg(long, value_name = "NOW=NEW", value_parser = sources::key_value)]
+    #[arg(long, value_name = "NOW=NEW", value_parser = renaming)]
     rename: Vec<(String, String)>,
     /// Order of the areas, which also decides their colours: V1,LM,AL
     #[arg(long, value_name = "AREAS", value_delimiter = ',')]
@@ -117,6 +117,14 @@ impl Areas {
             };
         }
         Ok(())
+    }
+}
+
+/// `NOW=NEW` as a pair, for clap; nothing before the sign is the area of units without one.
+fn renaming(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((now, new)) => Ok((now.trim().to_owned(), new.trim().to_owned())),
+        None => Err("write it as NOW=NEW, for example V1=VISp; nothing before = is the area without a name".to_owned()),
     }
 }
 

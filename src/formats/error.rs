@@ -68,7 +68,7 @@ pub enum FormatError {
         remedy: String,
     },
     /// An object larger than is allowed.
-    #[error("{}: {object} claims {claimed} bytes, but {reason}; the file is damaged or too large to open whole", path.display())]
+    #[error("{}: {object} claims {claimed} bytes, but {reason}; the file is damaged, or too large to open whole: then save a part of it as a file of its own", path.display())]
     TooBig {
         /// File.
         path: PathBuf,

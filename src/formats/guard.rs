@@ -56,7 +56,7 @@ pub(super) struct Hdf5<'a> {
     source: Arc<BoundedSource>,
     pub(super) path: &'a Path,
     len: u64,
-    max_bytes: u64,
+    pub(super) max_bytes: u64,
     pub(super) progress: &'a Progress<'a>,
 }
 

@@ -99,7 +99,7 @@ pub fn info_line(recording: &Recording) -> String {
         _ if seconds < 48.0 * 3600.0 => format!("{:.1} min", seconds / 60.0),
         _ => format!("{:.1} days", seconds / 86_400.0),
     };
-    let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * seconds.max(f64::MIN_POSITIVE));
+    let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * recording.observed_seconds().max(f64::MIN_POSITIVE));
     let rate = match rate {
         _ if seconds <= 0.0 => String::new(),
         _ if recording.spikes.n_spikes() == 0 => ", continuous activity".to_owned(),
@@ -123,7 +123,7 @@ fn write_text(recording: &Recording, text: &mut String) -> std::fmt::Result {
     let n = recording.n_units();
     match recording.time_range() {
         Some((first, last)) => {
-            let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * (last - first).max(f64::MIN_POSITIVE));
+            let rate = recording.spikes.n_spikes() as f64 / (n.max(1) as f64 * recording.observed_seconds().max(f64::MIN_POSITIVE));
             let rate = if last > first { format!(", {rate:.2} spikes/s per unit on average") } else { String::new() };
             writeln!(text, "{}, {} from {first:.3} to {last:.3} s{rate}", counted(n, "unit"), spikes(recording.spikes.n_spikes()))?;
         }

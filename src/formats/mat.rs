@@ -9,6 +9,7 @@ mod sparse;
 mod strings;
 mod times;
 mod trains;
+mod unread;
 mod v4;
 mod v5;
 mod v73;
@@ -92,6 +93,7 @@ fn interpret(mat: &Mat, variables: &[(String, Value)]) -> Result<Loaded, FormatE
         Kind::Counts(numbers) => counts::read(mat, candidate, numbers, variables, &mut report)?,
     };
     mat.at(0.9, "reading columns")?;
+    unread::note(variables, &mut report);
     clean::note_duplicate_ids(&parts.unit_ids, &candidate.path, &mut report);
     parts.report = report;
     Ok(parts.into())
@@ -126,7 +128,8 @@ fn nothing(path: &Path, variables: &[(String, Value)]) -> FormatError {
         0 => "there are no variables in this MATLAB file".to_owned(),
         _ => format!("no variable of this MATLAB file can hold spikes (it has {})", list.join("; ")),
     };
-    let remedy = "save spike times as a cell with one vector per unit, for example save('spikes.mat', 'spikes')".to_owned();
+    let remedy = "save spike times as a cell with one vector per unit, for example save('spikes.mat', 'spikes')";
+    let remedy = unread::remedy(variables).map_or_else(|| remedy.to_owned(), |first| format!("{first}, or {remedy}"));
     FormatError::Unknown { path: path.to_owned(), found, remedy }
 }
 

@@ -8,6 +8,7 @@ mod binned_h5;
 mod choices;
 mod clean;
 mod error;
+mod foreign;
 mod guard;
 mod hdf5_bytes;
 pub mod info;
@@ -128,6 +129,8 @@ impl From<RecordingParts> for Loaded {
 
 /// Name of the format of text files.
 pub const SPIKE_LIST: &str = "Spike list";
+/// Name of the format of folders of text files.
+const FOLDER_OF_LISTS: &str = "Folder of spike lists";
 
 /// All formats; the first whose `sniff` agrees reads the file.
 const TABLE: &[Format] = &[
@@ -162,11 +165,7 @@ const TABLE: &[Format] = &[
         sniff: |p| p.names.is_none() && text::sniff(p.head),
         read: text::read,
     },
-    Format {
-        known: Known { name: "Folder of spike lists", extensions: &[], writes: false },
-        sniff: text::folder::sniff,
-        read: text::folder::read,
-    },
+    Format { known: Known { name: FOLDER_OF_LISTS, extensions: &[], writes: false }, sniff: text::folder::sniff, read: text::folder::read },
 ];
 
 /// Formats that can be opened, with their extensions.
@@ -235,9 +234,10 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
             names.push(entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned());
         }
         names.sort();
-        return Probe::folder(path, &names)
-            .claimed()
-            .ok_or_else(|| unknown("this is a folder of no known kind", "choose the file inside it that holds the spikes"));
+        return Probe::folder(path, &names).claimed().ok_or_else(|| {
+            let (found, remedy) = foreign::in_folder(path, &names);
+            unknown(&found, &remedy)
+        });
     }
     let head = guard::head(path)?;
     if head.is_empty() {
@@ -246,12 +246,17 @@ fn sniff(path: &Path) -> Result<&'static Format, FormatError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let by_name = TABLE.iter().find(|f| f.known.extensions.contains(&extension.as_str()));
     let probe = Probe::file(path, &head);
+    let foreign = foreign::recognised(&probe);
     match (probe.claimed(), by_name) {
         // Text in a file that claims to be a binary format is a download error page or a pointer file, not a spike list.
         (Some(found), Some(named)) if found.known.name != named.known.name && found.known.extensions.contains(&"csv") => Err(unknown(
             &format!("the name ends in .{extension}, but the content is text"),
             "download the file itself, not its pointer or web page",
         )),
+        _ if foreign.is_some() => {
+            let (found, remedy) = foreign.unwrap_or_default();
+            Err(unknown(&found, &remedy))
+        }
         (Some(found), _) => Ok(found),
         (None, _) if guard::is_hdf5(&head) => Err(guard::unknown(&probe)),
         (None, _) if text::is_gzip(&head) => Err(unknown("this is a gzip archive without readable text", "unpack it first")),

@@ -96,7 +96,7 @@ fn stretch(
     let first = Limits { keep: Keep::None, span: (0.0, 0.35), ..limits };
     let all = rows::read(path, &mut Text::open(path, u64::MAX)?, plan, first, progress)?;
     let named = plan.time_named.clone();
-    let evidence = Evidence { named, ..all.evidence() };
+    let evidence = Evidence { named, sampling_rate: sampling_rate(plan), ..all.evidence() };
     // Asked for here and now; what is decided goes to the report when the spikes are there.
     let per_second = time_unit::per_second(&mut Choices::new(path, &options.answers), &evidence)?;
     let keep = Keep::Between(range.from * per_second, range.to * per_second);
@@ -119,6 +119,8 @@ fn finish(
     let table = UnitsTable::beside(path, choices, &mut report)?;
     let binned = matches!(plan.layout, Layout::Binned | Layout::BinnedLines);
     let timed = plan.layout == Layout::Binned && plan.column(Role::Time).is_some();
+    let known = || Evidence { sampling_rate: sampling_rate(plan), ..list.evidence() };
+    let evidence = if binned { None } else { evidence.or_else(|| Some(known())) };
     let finish = Finish {
         sort: plan.layout == Layout::Long,
         has_area: plan.layout == Layout::Long && plan.column(Role::Area).is_some(),
@@ -129,6 +131,10 @@ fn finish(
         table,
     };
     list.into_parts(&finish, choices, report, path)
+}
+
+fn sampling_rate(plan: &Plan) -> Option<(f64, String)> {
+    plan.sampling_rate.map(|rate| (rate, "a comment above the data".to_owned()))
 }
 
 /// The name of a file without its extensions, `.gz` included.

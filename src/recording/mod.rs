@@ -255,6 +255,13 @@ impl Recording {
         }
     }
 
+    /// Seconds that rates are counted over: what was observed where the file says so, else from the first to the last time.
+    pub fn observed_seconds(&self) -> f64 {
+        let observed: f64 = self.observed.iter().map(|(a, b)| (b - a).max(0.0)).sum();
+        let whole = || self.time_range().map_or(0.0, |(first, last)| last - first);
+        if observed > 0.0 { observed } else { whole() }
+    }
+
     /// Units of area `area`, ascending.
     pub fn units_of_area(&self, area: usize) -> Vec<usize> {
         (0..self.n_units()).filter(|&u| self.units.area[u] == area).collect()

@@ -8,7 +8,7 @@ use super::{Column, Recording};
 
 /// Intervals shorter than this violate the refractory period, seconds (the limit of the Allen Institute's ecephys pipeline).
 pub const REFRACTORY_S: f64 = 0.0015;
-/// Presence is counted in this many equal parts of the recording.
+/// Presence is counted in this many equal parts of the observed time.
 const PARTS: usize = 100;
 
 /// Numbers per unit.
@@ -16,7 +16,7 @@ const PARTS: usize = 100;
 pub struct UnitQuality {
     /// Spikes per second of observed time, Hz.
     pub rate_hz: Vec<f64>,
-    /// Share of a hundred equal parts of the recording in which the unit fires, 0 to 1.
+    /// Share of a hundred equal parts of the observed time in which the unit fires, 0 to 1.
     pub presence: Vec<f64>,
     /// Share of inter-spike intervals below [`REFRACTORY_S`], 0 to 1; 0 without intervals.
     pub isi_violations: Vec<f64>,
@@ -40,13 +40,14 @@ impl UnitQuality {
     /// Count.
     pub fn of(recording: &Recording) -> Self {
         let (first, last) = recording.time_range().unwrap_or((0.0, 0.0));
-        let observed: f64 = recording.observed.iter().map(|(a, b)| (b - a).max(0.0)).sum();
-        let seconds = if observed > 0.0 { observed } else { last - first };
+        let seconds = recording.observed_seconds();
         let mut quality = Self::default();
         for unit in 0..recording.n_units() {
             let times = recording.spikes.unit(unit);
             quality.rate_hz.push(if seconds > 0.0 { times.len() as f64 / seconds } else { 0.0 });
-            quality.presence.push(presence(times, first, last));
+            let presence = presence(times, &recording.observed, (first, last));
+            // All at one time: there, or not.
+            quality.presence.push(if presence.is_nan() { f64::from(u8::from(!times.is_empty())) } else { presence });
             let short = times.windows(2).filter(|w| w[1] - w[0] < REFRACTORY_S).count();
             quality.isi_violations.push(short as f64 / times.len().saturating_sub(1).max(1) as f64);
         }
@@ -54,18 +55,27 @@ impl UnitQuality {
     }
 }
 
-fn presence(times: &[f64], first: f64, last: f64) -> f64 {
-    if last <= first {
-        return if times.is_empty() { 0.0 } else { 1.0 };
+/// Share of 100 equal parts of the observed time in which the unit fired, 0 to 1. `observed` is ascending and disjoint; when it is empty, the time from
+/// `range.0` to `range.1` was observed. NaN without any time. As `presence_ratio` of the Allen Institute's ecephys_spike_sorting.
+pub fn presence(spikes: &[f64], observed: &[(f64, f64)], range: (f64, f64)) -> f64 {
+    let whole = [range];
+    let stretches = if observed.is_empty() { &whole[..] } else { observed };
+    let total: f64 = stretches.iter().map(|(a, b)| (b - a).max(0.0)).sum();
+    if !(total.is_finite() && total > 0.0) {
+        return f64::NAN;
     }
-    let part = |t: f64| (((t - first) / (last - first) * PARTS as f64) as usize).min(PARTS - 1);
-    let mut seen = [false; PARTS];
-    for &t in times {
-        if let Some(place) = seen.get_mut(part(t)) {
-            *place = true;
+    let (mut there, mut before) = ([false; PARTS], 0.0);
+    for &(start, stop) in stretches {
+        let first = spikes.partition_point(|&t| t < start);
+        for &time in spikes.get(first..).unwrap_or_default().iter().take_while(|&&t| t <= stop) {
+            let part = ((before + time - start) / total * PARTS as f64) as usize;
+            if let Some(there) = there.get_mut(part.min(PARTS - 1)) {
+                *there = true;
+            }
         }
+        before += (stop - start).max(0.0);
     }
-    seen.iter().filter(|s| **s).count() as f64 / PARTS as f64
+    there.iter().filter(|t| **t).count() as f64 / PARTS as f64
 }
 
 /// Columns that an expression can name beside those of the file.
@@ -205,5 +215,15 @@ mod tests {
         assert!(QualityFilter::expression("depth > 1").kept(&recording, &quality).unwrap_err().to_string().contains("isi_violations"));
         assert!(QualityFilter::default().is_empty() && QualityFilter::expression("  ").is_empty() && !filter.is_empty());
         assert_eq!(filter.label(), "rate ≥ 0.01 Hz and intervals below 1.5 ms ≤ 10 %");
+    }
+
+    #[test]
+    fn presence_is_a_share_of_observed_time() {
+        let everywhere: Vec<f64> = (0..1000).map(|k| f64::from(k) * 0.1).collect();
+        assert_eq!(presence(&everywhere, &[], (0.0, 100.0)), 1.0);
+        assert_eq!(presence(&everywhere, &[], (0.0, 200.0)), 0.5);
+        assert_eq!(presence(&everywhere, &[(0.0, 50.0), (150.0, 200.0)], (0.0, 200.0)), 0.51);
+        assert_eq!(presence(&[], &[], (0.0, 1.0)), 0.0);
+        assert!(presence(&[1.0], &[], (1.0, 1.0)).is_nan());
     }
 }

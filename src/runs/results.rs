@@ -194,8 +194,11 @@ pub(super) mod tests {
     }
 
     fn trial() -> impl Strategy<Value = (TrialSnapshot, GlmTrial)> {
-        (0usize..99, prop::collection::vec(rows(), 0..3), prop::collection::vec(rows(), 0..3), rows())
-            .prop_map(|(trial, coupling, factors, log_rate)| (TrialSnapshot { trial, log_rate }, GlmTrial { coupling, factors }))
+        (0usize..99, prop::collection::vec(rows(), 0..3), prop::collection::vec(rows(), 0..3), rows(), rows()).prop_map(
+            |(trial, coupling, factors, log_rate, post_spike)| {
+                (TrialSnapshot { trial, log_rate }, GlmTrial { coupling, factors, post_spike })
+            },
+        )
     }
 
     fn score() -> impl Strategy<Value = (u64, TruthScore)> {

@@ -318,16 +318,26 @@ impl<'a> GlmTrainer<'a> {
         area_inputs(self.model(), counts, terms, latent)
     }
 
+    /// The batch with a trial, and its place there.
+    fn place(&self, trial: usize) -> Option<(&Batch<'a>, usize)> {
+        [&self.train, &self.validation, &self.test]
+            .into_iter()
+            .flatten()
+            .find_map(|batch| Some((batch, batch.trials.iter().position(|&t| t == trial)?)))
+    }
+
+    /// Counts of one trial `[pad + T, all units]`.
+    pub(super) fn counts_of_trial(&self, trial: usize) -> Option<ArrayView2<'_, u8>> {
+        let (batch, at) = self.place(trial)?;
+        batch.fused.counts.get(at).copied()
+    }
+
     /// Readout inputs of every area for one trial, with the terms of the current stage. `None` when the trial is in no set.
     ///
     /// # Errors
     /// When the device fails.
     pub(super) fn inputs_of_trial(&self, trial: usize) -> Result<Option<Vec<AreaInputs>>, DeviceFailed> {
-        let place = [&self.train, &self.validation, &self.test]
-            .into_iter()
-            .flatten()
-            .find_map(|batch| Some((batch, batch.trials.iter().position(|&t| t == trial)?)));
-        let Some((batch, at)) = place else { return Ok(None) };
+        let Some((batch, at)) = self.place(trial) else { return Ok(None) };
         let counts = &batch.fused.counts[at..=at];
         let terms = self.terms();
         let latent = match (&batch.latent, terms.vae) {

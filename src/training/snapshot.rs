@@ -14,7 +14,8 @@ pub use stndt::{Importance, LayerAttention, RateScores, StndtSnapshot, Trajector
 pub struct TrialSnapshot {
     /// Index of the trial among the trials used.
     pub trial: usize,
-    /// Log-rate per bin `[bins][units]`; empty when the model has no rates.
+    /// Log-rate per bin `[bins][units]`, of a GLM-Transformer without its post-spike term (see [`Snapshot::rates_hz`]); empty when the
+    /// model has no rates.
     pub log_rate: Vec<Vec<f32>>,
 }
 
@@ -86,6 +87,17 @@ impl Snapshot {
             ModelSnapshot::Stndt(stndt) => ("bits/spike", stndt.unit_bits.clone()),
             ModelSnapshot::NetFormer(netformer) => ("R²", netformer.r2.iter().map(|&r2| Some(r2).filter(|r2| r2.is_finite())).collect()),
         }
+    }
+
+    /// Rate in Hz of one column in every bin of the trial at `place` of [`Self::trials`], past spikes included where the model has
+    /// learned what they do; NaN where there is none.
+    pub fn rates_hz(&self, place: usize, column: usize) -> impl Iterator<Item = f64> {
+        let log_rate = self.trials.get(place).map(|t| t.log_rate.as_slice()).unwrap_or_default();
+        let past = self.glm().and_then(|glm| glm.trials.get(place)).map(|t| t.post_spike.as_slice()).unwrap_or_default();
+        log_rate.iter().enumerate().map(move |(bin, row)| {
+            let past = past.get(bin).and_then(|row| row.get(column)).copied().unwrap_or(0.0);
+            row.get(column).map_or(f64::NAN, |z| f64::from(z + past).exp() / self.bin_s)
+        })
     }
 
     /// Coupled pairs of areas; none when the model has no coupling.

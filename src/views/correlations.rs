@@ -10,7 +10,7 @@ use eframe::egui::Ui;
 use super::alignment::Alignment;
 use super::raster::navigation::time_bounds;
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, widgets};
+use super::{Selection, View, ViewContext, widgets};
 use crate::analysis::aligned::EventWindow;
 use crate::recording::Recording;
 use crate::render::axis::duration_text;
@@ -85,12 +85,14 @@ impl View for CorrelationsView {
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
-        let Some(recording) = context.recording.filter(|r| r.spikes.n_spikes() > 0) else {
-            if widgets::empty(ui, "No spikes to show", "Open a recording to see which units go together.", Some("Open a recording…")) {
-                context.actions.push(Action::OpenDialog);
-            }
+        let Some(recording) = context.recording else {
+            super::nothing_open(ui, context, "Open a recording to see which units go together.");
             return;
         };
+        if recording.spikes.n_spikes() == 0 {
+            widgets::empty(ui, "The recording has no spikes", "Open a recording with spikes.", None);
+            return;
+        }
         self.controls(ui, recording, context);
         let Some(stretches) = self.stretches(recording, context) else {
             widgets::empty(ui, "The recording has no trials", "Take counts in bins of the visible time instead.", None);

@@ -10,7 +10,7 @@ use egui_plot::{Bar, BarChart, FilledArea, HoverPosition, Line, PlotPoints};
 
 use super::raster::navigation::time_bounds;
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, named_unit, widgets};
+use super::{Selection, View, ViewContext, named_unit, widgets};
 use crate::analysis::correlogram::{Jitter, Lags};
 use crate::app::theme;
 use crate::recording::Recording;
@@ -76,10 +76,7 @@ impl View for CorrelogramView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
-            if widgets::empty(ui, "No recording is open", "Open a recording to see how its units fire together.", Some("Open a recording…"))
-            {
-                context.actions.push(Action::OpenDialog);
-            }
+            super::nothing_open(ui, context, "Open a recording to see how its units fire together.");
             return;
         };
         if recording.n_units() == 0 {
@@ -116,14 +113,27 @@ impl View for CorrelogramView {
     }
 }
 
-/// Units whose pairs are shown: the chosen pair, else the selected units, else the first two of the recording.
+/// Units whose pairs are shown: the chosen pair, else the selected units, else the two most active ones.
 fn units(recording: &Recording, selection: &Selection) -> Vec<usize> {
     let exists = |unit: &usize| *unit < recording.n_units();
     if let Some((reference, target)) = selection.unit_pair.filter(|(a, b)| exists(a) && exists(b)) {
         return vec![reference, target];
     }
     let selected: Vec<usize> = selection.units.iter().copied().filter(exists).take(MOST_UNITS).collect();
-    if selected.is_empty() { (0..recording.n_units().min(2)).collect() } else { selected }
+    if selected.is_empty() { most_active(recording) } else { selected }
+}
+
+/// The two units with the most spikes, in the order of the recording: units that hardly fire say nothing about each other.
+fn most_active(recording: &Recording) -> Vec<usize> {
+    let mut first = Vec::with_capacity(3);
+    for unit in 0..recording.n_units() {
+        first.push(unit);
+        if first.len() > 2 {
+            let fewest = first.iter().enumerate().rev().min_by_key(|(_, u)| recording.spikes.unit(**u).len()).map_or(2, |(at, _)| at);
+            first.remove(fewest);
+        }
+    }
+    first
 }
 
 impl CorrelogramView {
@@ -187,7 +197,7 @@ impl CorrelogramView {
     fn notes(&self, ui: &mut Ui, found: &Found, selection: &Selection) {
         let mut text = Vec::new();
         if selection.units.is_empty() && selection.unit_pair.is_none() {
-            text.push("no unit is selected: the first two are shown".to_owned());
+            text.push("no unit is selected: the two with the most spikes are shown".to_owned());
         } else if selection.unit_pair.is_none() && selection.units.len() > MOST_UNITS {
             text.push(format!("showing {MOST_UNITS} of {} selected units", widgets::count(selection.units.len())));
         }
@@ -373,4 +383,25 @@ fn unit_menu(ui: &mut Ui, recording: &Recording, name: &str, now: Option<usize>,
             }
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::recording::{RecordingParts, Source, SpikeTrains};
+
+    #[test]
+    fn without_a_selection_the_two_most_active_units_are_shown() {
+        let shown = |counts: &[usize]| {
+            let parts = RecordingParts {
+                spikes: SpikeTrains::from_units(counts.iter().map(|n| (0..*n).map(|k| k as f64).collect())),
+                unit_ids: (0..counts.len()).map(|u| u.to_string()).collect(),
+                unit_areas: vec![String::new(); counts.len()],
+                ..RecordingParts::default()
+            };
+            units(&Recording::new(parts, Source::File("x".into())).unwrap(), &Selection::default())
+        };
+        assert_eq!((shown(&[3, 9, 1, 8, 2]), shown(&[4, 4, 4]), shown(&[1]), shown(&[])), (vec![1, 3], vec![0, 1], vec![0], vec![]));
+    }
 }

@@ -196,6 +196,19 @@ pub fn named_unit(recording: &Recording, unit: usize) -> String {
     }
 }
 
+/// What a view of a recording says while none is open: what it would show, and the two ways to go on.
+pub(crate) fn nothing_open(ui: &mut egui::Ui, context: &mut ViewContext<'_>, text: &str) {
+    if widgets::empty(ui, "No recording is open", text, Some("Open a recording…")) {
+        context.actions.push(Action::OpenDialog);
+    }
+    ui.vertical_centered(|ui| {
+        ui.add_space(4.0);
+        if ui.button("Try the demo").clicked() {
+            context.actions.push(Action::OpenDemo);
+        }
+    });
+}
+
 /// What a view asks the app to do.
 #[derive(Debug, Clone)]
 pub enum Action {

@@ -70,9 +70,7 @@ impl ModelRates {
 
     /// Rate in Hz of one column in every bin of the trial at `place` of [`Self::trials`]; NaN where the snapshot has none.
     pub fn hz(&self, place: usize, column: usize) -> impl Iterator<Item = f64> {
-        let log_rate = self.trials.get(place).and_then(|t| self.snapshot.trials.get(t.place)).map(|t| t.log_rate.as_slice());
-        let bin_s = self.bin_s();
-        log_rate.unwrap_or_default().iter().map(move |bin| bin.get(column).map_or(f64::NAN, |&l| f64::from(l).exp() / bin_s))
+        self.snapshot.rates_hz(self.trials.get(place).map_or(usize::MAX, |t| t.place), column)
     }
 
     /// Mean over columns of the rate in Hz, per bin.

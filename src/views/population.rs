@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, FontId, Shape, Stroke, Ui, pos2};
+use eframe::egui::{self, Align2, FontId, Shape, Stroke, Ui, pos2, vec2};
 use ndarray::Array2;
 
 use super::raster::navigation::time_bounds;
 use super::rate_map::Smoothing;
 use super::time_plot::TimePlot;
 use super::work::Background;
-use super::{Action, View, ViewContext, shown_area, widgets};
+use super::{View, ViewContext, shown_area, widgets};
 use crate::analysis::observed::Observed;
 use crate::analysis::rates::{population_rates, rate_map};
 use crate::analysis::watch::Watch;
@@ -60,12 +60,14 @@ impl View for PopulationView {
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
-        let Some(recording) = context.recording.filter(|r| r.spikes.n_spikes() > 0) else {
-            if widgets::empty(ui, "No spikes to show", "Open a recording to see the rates of its areas.", Some("Open a recording…")) {
-                context.actions.push(Action::OpenDialog);
-            }
+        let Some(recording) = context.recording else {
+            super::nothing_open(ui, context, "Open a recording to see the rates of its areas.");
             return;
         };
+        if recording.spikes.n_spikes() == 0 {
+            widgets::empty(ui, "The recording has no spikes", "Open a recording with spikes.", None);
+            return;
+        }
         ui.horizontal_wrapped(|ui| {
             self.smoothing.control(ui);
             for (area, name) in recording.areas.iter().enumerate() {
@@ -141,7 +143,14 @@ fn lines(ui: &Ui, plot: &TimePlot, shown: &Curves, areas: &[usize], most: f32) {
         // A line from gap to gap, none across.
         let rates: Vec<(usize, &f32)> = shown.rates.row(area).into_iter().enumerate().collect();
         for part in rates.split(|(_, rate)| rate.is_nan()).filter(|part| !part.is_empty()) {
-            painter.add(Shape::line(part.iter().copied().map(point).collect(), Stroke::new(1.7, style.area(area))));
+            // What was observed for one bin alone is a dash of that bin's width: a line of one point would not be seen.
+            let points: Vec<_> = match part {
+                &[(bin, rate)] => {
+                    [-0.5, 0.5].map(|side| point((bin, rate)) + vec2(side * plot.rect.width() / shown.job.bins as f32, 0.0)).to_vec()
+                }
+                part => part.iter().copied().map(point).collect(),
+            };
+            painter.add(Shape::line(points, Stroke::new(1.7, style.area(area))));
         }
     }
 }

@@ -10,7 +10,7 @@ use eframe::egui::Ui;
 
 use super::alignment::{Alignment, Groups};
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, widgets};
+use super::{Selection, View, ViewContext, widgets};
 use crate::analysis::aligned::{Band, EventWindow};
 use crate::app::theme;
 use crate::recording::Recording;
@@ -88,9 +88,7 @@ impl View for PsthView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
-            if widgets::empty(ui, "No recording is open", "Open a recording to see rates around its events.", Some("Open a recording…")) {
-                context.actions.push(Action::OpenDialog);
-            }
+            super::nothing_open(ui, context, "Open a recording to see rates around its events.");
             return;
         };
         self.choose_window(recording, context);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Color32, Pos2, Rect, Sense, Stroke, StrokeKind, Ui};
 
 use super::work::Background;
-use super::{Action, Events, Selection, View, ViewContext};
+use super::{Events, Selection, View, ViewContext};
 use crate::recording::Recording;
 use crate::render::axis::time_text;
 use crate::render::{RasterStyle, RowOrder, Trouble};
@@ -107,7 +107,7 @@ impl View for RasterView {
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
             (self.units, self.trial_panel) = (None, None);
-            return nothing_open(ui, context);
+            return super::nothing_open(ui, context, "Open a recording to see its spikes.");
         };
         if !self.units.as_ref().is_some_and(|p| Arc::ptr_eq(&p.data.recording, recording)) {
             self.units = Some(Panel::new(recording, &self.order, &self.colour));
@@ -128,21 +128,6 @@ impl View for RasterView {
         }
         self.units = Some(units);
     }
-}
-
-fn nothing_open(ui: &mut Ui, context: &mut ViewContext<'_>) {
-    ui.vertical_centered(|ui| {
-        ui.add_space(ui.available_height() * 0.3);
-        ui.heading("No recording is open");
-        ui.label("Open a recording to see its spikes");
-        ui.add_space(8.0);
-        if ui.button("Open a recording…").clicked() {
-            context.actions.push(Action::OpenDialog);
-        }
-        if ui.button("Try the demo").clicked() {
-            context.actions.push(Action::OpenDemo);
-        }
-    });
 }
 
 impl RasterView {

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::raster::navigation::time_bounds;
 use super::time_plot::TimePlot;
 use super::work::Background;
-use super::{Action, Selection, View, ViewContext, shown_area, widgets};
+use super::{Selection, View, ViewContext, shown_area, widgets};
 use crate::analysis::observed::Observed;
 use crate::analysis::rates::rate_map;
 use crate::analysis::watch::Watch;
@@ -139,12 +139,14 @@ impl View for RateMapView {
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
-        let Some(recording) = context.recording.filter(|r| r.spikes.n_spikes() > 0) else {
-            if widgets::empty(ui, "No spikes to show", "Open a recording to see the rates of its units.", Some("Open a recording…")) {
-                context.actions.push(Action::OpenDialog);
-            }
+        let Some(recording) = context.recording else {
+            super::nothing_open(ui, context, "Open a recording to see the rates of its units.");
             return;
         };
+        if recording.spikes.n_spikes() == 0 {
+            widgets::empty(ui, "The recording has no spikes", "Open a recording with spikes.", None);
+            return;
+        }
         self.controls(ui, recording, context.selection);
         let (units, bands) = self.units(recording, context.selection);
         let gutter = 84.0;
@@ -288,7 +290,7 @@ fn selected_rows(ui: &Ui, plot: &TimePlot, units: &[usize], selection: &Selectio
 }
 
 fn legend(ui: &mut Ui, shown: &Map, scale: HeatScale, block: usize, style: &RasterStyle) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         colour_bar(ui, scale, if shown.job.share { "of the unit's peak" } else { "Hz" }, style);
         let bin = (shown.job.window.1 - shown.job.window.0) / shown.job.bins as f64;
         let averaged = if block > 1 { format!("  ·  {block} × {block} cells averaged") } else { String::new() };

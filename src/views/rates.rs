@@ -202,8 +202,8 @@ fn units(
             lines: Vec::new(),
         };
         for trial in &found.trials {
-            let Some(rates) = snapshot.trials.iter().find(|t| t.trial == trial.trial) else { continue };
-            let inferred = rates.log_rate.iter().map(|bin| bin.get(column).map_or(f64::NAN, |z| f64::from(z.exp()) / snapshot.bin_s));
+            let Some(at) = snapshot.trials.iter().position(|t| t.trial == trial.trial) else { continue };
+            let inferred = snapshot.rates_hz(at, column);
             let color = colors.map_or(tokens.accent, |colors| colors.color(tokens, trial.trial));
             let what = colors.map_or_else(String::new, |colors| format!(", {}", colors.words(trial.trial)));
             shown.lines.push(Line {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, RichText, Sense, Ui, vec2};
 
-use super::{Action, View, ViewContext};
+use super::{Action, View, ViewContext, widgets};
 use crate::recording::{IntervalTable, NoteKind, Recording, Source};
 use crate::render::RasterStyle;
 use crate::render::axis::{duration_text, grouped};
@@ -60,7 +60,11 @@ impl View for RecordingView {
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
             (self.facts, self.plan) = (None, None);
-            return nothing_open(ui, context);
+            return super::nothing_open(
+                ui,
+                context,
+                "Files and folders with spike times can be opened, or dropped anywhere on this window.",
+            );
         };
         let context = &mut *context;
         if !self.facts.as_ref().is_some_and(|f| Arc::ptr_eq(&f.recording, recording)) {
@@ -92,21 +96,6 @@ impl View for RecordingView {
             ui.add_space(12.0);
         });
     }
-}
-
-fn nothing_open(ui: &mut Ui, context: &mut ViewContext<'_>) {
-    ui.vertical_centered(|ui| {
-        ui.add_space(ui.available_height() * 0.3);
-        ui.heading("No recording is open");
-        ui.label("Files and folders with spike times can be opened, or dropped anywhere on this window");
-        ui.add_space(8.0);
-        if ui.button("Open a recording…").clicked() {
-            context.actions.push(Action::OpenDialog);
-        }
-        if ui.button("Try the demo").clicked() {
-            context.actions.push(Action::OpenDemo);
-        }
-    });
 }
 
 impl RecordingView {
@@ -150,16 +139,14 @@ impl Facts {
             }
         }
         let (first, last) = recording.time_range().unwrap_or((0.0, 0.0));
-        let observed: f64 = recording.observed.iter().map(|(a, b)| (b - a).max(0.0)).sum();
-        let seconds = last - first;
-        Self { recording: Arc::clone(recording), areas, seconds, observed_seconds: if observed > 0.0 { observed } else { seconds } }
+        Self { recording: Arc::clone(recording), areas, seconds: last - first, observed_seconds: recording.observed_seconds() }
     }
 
     fn rate(&self, spikes: usize, units: usize) -> String {
         if units == 0 || self.observed_seconds <= 0.0 {
             return "–".to_owned();
         }
-        format!("{:.2} Hz", spikes as f64 / units as f64 / self.observed_seconds)
+        format!("{} Hz", widgets::number(spikes as f64 / units as f64 / self.observed_seconds, 3))
     }
 
     fn show(&self, ui: &mut Ui) {
@@ -175,15 +162,16 @@ impl Facts {
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 28.0;
-            fact(ui, &grouped(recording.n_units() as u64), "units");
-            fact(ui, &grouped(recording.spikes.n_spikes() as u64), "spikes");
+            let plural = |n: usize, what: &str| if n == 1 { what.to_owned() } else { format!("{what}s") };
+            fact(ui, &grouped(recording.n_units() as u64), &plural(recording.n_units(), "unit"));
+            fact(ui, &grouped(recording.spikes.n_spikes() as u64), &plural(recording.spikes.n_spikes(), "spike"));
             fact(ui, &duration_text(self.seconds), "first to last spike");
             if self.observed_seconds < 0.999 * self.seconds {
                 fact(ui, &duration_text(self.observed_seconds), "observed");
             }
             fact(ui, &self.rate(recording.spikes.n_spikes(), recording.n_units()), "mean rate of a unit");
             if let Some(table) = recording.table("trials") {
-                fact(ui, &grouped(table.len() as u64), "trials");
+                fact(ui, &grouped(table.len() as u64), &plural(table.len(), "trial"));
             }
         });
         ui.add_space(4.0);
@@ -199,7 +187,13 @@ impl Facts {
             }
             ui.end_row();
             for (k, (name, units, spikes)) in self.areas.iter().enumerate() {
-                ui.label(if name.is_empty() { "no area" } else { name });
+                // Names may be sentences; the numbers beside them are what the table is for.
+                let shown = if name.is_empty() { "no area" } else { name };
+                let widest = ui.text_style_height(&egui::TextStyle::Body) * 11.0;
+                ui.scope(|ui| {
+                    ui.set_max_width(widest);
+                    ui.add(egui::Label::new(shown).truncate());
+                });
                 ui.horizontal(|ui| {
                     let full = 150.0;
                     let (rect, _) = ui.allocate_exact_size(vec2(full, 12.0), Sense::hover());
@@ -283,7 +277,7 @@ fn will_use(ui: &mut Ui, used: &Used) {
     let dropped: usize = used.dropped.iter().map(|d| d.1).sum();
     let plural = |n: usize, what: &str| format!("{} {what}{}", grouped(n as u64), if n == 1 { "" } else { "s" });
     ui.label(first_upper(&used.description));
-    let [train, validation, test] = used.split;
+    let [train, validation, test] = used.split.map(|n| grouped(n as u64));
     let conditions = if used.conditions > 0 { format!(", in {}", plural(used.conditions, "condition")) } else { String::new() };
     ui.label(format!(
         "{} used{conditions}: {train} for training, {validation} for validation, {test} for the test",

@@ -53,9 +53,7 @@ impl View for ScreeningView {
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
-            if widgets::empty(ui, "No recording", "Open a recording to see which of its areas drive which.", Some("Open a recording…")) {
-                context.actions.push(Action::OpenDialog);
-            }
+            super::nothing_open(ui, context, "Open a recording to see which of its areas drive which.");
             return;
         };
         if recording.areas.len() < 2 {

@@ -8,7 +8,7 @@ use eframe::egui::{self, Align, Key, Layout, Modifiers, Sense, Ui, Vec2};
 use egui_extras::{Column, TableBuilder};
 
 use super::work::Background;
-use super::{Action, RunState, Selection, View, ViewContext};
+use super::{RunState, Selection, View, ViewContext};
 use crate::recording::{Recording, filter};
 use crate::render::RasterStyle;
 use crate::render::axis::grouped;
@@ -62,15 +62,7 @@ impl View for UnitTableView {
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
         let Some(recording) = context.recording else {
             self.table = None;
-            ui.vertical_centered(|ui| {
-                ui.add_space(ui.available_height() * 0.3);
-                ui.heading("No recording is open");
-                ui.label("Open a recording to see its units");
-                ui.add_space(8.0);
-                if ui.button("Open a recording…").clicked() {
-                    context.actions.push(Action::OpenDialog);
-                }
-            });
+            super::nothing_open(ui, context, "Open a recording to see its units.");
             return;
         };
         let snapshot = context.run.filter(|run| of_this(run, recording)).and_then(|run| run.snapshot.as_ref());
@@ -153,7 +145,7 @@ impl UnitTableView {
                 n => format!(", {} selected", grouped(n)),
             };
             ui.label(if shown == all {
-                format!("{} units{selected}", grouped(all))
+                format!("{} unit{}{selected}", grouped(all), if all == 1 { "" } else { "s" })
             } else {
                 format!("{} of {} units{selected}", grouped(shown), grouped(all))
             });

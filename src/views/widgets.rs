@@ -99,20 +99,24 @@ pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Resp
     })
 }
 
+/// Names in legends are cut behind this many points: a dozen long ones would leave no room for the plot.
+const LONGEST_NAME: f32 = 220.0;
+
 /// A mark and a text in one piece, so that a wrapping row breaks between pieces and not inside them.
 fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, sense: Sense, paint: impl FnOnce(&Ui, Rect)) -> Response {
     let tokens = theme::of(ui);
     let font = style.resolve(ui.style());
-    let room = (ui.max_rect().width() - mark - 5.0).max(20.0);
+    let room = (ui.max_rect().width() - mark - 5.0).clamp(20.0, LONGEST_NAME);
     let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, tokens.text);
     job.wrap = egui::text::TextWrapping::truncate_at_width(room);
     let galley = ui.painter().layout_job(job);
+    let cut = galley.elided;
     let size = vec2(mark + 5.0 + galley.size().x, galley.size().y.max(12.0));
     let (rect, response) = ui.allocate_exact_size(size, sense);
     paint(ui, Rect::from_min_size(rect.min, vec2(mark, rect.height())));
     ui.painter().galley(pos2(rect.left() + mark + 5.0, rect.center().y - galley.size().y / 2.0), galley, tokens.text);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
-    response
+    if cut { response.on_hover_text(name) } else { response }
 }
 
 /// Text in a column of fixed width, at its left.

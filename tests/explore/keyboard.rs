@@ -118,6 +118,32 @@ fn from_opening_to_undo_without_a_mouse() {
 }
 
 #[test]
+fn borders_between_views_have_names_and_are_moved_by_keys() {
+    let mut harness = show([1500.0, 950.0], Theme::Light, recording(), None, None);
+    settle(&mut harness);
+    let width = |harness: &Window<'_>| harness.get_by_label_contains("Spike raster of").rect().width();
+    let before = width(&harness);
+    tab_to(&mut harness, "Border between ");
+    let name = harness.query_all_by(|n| n.is_focused()).next().unwrap().accesskit_node().label().unwrap();
+    assert_eq!(harness.get_by_label(&name).accesskit_node().role(), egui::accesskit::Role::Splitter);
+    // Arrow keys move the border and nothing else, least of all the time window.
+    let window = harness.state().selection().window;
+    let borders: Vec<String> = harness.query_all_by_label_contains("Border between ").filter_map(|n| n.accesskit_node().label()).collect();
+    assert!(borders.len() > 1 && borders.iter().all(|b| !b.contains("  ") && !b.ends_with(' ')), "{borders:?}");
+    let mut changed = false;
+    for border in borders {
+        tab_to(&mut harness, &border);
+        for key in [Key::ArrowRight, Key::ArrowDown] {
+            press(&mut harness, Modifiers::NONE, key);
+        }
+        changed |= (width(&harness) - before).abs() > 20.0;
+        assert!(harness.get_by_label(&border).is_focused(), "{border} keeps the focus");
+    }
+    assert!(changed, "the raster is as wide as before");
+    assert_eq!(harness.state().selection().window, window);
+}
+
+#[test]
 fn every_control_of_a_view_is_reached_with_tab_and_has_a_name() {
     let mut seen = 0;
     for view in ["raster", "psth", "correlogram", "rate_map", "population", "correlations", "units"] {

@@ -54,7 +54,7 @@ fn archives_that_cannot_be_read() {
     refused(
         "bomb.npz",
         &bomb,
-        "times.npy claims 4294967294 bytes, but only 84 bytes are stored for it; the file is damaged or too large to open whole",
+        "times.npy claims 4294967294 bytes, but only 84 bytes are stored for it; the file is damaged, or too large to open whole: then save a part of it as a file of its own",
     );
     let overlapping = {
         let mut bytes = good.clone();
@@ -252,12 +252,12 @@ fn sortings_that_contradict_themselves() {
     let huge = array(r#""shape": [99999999999], "chunks": [1], "compressor": null"#);
     folder_refused(
         &store(&huge),
-        "spikes/sample_index claims 799999999992 bytes, but at most 17179869184 are read; the file is damaged or too large to open whole",
+        "spikes/sample_index claims 799999999992 bytes, but at most 17179869184 are read; the file is damaged, or too large to open whole: then save a part of it as a file of its own",
     );
     let sparse = array(r#""shape": [999999999], "chunks": [1000], "compressor": null"#);
     folder_refused(
         &store(&sparse),
-        "spikes/sample_index claims 7999999992 bytes, but only 2 files are stored for it; the file is damaged or too large to open whole",
+        "spikes/sample_index claims 7999999992 bytes, but only 2 files are stored for it; the file is damaged, or too large to open whole: then save a part of it as a file of its own",
     );
     let short = array(r#""shape": [2], "chunks": [2], "compressor": null"#);
     folder_refused(&store(&short), &format!("spikes/sample_index is damaged: chunk 0 has 8 bytes, expected 16; {AGAIN}"));

@@ -13,6 +13,8 @@ pub enum Mat {
     Cell(Vec<u32>, Vec<Mat>),
     /// Fields with one value per element.
     Struct(Vec<u32>, Vec<(String, Vec<Mat>)>),
+    /// An object of MATLAB of this class; what it holds is not written.
+    Object(String),
 }
 
 pub fn column(values: &[f64]) -> Mat {
@@ -80,11 +82,18 @@ impl Writer {
     }
 
     fn matrix(self, name: &str, value: &Mat) -> Vec<u8> {
+        if let Mat::Object(class) = value {
+            let mut body = self.words(6, &[17, 0]);
+            [name, "MCOS", class].iter().for_each(|text| body.extend(self.element(1, text.as_bytes())));
+            body.extend(self.matrix("", &Mat::Bytes(vec![6, 1], vec![221, 2, 1, 1, 1, 1])));
+            return self.element(14, &body);
+        }
         let (class, dims) = match value {
             Mat::Numbers(dims, _) | Mat::Bytes(dims, _) => (6, dims.clone()),
             Mat::Text(text) => (4, vec![1, text.chars().count() as u32]),
             Mat::Cell(dims, _) => (1, dims.clone()),
             Mat::Struct(dims, _) => (2, dims.clone()),
+            Mat::Object(_) => (17, vec![]),
         };
         let mut body = self.words(6, &[class, 0]);
         body.extend(self.words(5, &dims));
@@ -96,6 +105,7 @@ impl Writer {
             }
             Mat::Bytes(_, values) => body.extend(self.element(2, values)),
             Mat::Text(text) => body.extend(self.element(16, text.as_bytes())),
+            Mat::Object(_) => {}
             Mat::Cell(_, items) => items.iter().for_each(|item| body.extend(self.matrix("", item))),
             Mat::Struct(dims, fields) => {
                 body.extend(self.words(5, &[32]));

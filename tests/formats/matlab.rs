@@ -280,6 +280,72 @@ fn version_7_3_is_read_with_structs_strings_and_empty_cells() {
 }
 
 #[test]
+fn sparse_counts_of_version_7_3_are_read() {
+    let file = |rows: u64, places: &[u64], begins: &[u64], values: &[f64]| {
+        let mut file = hdf5_pure::FileBuilder::new();
+        let mut counts = file.create_group("spike_counts");
+        counts.set_attr("MATLAB_class", hdf5_pure::AttrValue::String("double".to_owned()));
+        counts.set_attr("MATLAB_sparse", hdf5_pure::AttrValue::U64(rows));
+        if !values.is_empty() {
+            counts.create_dataset("data").with_f64_data(values);
+            counts.create_dataset("ir").with_u64_data(places);
+        }
+        counts.create_dataset("jc").with_u64_data(begins);
+        file.add_group(counts.finish());
+        file.create_dataset("bin_ms").with_f64_data(&[10.0]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counts.mat");
+        std::fs::write(&path, file.finish().unwrap()).unwrap();
+        (folder, path)
+    };
+    // 40 bins of three units: spikes in bins 3 and 39, none, two in bin 7.
+    let (_folder, path) = file(40, &[3, 39, 7], &[0, 2, 2, 3], &[1.0, 1.0, 2.0]);
+    let recording = open_ok(&path);
+    let counts: Vec<usize> = (0..recording.n_units()).map(|u| recording.spikes.unit(u).len()).collect();
+    assert_eq!(counts, [2, 0, 2], "{:?}", recording.report);
+    assert!((recording.spikes.unit(0)[1] - 0.395).abs() < 1e-9 && recording.spikes.unit(2).iter().all(|t| (0.07..0.08).contains(t)));
+    let refused = |places: &[u64], begins: &[u64], rows: u64| {
+        let (_folder, path) = file(rows, places, begins, &[1.0, 1.0, 2.0]);
+        let message = read(&path).unwrap_err().to_string();
+        message.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&message).to_owned()
+    };
+    assert_eq!(
+        refused(&[3, 40, 7], &[0, 2, 2, 3], 40),
+        "spike_counts is damaged: a value of the sparse array lies outside of it; copy or download the file again"
+    );
+    let huge = refused(&[3, 39, 7], &[0, 2, 2, 3], 1 << 50);
+    assert!(huge.starts_with("spike_counts claims 27021597764222976 bytes, but at most 67108864 are plausible for its 3 values"), "{huge}");
+    // Nothing but zeros: an array all the same, with no spike in it.
+    let (_folder, path) = file(40, &[], &[0, 0, 0, 0], &[]);
+    assert_eq!(read(&path).map(|r| (r.n_units(), r.spikes.n_spikes())).unwrap(), (3, 0));
+}
+
+/// What version 5 files hold of strings, tables and other objects is not documented; nothing of it goes missing without a word.
+#[test]
+fn objects_that_are_not_read_are_named_with_what_to_save_instead() {
+    let object = |class: &str| Mat::Object(class.to_owned());
+    let units = scalar_struct(vec![("times", trains()), ("region", object("string"))]);
+    let recording =
+        opened(&[("spikes", units), ("when", object("datetime")), ("kind", object("categorical"))], &[("variable", "spikes.times")]);
+    let recording = recording.unwrap();
+    for words in [
+        "it is of the class string, which is not read here; in MATLAB, save cellstr(spikes.region) (string arrays are read from files saved with -v7.3)",
+        "it is of the class categorical, which is not read here; in MATLAB, save cellstr(kind)",
+        "it is of the class datetime, which is not read here; in MATLAB, save what is needed of it as numbers, text or a struct",
+    ] {
+        assert!(told(&recording, NoteKind::LeftOut, words), "{:?}", recording.report);
+    }
+    let refused = opened(&[("units", object("table"))], &[]).unwrap_err().to_string();
+    assert!(
+        refused.contains(
+            "no variable of this MATLAB file can hold spikes (it has units (table, 1 × 1)); \
+             in MATLAB, save table2struct(units, 'ToScalar', true), or save spike times as a cell with one vector per unit"
+        ),
+        "{refused}"
+    );
+}
+
+#[test]
 fn loops_of_references_end() {
     let mut file = hdf5_pure::FileBuilder::new();
     file.create_dataset("spikes").with_path_references(&["spikes", "spikes", "spikes"]);

@@ -172,7 +172,7 @@ fn bad_files_are_refused_with_these_words() {
     let header = |problem: &str| format!("FILE: the file header is damaged: {problem}; copy or download the file again");
     let big = |object: &str, claimed: &str, left: usize| {
         format!(
-            "FILE: variable '{object}' claims {claimed} bytes, but only {left} bytes follow in the file; the file is damaged or too large to open whole"
+            "FILE: variable '{object}' claims {claimed} bytes, but only {left} bytes follow in the file; the file is damaged, or too large to open whole: then save a part of it as a file of its own"
         )
     };
     let (count, offset) = (544 + 76, 544 + 72);

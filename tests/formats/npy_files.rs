@@ -60,13 +60,18 @@ pub fn npz_compressed(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
     };
     let entries: Vec<_> = arrays.iter().map(|(n, a)| (*n, deflated(a), a.len() as u32, 8u16)).collect();
     let plain: BTreeMap<&str, &Vec<u8>> = arrays.iter().map(|(n, a)| (*n, a)).collect();
-    zip_with(&entries, |name| crc(plain[name]))
+    zip_with(&entries, ".npy", |name| crc(plain[name]))
 }
 
 /// An archive of entries (name, stored bytes, claimed size, method).
 pub fn zip(entries: &[(&str, Vec<u8>, u32, u16)]) -> Vec<u8> {
     let stored: BTreeMap<&str, u32> = entries.iter().map(|(n, b, ..)| (*n, crc(b))).collect();
-    zip_with(entries, |name| stored[name])
+    zip_with(entries, ".npy", |name| stored[name])
+}
+
+/// An archive of files that are no arrays.
+pub fn archive(names: &[&str]) -> Vec<u8> {
+    zip_with(&names.iter().map(|n| (*n, b"x".to_vec(), 1, 0)).collect::<Vec<_>>(), "", |_| crc(b"x"))
 }
 
 fn crc(bytes: &[u8]) -> u32 {
@@ -75,11 +80,11 @@ fn crc(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-fn zip_with(entries: &[(&str, Vec<u8>, u32, u16)], crc: impl Fn(&str) -> u32) -> Vec<u8> {
+fn zip_with(entries: &[(&str, Vec<u8>, u32, u16)], ending: &str, crc: impl Fn(&str) -> u32) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, stored, size, method) in entries {
         let start = file.len() as u32;
-        let full = format!("{name}.npy");
+        let full = format!("{name}{ending}");
         let mut common = Vec::new();
         common.extend([20u16, 0, *method, 0, 0x21].iter().flat_map(|v| v.to_le_bytes()));
         common.extend(crc(name).to_le_bytes());

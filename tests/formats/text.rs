@@ -213,6 +213,26 @@ fn odd_lists_are_read_after_a_word_from_the_user() {
     assert_eq!(stale.n_units(), 2);
 }
 
+/// Names in another language say nothing; what units are part of is seen in the values. Comments may say what a sample is.
+#[test]
+fn units_areas_and_samples_are_told_without_known_names() {
+    let text = "\u{feff}Einheit;Zeit [ms];Hirnareal\r\nn1;500,5;V1\r\nn2;600;V1\r\nn3;700;MT\r\nn1;800;V1\r\n";
+    let german = answered("g.csv", text.as_bytes(), &[]).unwrap();
+    assert_eq!(trains(&german), [("n1", &[0.5005, 0.8][..]), ("n2", &[0.6][..]), ("n3", &[0.7][..])]);
+    assert_eq!((german.areas.as_slice(), german.units.area.as_slice()), (&["V1".to_owned(), "MT".to_owned()][..], &[0, 0, 1][..]));
+    let assumed = |key: &str| german.report.choices.iter().any(|c| c.key == key && c.assumed);
+    assert!(assumed("role/Einheit") && assumed("role/Hirnareal"), "{:?}", german.report.choices);
+    // Where a unit has two words there, it is no part of them: nothing is guessed.
+    let refused = answered("g.csv", b"x,y,z\n0.5,A,p\n0.6,B,p\n0.7,A,q\n", &[]).unwrap_err().to_string();
+    assert!(refused.contains("among its columns (x, y, z)"), "{refused}");
+
+    let lines: String = (0..40).map(|k| format!("{}  {}\n", k % 2, 3000 * k)).collect();
+    let samples = answered("c.txt", format!("# exported\n# fs = 30000\n{lines}").as_bytes(), &[]).unwrap();
+    assert_eq!((choice(&samples, "time_unit"), choice(&samples, "sampling_rate_hz")), ("samples", "30000"));
+    assert_eq!(samples.time_range(), Some((0.0, 3.9)));
+    assert!(told(&samples, NoteKind::Assumed, "30000 samples are one second, as a comment above the data says"), "{:?}", samples.report);
+}
+
 #[test]
 fn the_first_word_of_ids_can_be_the_area() {
     let text = b"unit,time_s\nadn_1,0.5\nadn_2,0.6\nca1_1,0.7\n";

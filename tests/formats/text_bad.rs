@@ -159,12 +159,15 @@ fn bad_texts_are_refused_with_these_words() {
 fn archives_that_unpack_to_far_too_much_are_refused() {
     let bomb = gzip(&b"1,0.5\n".repeat((70 << 20) / 6));
     let said = refusal("bomb.csv.gz", &bomb, &[]);
-    let wanted =
-        format!("but {} bytes of gzip are unpacked to at most {}; the file is damaged or too large to open whole", bomb.len(), 64 << 20);
+    let wanted = format!(
+        "but {} bytes of gzip are unpacked to at most {}; the file is damaged, or too large to open whole: then save a part of it as a file of its own",
+        bomb.len(),
+        64 << 20
+    );
     assert!(said.contains("the text claims") && said.ends_with(&wanted), "{said}");
     // The same without a single line end.
     let said = refusal("line.csv.gz", &gzip(&b"0.5 ".repeat((70 << 20) / 4)), &[("layout", "lines")]);
-    assert!(said.ends_with("the file is damaged or too large to open whole"), "{said}");
+    assert!(said.ends_with("the file is damaged, or too large to open whole: then save a part of it as a file of its own"), "{said}");
 }
 
 #[test]
@@ -173,8 +176,7 @@ fn counts_that_would_fill_the_memory_are_refused() {
     let path = folder.path().join("counts_10ms.csv");
     std::fs::write(&path, "1000,999,1000\n1000,1000,998\n".repeat(50)).unwrap();
     let said = open(&path, &OpenOptions { max_bytes: 1 << 20, ..with(&[]) }, &|_, _| true).unwrap_err().to_string();
-    let wanted =
-        "the counts claims 1048576 bytes, but at most 1048576 bytes of spikes are kept; the file is damaged or too large to open whole";
+    let wanted = "the counts claims 1048576 bytes, but at most 1048576 bytes of spikes are kept; the file is damaged, or too large to open whole: then save a part of it as a file of its own";
     assert!(said.ends_with(wanted), "{said}");
 }
 

@@ -190,7 +190,7 @@ fn snapshot(bins: usize, trials: usize) -> Snapshot {
             loadings: vec![],
             latent_trials: (0..trials).collect(),
             latents: (0..3).map(|area| (0..trials).map(|trial| latents(area, trial)).collect()).collect(),
-            trials: vec![GlmTrial { coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![] }],
+            trials: vec![GlmTrial { coupling: (0..pairs.len()).map(coupling).collect(), factors: vec![], post_spike: vec![] }],
             truth: (0..30u64)
                 .map(|i| {
                     let rise = 1.0 - (-(i as f32) / 6.0).exp();

@@ -4,6 +4,16 @@ use std::rc::Rc;
 
 use super::value::{Data, Numbers, Stored};
 
+/// (row, column, value) from the rows of the values, where the values of each column begin, and the values: the way that MATLAB has
+/// stored sparse arrays in all versions since 5.
+pub(super) fn by_columns<'a>(rows: &'a [f64], begins: &'a [f64], values: &'a [f64]) -> impl Iterator<Item = (f64, f64, f64)> + 'a {
+    let columns = begins.windows(2).enumerate().flat_map(|(column, ends)| {
+        let (begin, end) = (ends.first().copied().unwrap_or(0.0), ends.last().copied().unwrap_or(0.0));
+        (begin.max(0.0) as usize..(end.max(0.0) as usize).min(values.len())).map(move |k| (k, column as f64))
+    });
+    columns.filter_map(|(k, column)| Some((*rows.get(k)?, column, *values.get(k)?)))
+}
+
 /// A full array from (row, column, value). The error is the number of bytes that it would take when that is more than `most`, and
 /// nothing when a place lies outside of it.
 pub(super) fn dense(

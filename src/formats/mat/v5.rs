@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use flate2::read::ZlibDecoder;
 
-use super::sparse::dense;
+use super::sparse::{by_columns, dense};
 use super::value::{Data, Numbers, Stored, Value};
 use crate::formats::{FormatError, OpenOptions, Progress};
 
@@ -151,7 +151,8 @@ impl Reader<'_> {
         let flags = self.word(&flags, 0).ok_or_else(|| self.damaged(place, "an array has no flags"))?;
         let class = flags & 0xff;
         if class == 17 {
-            return Ok(Some((self.opaque_name(&mut body, place)?, Value::Other { class: "object".to_owned(), dims: vec![1, 1] })));
+            let (name, class) = self.opaque(&mut body, place)?;
+            return Ok(Some((name, Value::Other { class, dims: vec![1, 1] })));
         }
         let (_, dims) = self.element(&mut body, place)?;
         let dims: Vec<u64> = (0..dims.at.len() / 4).filter_map(|i| self.word(&dims, 4 * i)).map(|d| u64::from(d) & 0x7fff_ffff).collect();
@@ -173,9 +174,13 @@ impl Reader<'_> {
         Ok(Some((name, value)))
     }
 
-    fn opaque_name(&self, body: &mut Span, place: &str) -> Result<String, FormatError> {
+    /// Name and class of an object of MATLAB: what it holds lies elsewhere in the file, in a form that is not documented.
+    fn opaque(&self, body: &mut Span, place: &str) -> Result<(String, String), FormatError> {
         let (_, name) = self.element(body, place)?;
-        Ok(text_of(&name))
+        // The system of the class ("MCOS") and the class, where they can be read.
+        let class = self.element(body, place).and_then(|_| self.element(body, place)).map_or_else(|_| String::new(), |(_, c)| text_of(&c));
+        let plain = !class.is_empty() && class.len() <= 64 && class.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(&b));
+        Ok((text_of(&name), if plain { class } else { "object".to_owned() }))
     }
 
     /// How many elements an array of values has; each takes at least eight bytes.
@@ -253,14 +258,8 @@ impl Reader<'_> {
             Numbers { dims, class: "double", data: bytes }.values(None, 0.0)
         };
         let (rows, begins, values) = (part("rows")?, part("columns")?, part("values")?);
-        let ends = begins.iter().skip(1).enumerate();
-        let columns = ends.flat_map(|(column, end)| {
-            let begin = begins.get(column).copied().unwrap_or(0.0);
-            (begin.max(0.0) as usize..(*end as usize).min(values.len())).map(move |k| (k, column as f64))
-        });
-        let entries = columns.filter_map(|(k, column)| Some((*rows.get(k)?, column, *values.get(k)?)));
         let class = if logical { "logical" } else { "double" };
-        dense(dims, class, entries, self.bytes_left).map_err(|claimed| match claimed {
+        dense(dims, class, by_columns(&rows, &begins, &values), self.bytes_left).map_err(|claimed| match claimed {
             None => self.damaged(place, "a value of the sparse array lies outside of it"),
             Some(claimed) => FormatError::TooBig {
                 path: self.path.to_owned(),

@@ -2,6 +2,7 @@
 
 use hdf5_pure::{AttrValue, DType, Dataset, Group, Object};
 
+use super::sparse::{by_columns, dense};
 use super::strings::Strings;
 use super::v5::rows;
 use super::value::{Data, Numbers, Value};
@@ -11,17 +12,22 @@ use crate::formats::guard::Hdf5;
 const DEEPEST: usize = 10;
 /// Objects of one file that are looked at; a loop of references ends here.
 const MOST_OBJECTS: usize = 50_000;
+/// A sparse array may be this many times larger in full than its values are, or this large, bytes.
+const PLAUSIBLE_EXPANSION: u64 = 400;
+const SMALL: u64 = 64 << 20;
 
 struct Reader<'r, 'a> {
     h5: &'r Hdf5<'a>,
     strings: Strings,
     objects_left: usize,
+    /// What sparse arrays may take in full, bytes.
+    full_left: u64,
 }
 
 /// All variables of a file.
 pub(super) fn variables(h5: &Hdf5) -> Result<Vec<(String, Value)>, FormatError> {
     let root = h5.group("/")?.ok_or_else(|| FormatError::corrupt(h5.path, "/", "the root group is missing"))?;
-    let mut reader = Reader { h5, strings: Strings::read(h5).unwrap_or_default(), objects_left: MOST_OBJECTS };
+    let mut reader = Reader { h5, strings: Strings::read(h5).unwrap_or_default(), objects_left: MOST_OBJECTS, full_left: h5.max_bytes };
     reader.members("", &root, 0)
 }
 
@@ -62,8 +68,11 @@ impl Reader<'_, '_> {
         self.count(place, depth)?;
         let attributes = group.attrs().unwrap_or_default();
         let class = attributes.get("MATLAB_class").and_then(AttrValue::as_str).unwrap_or("struct").to_owned();
-        if attributes.contains_key("MATLAB_sparse") || class != "struct" {
-            return Ok(Value::Other { class: if class == "struct" { "sparse".to_owned() } else { class }, dims: vec![] });
+        if let Some(rows) = attributes.get("MATLAB_sparse") {
+            return self.sparse(place, group, rows.as_u64(), &class);
+        }
+        if class != "struct" {
+            return Ok(Value::Other { class, dims: vec![] });
         }
         // In an array of structs every field is a bare array of references, one per element.
         let datasets = self.h5.datasets(group, place)?;
@@ -80,6 +89,38 @@ impl Reader<'_, '_> {
         }
         let fields = self.members(place, group, depth)?;
         Ok(Value::Struct { dims: vec![1, 1], fields: fields.into_iter().map(|(name, value)| (name, vec![value])).collect() })
+    }
+
+    /// A group with the values, their rows, and where the values of each column begin; the number of rows is an attribute.
+    fn sparse(&mut self, place: &str, group: &Group, rows: Option<u64>, class: &str) -> Result<Value, FormatError> {
+        let damaged = |problem: &str| FormatError::corrupt(self.h5.path, place, problem.to_owned());
+        let part = |name: &str| -> Result<Option<Vec<f64>>, FormatError> {
+            let Some(dataset) = self.h5.dataset(group, place, name)? else { return Ok(None) };
+            let at = join(place, name);
+            let real = self.h5.is_number(&at, &dataset)?;
+            if real { self.h5.numbers(&at, &dataset, (0.1, 0.1), "reading variables").map(Some) } else { Ok(Some(Vec::new())) }
+        };
+        // An array of zeros has no values.
+        let (begins, places, values) = (part("jc")?, part("ir")?.unwrap_or_default(), part("data")?.unwrap_or_default());
+        let begins = begins.filter(|b| !b.is_empty()).ok_or_else(|| damaged("the sparse array does not say where its columns begin"))?;
+        let rows = rows.ok_or_else(|| damaged("the sparse array does not say how many rows it has"))?;
+        if values.is_empty() && !places.is_empty() {
+            return Ok(Value::Other { class: "complex sparse".to_owned(), dims: vec![rows, begins.len() as u64 - 1] });
+        }
+        // Counts that are nearly all zero shrink to a hundredth; what shrinks more than this, and is large, is no recording.
+        let plausible = (places.len() as u64 + begins.len() as u64).saturating_mul(8 * PLAUSIBLE_EXPANSION).max(SMALL);
+        let most = self.full_left.min(plausible);
+        let class = if class == "logical" { "logical" } else { "double" };
+        let full = dense(vec![rows, begins.len() as u64 - 1], class, by_columns(&places, &begins, &values), most);
+        let full = full.map_err(|claimed| match claimed {
+            None => damaged("a value of the sparse array lies outside of it"),
+            Some(claimed) => {
+                let reason = format!("at most {most} are plausible for its {} values", values.len());
+                FormatError::TooBig { path: self.h5.path.to_owned(), object: place.to_owned(), claimed, reason }
+            }
+        })?;
+        self.full_left = self.full_left.saturating_sub(full.len().saturating_mul(8));
+        Ok(Value::Numbers(full))
     }
 
     fn references(&mut self, place: &str, dataset: &Dataset, depth: usize) -> Result<Vec<Value>, FormatError> {

@@ -3,7 +3,7 @@
 use super::super::FormatError;
 use super::fields::{Row, Separator, decoded};
 use super::lines::{Text, is_comment};
-use super::names::{Named, named};
+use super::names::{Named, named, sampling_rate};
 
 /// Lines and bytes that are looked at.
 const PROBE_LINES: usize = 500;
@@ -46,12 +46,15 @@ pub(super) struct Head {
     pub(super) lines: Vec<Vec<u8>>,
     /// The file goes on behind them.
     pub(super) cut: bool,
+    /// Samples per second, where a comment says so.
+    pub(super) sampling_rate: Option<f64>,
 }
 
 impl Head {
     pub(super) fn read(text: &mut Text) -> Result<Self, FormatError> {
         let (bytes, mut cut) = text.head(PROBE_BYTES)?;
         let mut lines: Vec<Vec<u8>> = Vec::new();
+        let mut rate = None;
         let mut all = bytes.split(|&b| b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).peekable();
         while let Some(line) = all.next() {
             if lines.len() == PROBE_LINES {
@@ -59,14 +62,18 @@ impl Head {
                 break;
             }
             let last_is_cut = cut && all.peek().is_none();
-            if is_comment(line, !lines.is_empty()) || line.trim_ascii().is_empty() || (last_is_cut && !lines.is_empty()) {
+            if is_comment(line, !lines.is_empty()) {
+                rate = rate.or_else(|| sampling_rate(&decoded(line)));
+                continue;
+            }
+            if line.trim_ascii().is_empty() || (last_is_cut && !lines.is_empty()) {
                 continue;
             }
             // A single line that goes on: its last field may be cut.
             let whole = if last_is_cut { line.iter().rposition(|b| b", ;\t".contains(b)).unwrap_or(line.len()) } else { line.len() };
             lines.push(line.get(..whole).unwrap_or_default().to_vec());
         }
-        Ok(Self { lines, cut })
+        Ok(Self { lines, cut, sampling_rate: rate })
     }
 }
 
@@ -415,6 +422,7 @@ pub(super) fn by_values(grid: &Grid, columns: &[usize]) -> Option<(usize, usize)
     let (numbers, texts): (Vec<usize>, Vec<usize>) = columns.iter().copied().partition(|&at| grid.is_numeric(at));
     match (numbers.as_slice(), texts.as_slice()) {
         (&[time], &[unit]) => return Some((unit, time)),
+        (&[time], &[a, b]) => return within(grid, a, b).map(|(unit, _)| (unit, time)),
         (numbers, texts) if numbers.len() > 6 || texts.len() > 1 => return None,
         _ => {}
     }
@@ -425,6 +433,28 @@ pub(super) fn by_values(grid: &Grid, columns: &[usize]) -> Option<(usize, usize)
     found.sort_unstable_by(|a, b| b.cmp(a));
     let ambiguous = matches!(found.as_slice(), [a, b, ..] if numbers.len() > 2 && (a.0, a.2) == (b.0, b.2));
     found.first().filter(|_| !ambiguous).map(|&(_, _, u, t)| (u, t))
+}
+
+/// Of two columns of words the one of units and the one of what units are part of: every unit has one word there, and several have the
+/// same.
+fn within(grid: &Grid, a: usize, b: usize) -> Option<(usize, usize)> {
+    let part_of = |unit: usize, area: usize| {
+        let mut of = std::collections::BTreeMap::new();
+        let fields = |r: &'_ Vec<String>| Some((r.get(unit)?.clone(), r.get(area)?.clone()));
+        let same = grid.rows.iter().filter_map(fields).all(|(u, a)| *of.entry(u).or_insert_with(|| a.clone()) == a);
+        let areas: std::collections::BTreeSet<&String> = of.values().collect();
+        (same && areas.len() < of.len()).then_some((unit, area))
+    };
+    part_of(a, b).or_else(|| part_of(b, a))
+}
+
+/// The column of areas in a list of spikes without names that say so.
+pub(super) fn area_by_values(grid: &Grid, columns: &[usize]) -> Option<usize> {
+    let texts: Vec<usize> = columns.iter().copied().filter(|&at| !grid.is_numeric(at)).collect();
+    match texts.as_slice() {
+        &[a, b] => within(grid, a, b).map(|(_, area)| area),
+        _ => None,
+    }
 }
 
 /// Whether column `u` can be the unit of the times in column `t`: (times have fractions, different times).

@@ -110,6 +110,22 @@ fn meaning(name: &str) -> (String, Option<TimeUnit>) {
     }
 }
 
+/// Samples per second in words above the data (`# fs = 30000`, `Sampling rate: 24.4 kHz`).
+pub(super) fn sampling_rate(line: &str) -> Option<f64> {
+    let lower = line.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '.').filter(|w| !w.is_empty()).collect();
+    let joined = |at: usize, n: usize| words.get(at..at + n).map(<[&str]>::concat);
+    let named = |word: &str| ["fs", "samplerate", "samplingrate", "samplefrequency", "samplingfrequency"].contains(&word);
+    let behind = (0..words.len()).find_map(|at| (1..=2).find(|&n| joined(at, n).is_some_and(|w| named(&w))).map(|n| at + n))?;
+    let (at, number, unit) = words.iter().enumerate().skip(behind).take(3).find_map(|(at, word)| {
+        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        Some((at, word.strip_suffix(unit)?.parse::<f64>().ok()?, unit))
+    })?;
+    let kilo = unit == "khz" || (unit.is_empty() && words.get(at + 1) == Some(&"khz"));
+    let rate = if kilo { number * 1e3 } else { number };
+    (100.0..=1e6).contains(&rate).then_some(rate)
+}
+
 /// Unit of time among the words of a file name (`spikes_ms.csv`).
 pub(super) fn unit_in_file_name(stem: &str) -> Option<TimeUnit> {
     let lower = stem.to_lowercase();
@@ -143,6 +159,21 @@ mod tests {
             (named("start"), named("Unnamed: 0"), named("bin"), named("u0")),
             (Named::Interval, Named::Index, Named::Bin, Named::Other)
         );
+    }
+
+    #[test]
+    fn a_sampling_rate_is_read_from_words() {
+        for (line, rate) in [
+            ("# fs = 30000", Some(30_000.0)),
+            ("% Sampling rate (Hz): 24414.0625", Some(24_414.0625)),
+            ("# sample_rate=30 kHz", Some(30_000.0)),
+            ("# samplingFrequency 32kHz", Some(32_000.0)),
+            ("# fs of the amplifier is not known", None),
+            ("# offset 30000", None),
+            ("# fs = 7", None),
+        ] {
+            assert_eq!(sampling_rate(line), rate, "{line}");
+        }
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub(super) struct Plan {
     pub(super) time_named: Option<(TimeUnit, String)>,
     /// Bin width in a file name, milliseconds.
     pub(super) bin_ms: Option<f64>,
+    /// Samples per second, where a comment says so.
+    pub(super) sampling_rate: Option<f64>,
     /// Export of an Axion instrument: settings stand beside and below the spikes.
     pub(super) axion: bool,
     /// In words, for the report.
@@ -122,6 +124,7 @@ pub(super) fn make(head: &Head, stem: &str, choices: &mut Choices, path: &std::p
         line_ids,
         time_named,
         bin_ms: milliseconds_in_file_name(stem),
+        sampling_rate: head.sampling_rate,
         reason,
     })
 }
@@ -254,7 +257,7 @@ fn own_roles(grid: &Grid, layout: Layout) -> Vec<Role> {
             let unit = grid.named_unit().or(guessed.map(|(u, _)| u)).filter(|u| Some(*u) != time);
             let named = grid.named_area();
             let text = columns.iter().copied().find(|&at| grid.names.is_empty() && columns.len() == 3 && !grid.is_numeric(at));
-            let area = named.or(text).filter(|a| Some(*a) != unit && Some(*a) != time);
+            let area = named.or(text).or(guess::area_by_values(grid, &columns)).filter(|a| Some(*a) != unit && Some(*a) != time);
             set(area, Role::Area);
             set(unit, Role::Unit);
             set(time, Role::Time);

@@ -54,18 +54,28 @@ impl AreaInputs {
         let mut rates = Array3::zeros((counts.len(), bins, units));
         rates.axis_iter_mut(Axis(0)).into_par_iter().zip(counts).enumerate().for_each(|(m, (mut rate, counts))| {
             rate.assign(&trial(m));
-            let Some(filter) = &self.post_spike else { return };
-            let pad = counts.nrows().saturating_sub(bins);
-            for (t, mut row) in rate.outer_iter_mut().enumerate() {
-                for (lag, taps) in filter.outer_iter().enumerate().take(pad + t) {
-                    let past = counts.row(pad + t - 1 - lag);
-                    for ((rate, tap), &y) in row.iter_mut().zip(taps).zip(past.iter().skip(columns.start)).filter(|(_, y)| **y > 0) {
-                        *rate *= exp(tap * f32::from(y));
-                    }
-                }
+            if let Some(term) = self.post_spike_term(*counts, columns.clone(), bins) {
+                rate.iter_mut().zip(&term).filter(|(_, z)| **z != 0.0).for_each(|(rate, z)| *rate *= exp(*z));
             }
         });
         rates
+    }
+
+    /// What past spikes of one trial `[pad + T, all units]` add to the log-rates `[T, units]` of this area, whose units are `columns`;
+    /// `None` without such a term.
+    pub fn post_spike_term(&self, counts: ArrayView2<'_, u8>, columns: std::ops::Range<usize>, bins: usize) -> Option<Array2<f32>> {
+        let filter = self.post_spike.as_ref()?;
+        let pad = counts.nrows().saturating_sub(bins);
+        let mut term = Array2::zeros((bins, filter.ncols()));
+        for (t, mut row) in term.outer_iter_mut().enumerate() {
+            for (lag, taps) in filter.outer_iter().enumerate().take(pad + t) {
+                let past = counts.row(pad + t - 1 - lag);
+                for ((sum, tap), &y) in row.iter_mut().zip(taps).zip(past.iter().skip(columns.start)).filter(|(_, y)| **y > 0) {
+                    *sum += tap * f32::from(y);
+                }
+            }
+        }
+        Some(term)
     }
 
     /// Feature rows of source number `which` of [`GlmConfig::sources`].

@@ -12,6 +12,7 @@
 //! | `loadings_A` | factors × units | weights of the units of area A on its slow factors |
 //! | `latent_trials`, `latents_A` | trials; trials × dimensions | latent means of area A |
 //! | `trialT_coupling_K`, `trialT_factors_A` | rank × bins; factors × bins | detail of entry T of `trials` |
+//! | `trialT_post_spike` | bins × units | what past spikes add to `trialT_log_rate`, which is without them; empty before stage 4 |
 //! | `truth_step`, `truth_pair`, `truth_score` | n; n × 2; n × 3 | steps; source, target; \|cos\| send, \|cos\| receive, filter correlation |
 
 use super::{Output, bits, bits_array, index, sized, table, tables};
@@ -28,9 +29,16 @@ pub(super) fn add(out: &mut Output, glm: &GlmSnapshot) -> Result<(), String> {
     for (number, trial) in glm.trials.iter().enumerate() {
         out.tables(&format!("trial{number}_coupling"), &trial.coupling)?;
         out.tables(&format!("trial{number}_factors"), &trial.factors)?;
+        out.rows(&format!("trial{number}_post_spike"), &trial.post_spike)?;
     }
     out.truth(&glm.truth);
     Ok(())
+}
+
+/// What past spikes add to the log-rates of a trial; older runs do not have it.
+fn past(npz: &mut NpzSource, number: usize) -> Result<Vec<Vec<f32>>, NpzError> {
+    let name = format!("trial{number}_post_spike");
+    if npz.has(&name) { npz.rows(&name) } else { Ok(Vec::new()) }
 }
 
 pub(super) fn read(npz: &mut NpzSource, trials: usize) -> Result<GlmSnapshot, NpzError> {
@@ -38,6 +46,7 @@ pub(super) fn read(npz: &mut NpzSource, trials: usize) -> Result<GlmSnapshot, Np
         Ok(GlmTrial {
             coupling: tables(npz, &format!("trial{number}_coupling"))?,
             factors: tables(npz, &format!("trial{number}_factors"))?,
+            post_spike: past(npz, number)?,
         })
     };
     let trials = (0..trials).map(detail).collect::<Result<_, NpzError>>()?;

@@ -1,6 +1,6 @@
 //! A [`Snapshot`] of a model in training.
 
-use ndarray::{Array2, Array3, Axis, concatenate};
+use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate};
 
 use super::{Batch, GlmTrainer, matrix};
 use crate::analysis::bases::raised_cosine;
@@ -252,7 +252,15 @@ fn trial_detail(trainer: &GlmTrainer<'_>, trial: usize) -> Result<Option<(TrialS
         }
     }
     let factors = inputs.iter().map(|area| rows(area, 0..config.factors)).collect();
-    Ok(Some((TrialSnapshot { trial, log_rate: log_rates(&inputs, config.bins) }, GlmTrial { coupling, factors })))
+    let post_spike = trainer.counts_of_trial(trial).map_or_else(Vec::new, |counts| post_spike_terms(config, &inputs, counts));
+    Ok(Some((TrialSnapshot { trial, log_rate: log_rates(&inputs, config.bins) }, GlmTrial { coupling, factors, post_spike })))
+}
+
+/// What past spikes add to the log-rates `[bins][units]` of one trial; empty before that is trained.
+fn post_spike_terms(config: &GlmConfig, inputs: &[AreaInputs], counts: ArrayView2<'_, u8>) -> Vec<Vec<f32>> {
+    let term = |(area, own): (usize, &AreaInputs)| own.post_spike_term(counts, config.columns(area), config.bins);
+    let Some(parts) = inputs.iter().enumerate().map(term).collect::<Option<Vec<_>>>() else { return Vec::new() };
+    (0..config.bins).map(|t| parts.iter().flat_map(|part| part.row(t).to_vec()).collect()).collect()
 }
 
 /// Log-rate per bin `[bins][units]` of one trial, without post-spike term.

@@ -55,6 +55,8 @@ pub struct GlmTrial {
     pub coupling: Vec<Vec<Vec<f32>>>,
     /// Own dynamics: slow factors `[area][factor][bins]` (mean over trials plus trial-varying part).
     pub factors: Vec<Vec<Vec<f32>>>,
+    /// What past spikes add to the log-rate `[bins][units]`; empty before stage 4.
+    pub post_spike: Vec<Vec<f32>>,
 }
 
 /// How well a true edge has been found.

@@ -54,10 +54,11 @@ pub fn summary(data: &RasterData, time: &Range, rows: &Range, note: &[String]) -
         .collect();
     let shown = rows.shown().map_or(String::new(), |(a, b)| format!(", rows {} to {}", a.floor() + 1.0, b.ceil()));
     format!(
-        "Spike raster of {}: {} {}s by {} ({}), sorted by {}, {} to {}{shown}. {}",
+        "Spike raster of {}: {} {}{} by {} ({}), sorted by {}, {} to {}{shown}. {}",
         data.recording.name,
         data.rows.n_units(),
         data.row_name,
+        if data.rows.n_units() == 1 { "" } else { "s" },
         if data.row_name == "unit" { data.plan.group.label() } else { data.plan.group.label().replace("area", "unit") },
         groups.join(", "),
         data.plan.order.label(),

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering as AtomicOrdering};
 use rayon::prelude::*;
 
 use super::filter::{Filter, FilterError, Value};
-use crate::analysis::unit_metrics::{isi_cv, presence};
+use crate::analysis::unit_metrics::isi_cv;
 use crate::analysis::watch::Watch;
+use crate::recording::quality::presence;
 use crate::recording::{Column, Recording};
 use crate::training::Snapshot;
 
@@ -222,7 +223,7 @@ impl UnitRows {
                 columns.push(column(&name, &name, tip, true, source));
             }
         }
-        Self { columns, seconds: observed_seconds(recording), metrics: Arc::default(), scores: Arc::default(), model }
+        Self { columns, seconds: recording.observed_seconds(), metrics: Arc::default(), scores: Arc::default(), model }
     }
 
     /// Names for filter expressions.
@@ -268,9 +269,9 @@ impl UnitRows {
         longest.unwrap_or(0)
     }
 
-    /// Rate of a unit in Hz.
+    /// Rate of a unit in Hz; NaN where nothing was observed.
     pub fn rate(&self, recording: &Recording, unit: usize) -> f64 {
-        recording.spikes.unit(unit).len() as f64 / self.seconds
+        if self.seconds > 0.0 { recording.spikes.unit(unit).len() as f64 / self.seconds } else { f64::NAN }
     }
 
     /// One cell as the table shows it.
@@ -308,17 +309,6 @@ impl UnitRows {
         let heading = self.columns.iter().map(|c| if c.source == Cells::Rate { "rate_hz".to_owned() } else { c.name.clone() }).collect();
         let rows = units.iter().map(|&u| line((0..self.columns.len()).map(|c| self.value(recording, u, c).to_string()).collect()));
         std::iter::once(line(heading)).chain(rows).collect()
-    }
-}
-
-/// Seconds over which a rate is taken.
-pub fn observed_seconds(recording: &Recording) -> f64 {
-    let observed: f64 = recording.observed.iter().map(|(a, b)| (b - a).max(0.0)).sum();
-    let (first, last) = recording.time_range().unwrap_or((0.0, 0.0));
-    match (observed, last - first) {
-        (o, _) if o > 0.0 => o,
-        (_, d) if d > 0.0 => d,
-        _ => 1.0,
     }
 }
 

@@ -14,6 +14,8 @@ mod stndt;
 #[path = "window/stndt_run.rs"]
 mod stndt_run;
 mod support;
+#[path = "window/sweep.rs"]
+mod sweep;
 
 use std::sync::Arc;
 

@@ -19,12 +19,13 @@ use super::report::ReportWindow;
 use super::run::{Run, run_folder};
 use super::session::{SessionKeeper, Sessions, process_id};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
+use super::sweeps::Sweeps;
 use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};
 use super::windows::{Answer, Then, Windows};
 use super::{AppOptions, Command, theme};
 use crate::recording::{AreaRule, Recording};
-use crate::training::{Command as RunCommand, Phase, Recipe};
+use crate::training::{Command as RunCommand, Phase, Recipe, TrainingError};
 use crate::views::train;
 use crate::views::work::{self, Background};
 use crate::views::{RunState, Selection, VIEWS, View};
@@ -48,6 +49,8 @@ pub struct SpikescopeApp {
     pub(super) queue: Queue,
     /// The kept run that views show in its place.
     pub(super) kept: Kept,
+    /// Runs with drawn settings, one after another.
+    pub(super) sweeps: Sweeps,
     pub(super) selection: Selection,
     /// Selections of views that are pinned; they do not follow the window.
     pub(super) pins: Vec<Option<Selection>>,
@@ -146,6 +149,7 @@ impl SpikescopeApp {
             run: None,
             queue: Queue::default(),
             kept: Kept::default(),
+            sweeps: Sweeps::default(),
             selection: Selection::default(),
             pins: vec![None; VIEWS.len()],
             history: History::default(),
@@ -289,6 +293,7 @@ impl SpikescopeApp {
             self.go_on(ctx, then);
         }
         self.begin_next(ctx);
+        self.poll_sweeps(ctx);
         self.poll_kept(ctx);
         let dropped: Vec<_> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         self.open_several(ctx, dropped);
@@ -434,17 +439,21 @@ impl SpikescopeApp {
     }
 
     /// The job that could begin now.
-    fn due(&self) -> Option<JobId> {
+    pub(super) fn due(&self) -> Option<JobId> {
         self.queue.due(self.recording.as_ref().map(|r| r.fingerprint.as_str())).map(|job| job.id)
     }
 
     /// When nothing trains and nothing else is about to happen, the next job begins.
     fn begin_next(&mut self, ctx: &egui::Context) {
-        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
-        let busy = self.run.as_ref().is_some_and(Run::is_active) || self.import.changing.is_some();
-        if let (false, false, Some(job)) = (other_plans, busy, self.due()) {
+        if let (true, Some(job)) = (self.is_free(), self.due()) {
             self.begin(ctx, job);
         }
+    }
+
+    /// True when a training could begin by itself: none goes on, and nothing else is about to happen.
+    pub(super) fn is_free(&self) -> bool {
+        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
+        !other_plans && !self.run.as_ref().is_some_and(Run::is_active) && self.import.changing.is_none()
     }
 
     fn begin(&mut self, ctx: &egui::Context, id: JobId) -> bool {
@@ -458,14 +467,35 @@ impl SpikescopeApp {
             let numbered = |n: u32| first.with_file_name(format!("{}-{n}", first.file_name().unwrap_or_default().to_string_lossy()));
             std::iter::once(first.clone()).chain((2..1000).map(numbered)).find(|folder| !taken(folder))
         });
-        match Run::start(ctx, self.pause, recording, recipe, folder.clone()) {
+        let started = Run::start(ctx, self.pause, recording, recipe, folder.clone());
+        let begun = self.take_up(id, started, folder);
+        if begun {
+            self.kept.close();
+        }
+        begun
+    }
+
+    /// A run of the sweep: trained into this folder, from its checkpoint when it goes on. A kept run that is looked at stays on the
+    /// screen. Gives its number in the queue.
+    pub(super) fn begin_member(&mut self, ctx: &egui::Context, recipe: Recipe, folder: PathBuf, goes_on: bool) -> Option<JobId> {
+        let recording = self.recording.clone()?;
+        let id = self.queue.add(recipe.clone(), &recording.fingerprint, &recording.name);
+        let started = match goes_on {
+            true => Run::resume(ctx, self.pause, recording, folder.clone()),
+            false => Run::start(ctx, self.pause, recording, recipe, Some(folder.clone())),
+        };
+        self.take_up(id, started, Some(folder)).then_some(id)
+    }
+
+    /// A job of the queue has begun, or could not.
+    fn take_up(&mut self, id: JobId, started: Result<Run, TrainingError>, folder: Option<PathBuf>) -> bool {
+        match started {
             Ok(run) => {
                 tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
                 run.watch().into_iter().for_each(|watch| self.options.survivors.add(watch));
                 self.sessions.run_begins(folder.clone());
                 self.queue.began(id, folder);
                 self.run = Some(run);
-                self.kept.close();
                 true
             }
             Err(e) => {
@@ -478,6 +508,7 @@ impl SpikescopeApp {
 
     /// The run is not shown any more; one that trains is stopped and kept by its thread.
     fn drop_run(&mut self) {
+        self.sweeps.leave();
         if self.run.take().is_some_and(|run| run.is_active()) {
             self.queue.ended(&Phase::Finishing);
         }
@@ -511,6 +542,7 @@ impl SpikescopeApp {
     fn ended(&mut self, end: &Phase) {
         tracing::info!("training ended: {}", if matches!(end, Phase::Finished(_)) { "finished" } else { "stopped or failed" });
         self.queue.ended(end);
+        self.sweeps.look_again();
         match end {
             Phase::Finished(finished) => {
                 let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();

@@ -50,6 +50,6 @@ pub use snapshot::{
     Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,
 };
 pub use stndt::{
-    Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
+    Beside, Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
     RateScorer, decode, velocity_covariates,
 };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::recipe::RecipeOptions;
@@ -14,7 +14,7 @@ use super::train::{Saving, Telling, train};
 use super::{Usage, output};
 use crate::recording::Recording;
 use crate::training::StartOptions;
-use crate::training::sweep::{Member, Plan, RangeChange, ToDo, differences, members, ranked, write_plan};
+use crate::training::sweep::{Member, Plan, RangeChange, Search, ToDo, differences, members, ranked, write_plan};
 
 /// Options of `sweep`.
 #[derive(Debug, Args)]
@@ -29,6 +29,9 @@ pub(super) struct Sweep {
     /// Seed of the draws
     #[arg(long, value_name = "S", default_value_t = 0)]
     sweep_seed: u64,
+    /// How recipes are drawn
+    #[arg(long, value_enum, default_value_t = How::Random)]
+    search: How,
     /// Another range of one setting, for example model.rate=1e-4..1e-2, or model.dropout=off to leave it alone; may be given more than once
     #[arg(long = "range", value_name = "KEY=LOW..HIGH")]
     ranges: Vec<RangeChange>,
@@ -42,6 +45,15 @@ pub(super) struct Sweep {
     saving: Saving,
     #[command(flatten)]
     telling: Telling,
+}
+
+/// See [`Search`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum How {
+    /// Each by itself
+    Random,
+    /// The first ten by themselves, the others where those before them scored well (tree-structured Parzen estimators)
+    Tpe,
 }
 
 /// Part `number` (from 1) of `of`.
@@ -86,6 +98,10 @@ impl Sweep {
     fn plan(&self, recording: &Recording) -> anyhow::Result<Plan> {
         let base = self.recipe.recipe(recording)?;
         let mut plan = Plan::new(&base, self.samples as usize, self.sweep_seed, recording)?;
+        plan.search = match self.search {
+            How::Random => Search::Random,
+            How::Tpe => Search::Tpe,
+        };
         self.ranges.iter().try_for_each(|change| change.apply(&mut plan.ranges))?;
         plan.check()?;
         Ok(plan)

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{ModelRecipe, Recipe, RecipeError, Variant};
+use crate::analysis::parzen;
 use crate::recording::Recording;
 
 pub use averaged::{Averaged, AveragedError, averaged};
@@ -28,6 +29,21 @@ pub enum Scale {
     /// Whole numbers, both ends included.
     Whole,
 }
+
+/// How recipes are drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Search {
+    /// Each by itself.
+    #[default]
+    Random,
+    /// The first few by themselves, the others where those before them scored well: tree-structured Parzen estimators, one per
+    /// setting (see [`crate::analysis::parzen`]).
+    Tpe,
+}
+
+/// Members of a [`Search::Tpe`] that are drawn by themselves.
+pub const FIRST: usize = 10;
 
 /// A setting and between which values it is drawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +96,9 @@ pub struct Plan {
     pub members: usize,
     /// Seed of the draws.
     pub seed: u64,
+    /// How they are drawn.
+    #[serde(default)]
+    pub search: Search,
     /// Name of the recording.
     pub recording: String,
     /// Its fingerprint.
@@ -156,6 +175,24 @@ impl Range {
         }
     }
 
+    /// Where a value lies between the ends, 0 to 1.
+    fn share(&self, value: f64) -> f64 {
+        let place = |v: f64| if self.scale == Scale::Log { v.ln() } else { v };
+        let (low, high) = (place(self.low), place(self.high));
+        if high > low { ((place(value) - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 }
+    }
+
+    /// The value that lies there, as text.
+    fn at(&self, share: f64) -> String {
+        let between = |low: f64, high: f64| low + share * (high - low);
+        match self.scale {
+            Scale::Uniform if self.low < self.high => significant(between(self.low, self.high)),
+            Scale::Log if self.low < self.high => significant(between(self.low.ln(), self.high.ln()).exp()),
+            Scale::Whole => between(self.low - 0.5, self.high + 0.5).round().clamp(self.low, self.high).to_string(),
+            Scale::Uniform | Scale::Log => self.low.to_string(),
+        }
+    }
+
     /// Both ends must be values that the recipe takes.
     fn check(&self, base: &Recipe) -> Result<(), SweepError> {
         let wrong = |why: &str| Err(SweepError::Range { path: self.path.clone(), low: self.low, high: self.high, why: why.to_owned() });
@@ -226,6 +263,7 @@ impl Plan {
             layout: LAYOUT,
             members,
             seed,
+            search: Search::Random,
             recording: recording.name.clone(),
             fingerprint: recording.fingerprint.clone(),
             ranges: published(base)?,
@@ -257,6 +295,39 @@ impl Plan {
         }
         sampled.seed = random.random_range(0..1_000_000);
         Ok(sampled)
+    }
+
+    /// Recipe of a member that has not begun, when others have been scored: that of [`Self::recipe`], or one that learns from them.
+    ///
+    /// # Errors
+    /// As [`Self::recipe`].
+    pub fn drawn(&self, index: usize, scored: &[(&Recipe, f64)]) -> Result<Recipe, SweepError> {
+        if self.search == Search::Random || index < FIRST || scored.len() < FIRST {
+            return self.recipe(index);
+        }
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(index as u64);
+        let mut drawn = self.base.clone();
+        for range in self.ranges.iter().filter(|range| range.drawn) {
+            let seen = scored.iter().filter_map(|(recipe, score)| Some((range.share(recipe.get(&range.path).ok()?.as_f64()?), *score)));
+            let value = range.at(parzen::next(&seen.collect::<Vec<_>>(), &mut random));
+            drawn.set(&range.path, &value)?;
+        }
+        drawn.seed = random.random_range(0..1_000_000);
+        Ok(drawn)
+    }
+
+    /// True when a recipe can be that of member `index`.
+    fn fits(&self, recipe: &Recipe, index: usize) -> bool {
+        if self.search == Search::Random || index < FIRST {
+            return self.recipe(index).is_ok_and(|own| own == *recipe);
+        }
+        let mut rest = recipe.clone();
+        rest.seed = self.base.seed;
+        let back = |range: &Range| self.base.get(&range.path).ok().map(|value| (range.path.clone(), value.to_string()));
+        let drawn = self.ranges.iter().filter(|range| range.drawn).filter_map(back);
+        drawn.for_each(|(path, value)| drop(rest.set(&path, &value)));
+        rest == self.base
     }
 
     /// True when the other plan draws the same recipes, perhaps more or fewer of them.

@@ -108,7 +108,7 @@ fn a_sweep_is_planned_held_stopped_and_offered_again() {
 fn a_sweep_goes_on_in_another_window_is_ranked_and_averaged() {
     let home = tempfile::tempdir().unwrap();
     let file = lorenz(home.path());
-    let recording = formats::open(&file, &formats::OpenOptions::default()).unwrap();
+    let recording = formats::open(&file, &formats::OpenOptions::default(), &|_, _| true).unwrap();
     let folder = home.path().join("runs/lorenz-sweep");
     let plan = plan(&recording, 4);
     write_plan(&folder, &plan).unwrap();

@@ -83,7 +83,7 @@ pub struct Member {
     pub index: usize,
     /// Its run folder, which may not be there yet.
     pub folder: PathBuf,
-    /// Its recipe.
+    /// Its recipe; before it has begun, the one that would be drawn now.
     pub recipe: Recipe,
     /// How its run stands; `None` before it has begun.
     pub status: Option<Status>,
@@ -102,6 +102,22 @@ pub struct Member {
 }
 
 impl Member {
+    /// One that has not begun.
+    fn waiting(index: usize, folder: PathBuf, recipe: Recipe) -> Self {
+        Self {
+            index,
+            folder,
+            recipe,
+            status: None,
+            validation: None,
+            test: None,
+            smoothing: None,
+            seconds: 0.0,
+            checkpoint: false,
+            problem: None,
+        }
+    }
+
     /// What is to be done for it.
     pub fn to_do(&self) -> ToDo {
         match self.status {
@@ -125,44 +141,45 @@ impl Member {
 /// # Errors
 /// [`SweepError::Recipe`] when the plan draws what the recipe refuses.
 pub fn members(sweep: &Path, plan: &Plan) -> Result<Vec<Member>, SweepError> {
-    (0..plan.members).map(|index| member(sweep, plan, index)).collect()
+    let begun: Vec<Option<Member>> = (0..plan.members).map(|index| member(sweep, plan, index)).collect();
+    let known: Vec<Member> = begun.iter().flatten().cloned().collect();
+    let scored: Vec<(&Recipe, f64)> = known.iter().filter_map(|member| Some((&member.recipe, member.validation?))).collect();
+    let waits = |index: usize| -> Result<Member, SweepError> {
+        Ok(Member::waiting(index, member_folder(sweep, index), plan.drawn(index, &scored)?))
+    };
+    begun.into_iter().enumerate().map(|(index, member)| member.map_or_else(|| waits(index), Ok)).collect()
 }
 
-/// One member as it is on disk now.
-fn member(sweep: &Path, plan: &Plan, index: usize) -> Result<Member, SweepError> {
-    let (folder, recipe) = (member_folder(sweep, index), plan.recipe(index)?);
-    let mut member = Member {
-        index,
-        recipe,
-        status: None,
-        validation: None,
-        test: None,
-        smoothing: None,
-        seconds: 0.0,
-        checkpoint: !is_empty(&folder.join(CHECKPOINTS)),
-        problem: None,
-        folder,
-    };
+/// One member as it is on disk now; `None` before it has begun.
+fn member(sweep: &Path, plan: &Plan, index: usize) -> Option<Member> {
+    let folder = member_folder(sweep, index);
     // An empty folder is where a run will be.
-    if is_empty(&member.folder) {
-        return Ok(member);
+    if is_empty(&folder) {
+        return None;
     }
-    let found = entry(&member.folder);
-    let text = std::fs::read_to_string(member.folder.join(RECIPE)).ok();
-    let same = text.and_then(|text| Recipe::parse(&text).ok()).is_some_and(|recipe| recipe == member.recipe);
+    let found = entry(&folder);
+    let recipe = std::fs::read_to_string(folder.join(RECIPE)).ok().and_then(|text| Recipe::parse(&text).ok());
     let same_data = found.facts.fingerprint.is_empty() || found.facts.fingerprint == plan.fingerprint;
-    if same && same_data {
-        let score = |key: &str| found.facts.metrics.get(key).copied();
-        member.status = Some(found.status);
-        (member.validation, member.test) = (score("validation_co_bps"), score("co_bps"));
-        (member.smoothing, member.seconds) = (score("smoothing_co_bps"), found.facts.seconds);
-        member.problem = found.problem.or(found.facts.message);
-    } else {
-        member.status = Some(Status::Foreign);
-        let why = format!("{}: something else than this member is here, and is left alone", member.folder.display());
-        member.problem = found.problem.or(Some(why));
+    match recipe.filter(|recipe| same_data && plan.fits(recipe, index)) {
+        Some(recipe) => {
+            let score = |key: &str| found.facts.metrics.get(key).copied();
+            Some(Member {
+                status: Some(found.status),
+                validation: score("validation_co_bps"),
+                test: score("co_bps"),
+                smoothing: score("smoothing_co_bps"),
+                seconds: found.facts.seconds,
+                checkpoint: !is_empty(&folder.join(CHECKPOINTS)),
+                problem: found.problem.or(found.facts.message),
+                ..Member::waiting(index, folder, recipe)
+            })
+        }
+        None => {
+            let why = format!("{}: something else than this member is here, and is left alone", folder.display());
+            let problem = Some(found.problem.unwrap_or(why));
+            Some(Member { status: Some(Status::Foreign), problem, ..Member::waiting(index, folder, plan.base.clone()) })
+        }
     }
-    Ok(member)
 }
 
 /// True when nothing is there or can be seen there.

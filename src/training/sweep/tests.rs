@@ -113,3 +113,44 @@ fn members_are_ranked_by_their_validation_score() {
     }
     assert_eq!(ranked(&found).iter().map(|m| m.index).collect::<Vec<_>>(), [2, 0, 3]);
 }
+
+/// Members that are scored by a formula stand in for runs.
+fn best_of(search: Search, seed: u64, members: usize) -> f64 {
+    let plan = Plan { search, members, ..plan("stndt", seed) };
+    let score = |recipe: &Recipe| {
+        let value = |path: &str| recipe.get(path).unwrap().as_f64().unwrap();
+        let off = |path: &str, best: f64, width: f64| ((value(path) - best) / width).powi(2);
+        -off("model.rate", 3e-3, 3e-3) - off("model.dropout", 0.3, 0.1) - off("model.context_forward", 30.0, 25.0)
+            - off("model.mask_ratio", 0.35, 0.1)
+    };
+    let mut known: Vec<(Recipe, f64)> = Vec::new();
+    for index in 0..members {
+        let scored: Vec<(&Recipe, f64)> = known.iter().map(|(recipe, score)| (recipe, *score)).collect();
+        let recipe = plan.drawn(index, &scored).unwrap();
+        recipe.check().unwrap();
+        assert!(plan.fits(&recipe, index));
+        known.push((recipe.clone(), score(&recipe)));
+    }
+    let other = Recipe { data: crate::training::DataRecipe { min_rate_hz: 3.0, ..known[0].0.data.clone() }, ..known[12].0.clone() };
+    assert!(!plan.fits(&other, 12), "something that is not drawn differs");
+    known.into_iter().map(|(_, score)| score).fold(f64::NEG_INFINITY, f64::max)
+}
+
+#[test]
+fn a_search_that_learns_finds_better_recipes_with_as_many_members() {
+    let mean = |search| (0..6).map(|seed| best_of(search, seed, 40)).sum::<f64>() / 6.0;
+    let (random, learning) = (mean(Search::Random), mean(Search::Tpe));
+    assert!(learning > 0.6 * random, "the best of a learning search scores {learning:.2}, of a random one {random:.2} (0 is perfect)");
+}
+
+#[test]
+fn the_first_members_of_a_search_that_learns_are_those_of_a_random_one() {
+    let (random, learning) = (plan("ndt", 5), Plan { search: Search::Tpe, ..plan("ndt", 5) });
+    assert_eq!(learning.drawn(3, &[]).unwrap(), random.recipe(3).unwrap());
+    let seen: Vec<(Recipe, f64)> = (0..12).map(|at| (random.recipe(at).unwrap(), at as f64)).collect();
+    let seen: Vec<(&Recipe, f64)> = seen.iter().map(|(recipe, score)| (recipe, *score)).collect();
+    let drawn = learning.drawn(15, &seen).unwrap();
+    assert_eq!(drawn, learning.drawn(15, &seen).unwrap(), "what is known decides");
+    assert_ne!(drawn, random.recipe(15).unwrap());
+    assert!(!learning.draws_as(&random));
+}

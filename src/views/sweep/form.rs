@@ -8,7 +8,7 @@ use super::setting_name;
 use crate::app::{SweepWish, theme};
 use crate::recording::Recording;
 use crate::render::parse_number;
-use crate::training::sweep::{Plan, Range, Scale, SweepError, published};
+use crate::training::sweep::{FIRST, Plan, Range, Scale, Search, SweepError, published};
 use crate::training::{PRESETS, Recipe};
 use crate::views::{Action, ViewContext, widgets};
 
@@ -16,12 +16,13 @@ use crate::views::{Action, ViewContext, widgets};
 pub(super) struct Form {
     members: usize,
     seed: u64,
+    search: Search,
     edits: BTreeMap<String, (f64, f64, bool)>,
 }
 
 impl Default for Form {
     fn default() -> Self {
-        Self { members: 20, seed: 0, edits: BTreeMap::new() }
+        Self { members: 20, seed: 0, search: Search::Random, edits: BTreeMap::new() }
     }
 }
 
@@ -61,6 +62,11 @@ impl Form {
                     let label = widgets::caption(ui, "Seed of the draws", 50.0);
                     let field = egui::DragValue::new(&mut self.seed).speed(0.1);
                     ui.add(field).on_hover_text("The same seed and ranges draw the same recipes").labelled_by(label.id);
+                    widgets::caption(ui, "Search", 110.0);
+                    let learns = format!("The first {FIRST} at random, the others where those before them scored well (TPE)");
+                    let choices =
+                        [(Search::Random, "Random", "Every recipe by itself"), (Search::Tpe, "Learning", learns.as_str())];
+                    widgets::segmented(ui, &mut self.search, &choices);
                 });
                 widgets::note(ui, "Data, device and all settings that are not drawn are those of the Train view");
                 if ui.small_button("Go to Train").clicked() {
@@ -77,6 +83,7 @@ impl Form {
     /// The plan as the form has it.
     fn plan(&self, recipe: &Recipe, recording: &Recording) -> Result<Plan, SweepError> {
         let mut plan = Plan::new(recipe, self.members, self.seed, recording)?;
+        plan.search = self.search;
         for range in &mut plan.ranges {
             if let Some(edit) = self.edits.get(&range.path) {
                 (range.low, range.high, range.drawn) = *edit;

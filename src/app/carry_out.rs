@@ -147,6 +147,18 @@ impl SpikescopeApp {
         named.tree(&self.keys, self.recording.as_ref().is_some_and(|recording| recording.truth.as_ref().is_some_and(Truth::knows_edges)))
     }
 
+    /// Arrange the views as they were when this recording was open last; one that was not keeps what is there.
+    pub(super) fn restore_layout(&mut self, fingerprint: &str) {
+        let Some(saved) = self.settings.layout_of(fingerprint) else { return };
+        match layout::restore(saved, &self.keys) {
+            Some(tree) => (self.tree, self.arranged) = (tree, true),
+            None => {
+                self.settings.keep_layout(fingerprint, None);
+                self.toasts.tell(ToastKind::Info, "The layout saved for this recording does not fit this version; it is left as it is");
+            }
+        }
+    }
+
     /// The window as it is now, for undo.
     pub(super) fn moment(&self) -> Moment {
         Moment::new(&self.selection, &self.tree, self.views.iter().map(|view| view.ordering()).collect())

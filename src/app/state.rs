@@ -79,7 +79,7 @@ pub struct SpikescopeApp {
     pub(super) may_close: bool,
     train_when_open: bool,
     /// Least time from news of a training to the frame that shows it.
-    pause: Duration,
+    pub(super) pause: Duration,
 }
 
 /// On a software adapter drawing and training share the cores: some frames a second are enough.
@@ -450,12 +450,6 @@ impl SpikescopeApp {
         }
     }
 
-    /// True when a training could begin by itself: none goes on, and nothing else is about to happen.
-    pub(super) fn is_free(&self) -> bool {
-        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
-        !other_plans && !self.run.as_ref().is_some_and(Run::is_active) && self.import.changing.is_none()
-    }
-
     fn begin(&mut self, ctx: &egui::Context, id: JobId) -> bool {
         let (Some(recording), Some(job)) = (self.recording.clone(), self.queue.job(id)) else { return false };
         let recipe = job.recipe.clone();
@@ -475,20 +469,8 @@ impl SpikescopeApp {
         begun
     }
 
-    /// A run of the sweep: trained into this folder, from its checkpoint when it goes on. A kept run that is looked at stays on the
-    /// screen. Gives its number in the queue.
-    pub(super) fn begin_member(&mut self, ctx: &egui::Context, recipe: Recipe, folder: PathBuf, goes_on: bool) -> Option<JobId> {
-        let recording = self.recording.clone()?;
-        let id = self.queue.add(recipe.clone(), &recording.fingerprint, &recording.name);
-        let started = match goes_on {
-            true => Run::resume(ctx, self.pause, recording, folder.clone()),
-            false => Run::start(ctx, self.pause, recording, recipe, Some(folder.clone())),
-        };
-        self.take_up(id, started, Some(folder)).then_some(id)
-    }
-
     /// A job of the queue has begun, or could not.
-    fn take_up(&mut self, id: JobId, started: Result<Run, TrainingError>, folder: Option<PathBuf>) -> bool {
+    pub(super) fn take_up(&mut self, id: JobId, started: Result<Run, TrainingError>, folder: Option<PathBuf>) -> bool {
         match started {
             Ok(run) => {
                 tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
@@ -608,18 +590,6 @@ impl SpikescopeApp {
         self.selection = Selection::default();
         self.pins.fill(None);
         self.history.clear();
-    }
-
-    /// Arrange the views as they were when this recording was open last; one that was not keeps what is there.
-    fn restore_layout(&mut self, fingerprint: &str) {
-        let Some(saved) = self.settings.layout_of(fingerprint) else { return };
-        match layout::restore(saved, &self.keys) {
-            Some(tree) => (self.tree, self.arranged) = (tree, true),
-            None => {
-                self.settings.keep_layout(fingerprint, None);
-                self.toasts.tell(ToastKind::Info, "The layout saved for this recording does not fit this version; it is left as it is");
-            }
-        }
     }
 }
 

@@ -11,8 +11,9 @@ use eframe::egui;
 
 use super::SpikescopeApp;
 use super::queue::{JobId, QueueWish};
-use super::run::run_folder;
+use super::run::{Run, run_folder};
 use super::toasts::ToastKind;
+use crate::training::Recipe;
 use crate::training::sweep::{Found, Plan, ToDo, find, ranked, write_plan};
 use crate::views::work::Background;
 
@@ -151,7 +152,8 @@ impl SpikescopeApp {
             let best = best.map(|(number, score)| format!("; member {number} is best with {score:.3} bits/spike on validation trials"));
             let (done, all) = (sweep.complete(), sweep.members.len());
             self.sweeps.going = None;
-            self.toasts.tell(ToastKind::Success, format!("Sweep finished: {done} of {all} members are complete{}", best.unwrap_or_default()));
+            self.toasts
+                .tell(ToastKind::Success, format!("Sweep finished: {done} of {all} members are complete{}", best.unwrap_or_default()));
             return;
         };
         going.tried.insert(member.index);
@@ -159,6 +161,24 @@ impl SpikescopeApp {
         if let Some(going) = &mut self.sweeps.going {
             going.job = job;
         }
+    }
+
+    /// True when a training could begin by itself: none goes on, and nothing else is about to happen.
+    pub(super) fn is_free(&self) -> bool {
+        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
+        !other_plans && !self.run.as_ref().is_some_and(Run::is_active) && self.import.changing.is_none()
+    }
+
+    /// A run of the sweep: trained into this folder, from its checkpoint when it goes on. A kept run that is looked at stays on the
+    /// screen. Gives its number in the queue.
+    pub(super) fn begin_member(&mut self, ctx: &egui::Context, recipe: Recipe, folder: PathBuf, goes_on: bool) -> Option<JobId> {
+        let recording = self.recording.clone()?;
+        let id = self.queue.add(recipe.clone(), &recording.fingerprint, &recording.name);
+        let started = match goes_on {
+            true => Run::resume(ctx, self.pause, recording, folder.clone()),
+            false => Run::start(ctx, self.pause, recording, recipe, Some(folder.clone())),
+        };
+        self.take_up(id, started, Some(folder)).then_some(id)
     }
 
     /// Do what was asked.

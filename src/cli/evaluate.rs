@@ -136,9 +136,12 @@ impl Evaluate {
         result.insert("trials".to_owned(), json!(trials));
         result.insert("set".to_owned(), json!(if self.trials == Trials::Test { "test" } else { "validation" }));
         result.insert("held_out_units".to_owned(), json!(found.units.len()));
-        for (prefix, scores) in
-            [("", Some(found.scores)), ("flat_", Some(found.beside.flat)), ("smoothing_", found.beside.smoothing), ("oracle_", found.beside.oracle)]
-        {
+        for (prefix, scores) in [
+            ("", Some(found.scores)),
+            ("flat_", Some(found.beside.flat)),
+            ("smoothing_", found.beside.smoothing),
+            ("oracle_", found.beside.oracle),
+        ] {
             scores.iter().for_each(|scores| insert_scores(&mut result, prefix, scores));
         }
         insert(&mut result, "psth_r2", found.psth_r2);

@@ -116,7 +116,10 @@ impl Sweep {
         let (recording, quiet) = (Arc::clone(recording), self.telling.quiet);
         match member.to_do() {
             ToDo::Nothing => {}
-            ToDo::Leave => output::tell(&format!("sample {number} is left alone: {}", member.problem.as_deref().unwrap_or("another process trains it"))),
+            ToDo::Leave => output::tell(&format!(
+                "sample {number} is left alone: {}",
+                member.problem.as_deref().unwrap_or("another process trains it")
+            )),
             ToDo::GoOn => {
                 resume(&member.folder, recording, None, begin(), quiet)?;
             }

@@ -50,6 +50,6 @@ pub use snapshot::{
     Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,
 };
 pub use stndt::{
-    Beside, Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
-    RateScorer, decode, velocity_covariates,
+    Beside, Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel,
+    RateModelError, RateScorer, decode, velocity_covariates,
 };

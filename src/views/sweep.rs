@@ -96,7 +96,9 @@ impl SweepView {
         let wanted = self.chosen.as_ref().or(self.current.as_ref());
         let newest = || found.len().checked_sub(1);
         match wanted {
-            Some(wanted) => found.iter().position(|sweep| sweep.folder == *wanted).or_else(|| if self.current.is_some() { None } else { newest() }),
+            Some(wanted) => {
+                found.iter().position(|sweep| sweep.folder == *wanted).or_else(|| if self.current.is_some() { None } else { newest() })
+            }
             None => newest(),
         }
     }
@@ -195,7 +197,14 @@ fn controls(ui: &mut Ui, context: &mut ViewContext<'_>, sweep: &Found) {
                 true => button(ui, true, true, "Resume", "Let the member that is held go on", SweepWish::Resume),
                 false => button(ui, true, false, "Pause", "Hold the member that trains after its current step", SweepWish::Pause),
             }
-            button(ui, true, false, "Stop", "End the member that trains and keep it; no other begins. Go on whenever you like", SweepWish::Stop);
+            button(
+                ui,
+                true,
+                false,
+                "Stop",
+                "End the member that trains and keep it; no other begins. Go on whenever you like",
+                SweepWish::Stop,
+            );
         }
         None if sweep.complete() < sweep.members.len() => {
             let wish = SweepWish::GoOn(sweep.folder.clone());

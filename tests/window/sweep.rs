@@ -21,7 +21,9 @@ fn lorenz(home: &Path) -> PathBuf {
 fn plan(recording: &Recording, members: usize) -> Plan {
     let mut recipe = Recipe { device: DeviceChoice::Cpu, ..Recipe::default() };
     PRESETS.iter().find(|p| p.key == "stndt").unwrap().choose(&mut recipe, Some(recording));
-    for (path, value) in [("layers", "1"), ("hidden", "32"), ("batch", "32"), ("steps", "150"), ("patience_steps", "150"), ("contrast_weight", "0")] {
+    for (path, value) in
+        [("layers", "1"), ("hidden", "32"), ("batch", "32"), ("steps", "150"), ("patience_steps", "150"), ("contrast_weight", "0")]
+    {
         recipe.set(&format!("model.{path}"), value).unwrap();
     }
     let mut plan = Plan::new(&recipe, members, 2, recording).unwrap();
@@ -125,19 +127,18 @@ fn a_sweep_goes_on_in_another_window_is_ranked_and_averaged() {
     wait(&mut harness, "found again", |h| h.query_by_label("Go on").is_some());
     wait(&mut harness, "not trained elsewhere", |h| !says(h, "running, validation"));
     harness.get_by_label("Go on").click();
+    wait(&mut harness, "finished", |h| h.state().messages().iter().any(|m| m.contains("Sweep finished: 4 of 4")));
     wait(&mut harness, "all are done", |h| says(h, "STNDT 4 of 4 done"));
     wait(&mut harness, "averaged", |h| says(h, "on validation, "));
     settle(&mut harness);
-    assert!(harness.state().messages().iter().any(|m| m.contains("Sweep finished: 4 of 4")), "{:?}", harness.state().messages());
     assert_eq!(runs::load(&member_folder(&folder, 0)).unwrap().manifest, done, "what is complete is not trained again");
     assert!(harness.query_by_label("Go on").is_none());
     assert!(says(&harness, "Score of 4 members against Optimiser · Learning rate; best is member "));
     assert!(says(&harness, "Score against members averaged: "));
     assert!(says(&harness, "On the same ") && says(&harness, "smoothing "));
     // The list is in the order of the scores, and what is chosen there is shown everywhere.
-    let mut scores: Vec<(usize, f64)> = (0..4)
-        .map(|at| (at, runs::load(&member_folder(&folder, at)).unwrap().summary["validation_co_bps"].as_f64().unwrap()))
-        .collect();
+    let mut scores: Vec<(usize, f64)> =
+        (0..4).map(|at| (at, runs::load(&member_folder(&folder, at)).unwrap().summary["validation_co_bps"].as_f64().unwrap())).collect();
     scores.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let best = format!("member {}, complete, validation co-bps", scores[0].0 + 1);
     harness.get_by_label_contains(&best).click();

@@ -127,7 +127,9 @@ fn trained(recording: &Arc<Recording>) -> anyhow::Result<RunState> {
         preset.choose(&mut recipe, Some(recording));
     }
     let bin_s = BIN_S.to_string();
-    for (path, value) in [("data.trials.bin_s", bin_s.as_str()), ("model.history", "5"), ("model.identity", "16"), ("model.max_epochs", "1")] {
+    for (path, value) in
+        [("data.trials.bin_s", bin_s.as_str()), ("model.history", "5"), ("model.identity", "16"), ("model.max_epochs", "1")]
+    {
         recipe.set(path, value)?;
     }
     let handle = TrainingHandle::start(Arc::clone(recording), recipe.clone(), StartOptions { watched: true, ..StartOptions::default() })?;

@@ -107,8 +107,7 @@ impl Ensemble {
         for (count, (at, _)) in (1..).zip(&self.order) {
             let Some(model) = models.get(*at) else { continue };
             let known = kept.get_mut(*at).and_then(Option::take);
-            let rates =
-                looked_after(watch, before + curve.len(), 3 * models.len(), || known.map_or_else(|| model.rates(trials, &[]), Ok))?;
+            let rates = looked_after(watch, before + curve.len(), 3 * models.len(), || known.map_or_else(|| model.rates(trials, &[]), Ok))?;
             let total = match sum.take() {
                 Some(sum) => sum + rates,
                 None => rates,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::{LAYOUT, Plan, SweepError};
 use crate::export::write_atomically;
-use crate::runs::{CHECKPOINTS, RECIPE};
 use crate::runs::catalogue::{Status, entry};
+use crate::runs::{CHECKPOINTS, RECIPE};
 use crate::training::Recipe;
 
 /// The plan in the folder of a sweep. Hidden, so that `sweep/*` names the runs and nothing else.
@@ -34,7 +34,8 @@ pub fn read_plan(sweep: &Path) -> Result<Option<Plan>, SweepError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(wrong(format!("the plan of the sweep cannot be read: {e}"))),
     };
-    let plan: Plan = toml::from_str(&text).map_err(|e| wrong(format!("this is no plan of a sweep: {}; choose another folder", e.message())))?;
+    let plan: Plan =
+        toml::from_str(&text).map_err(|e| wrong(format!("this is no plan of a sweep: {}; choose another folder", e.message())))?;
     if plan.layout > LAYOUT {
         return Err(wrong(format!("the plan has layout {}, this program reads up to {LAYOUT}; use a newer Spikescope", plan.layout)));
     }
@@ -223,7 +224,8 @@ pub fn find(folders: &[PathBuf], fingerprint: &str) -> Vec<Found> {
     places.sort();
     places.dedup();
     let read = |folder: PathBuf| {
-        let plan = read_plan(&folder).inspect_err(|e| tracing::warn!("{e}")).ok().flatten().filter(|plan| plan.fingerprint == fingerprint)?;
+        let plan =
+            read_plan(&folder).inspect_err(|e| tracing::warn!("{e}")).ok().flatten().filter(|plan| plan.fingerprint == fingerprint)?;
         let members = members(&folder, &plan).inspect_err(|e| tracing::warn!("{}: {e}", folder.display())).ok()?;
         Some(Found { folder, plan, members })
     };

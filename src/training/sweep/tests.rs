@@ -120,7 +120,9 @@ fn best_of(search: Search, seed: u64, members: usize) -> f64 {
     let score = |recipe: &Recipe| {
         let value = |path: &str| recipe.get(path).unwrap().as_f64().unwrap();
         let off = |path: &str, best: f64, width: f64| ((value(path) - best) / width).powi(2);
-        -off("model.rate", 3e-3, 3e-3) - off("model.dropout", 0.3, 0.1) - off("model.context_forward", 30.0, 25.0)
+        -off("model.rate", 3e-3, 3e-3)
+            - off("model.dropout", 0.3, 0.1)
+            - off("model.context_forward", 30.0, 25.0)
             - off("model.mask_ratio", 0.35, 0.1)
     };
     let mut known: Vec<(Recipe, f64)> = Vec::new();

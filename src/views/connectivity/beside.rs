@@ -69,7 +69,8 @@ impl Other {
             let number = |value: f64| widgets::number(value, 3);
             let text = format!("{}: Pearson {}, Spearman {}", method.label(), number(score.pearson), number(score.spearman));
             let against = if method.unsigned() { "the size of the true weights" } else { "the true weights" };
-            ui.label(RichText::new(text).color(theme::of(ui).weak)).on_hover_text(format!("Agreement with {against}, between different units"));
+            ui.label(RichText::new(text).color(theme::of(ui).weak))
+                .on_hover_text(format!("Agreement with {against}, between different units"));
         }
         Some((method, Arc::clone(&found.matrix)))
     }

@@ -130,7 +130,13 @@ fn strongest(ui: &mut Ui, made: &Made, kind: Kind, names: &Names<'_>, height: f3
     clicked
 }
 
-fn matrix(ui: &mut Ui, (made, picture, version): (&Made, &mut Heatmap, u64), kind: Kind, names: &Names<'_>, side: f32) -> Option<(usize, usize)> {
+fn matrix(
+    ui: &mut Ui,
+    (made, picture, version): (&Made, &mut Heatmap, u64),
+    kind: Kind,
+    names: &Names<'_>,
+    side: f32,
+) -> Option<(usize, usize)> {
     let scale = HeatScale::Diverging { limit: made.limit };
     let limit = made.limit;
     let numbers = |value: f32| cell_number(value, limit);

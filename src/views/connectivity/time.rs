@@ -127,13 +127,7 @@ impl Range {
 }
 
 /// Without the network: one of the stretches that the run kept.
-fn stretch(
-    ui: &mut Ui,
-    run: &RunState,
-    snapshot: &Snapshot,
-    own: &NetFormerSnapshot,
-    selection: &mut Selection,
-) -> Option<(u64, AtTime)> {
+fn stretch(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, own: &NetFormerSnapshot, selection: &mut Selection) -> Option<(u64, AtTime)> {
     let starts = run.data.as_ref().map_or(&[][..], |data| data.1.starts.as_slice());
     let place = snapshot.trials.iter().position(|t| t.trial == selection.trial).unwrap_or(0);
     ui.horizontal_wrapped(|ui| {

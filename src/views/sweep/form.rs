@@ -64,8 +64,7 @@ impl Form {
                     ui.add(field).on_hover_text("The same seed and ranges draw the same recipes").labelled_by(label.id);
                     widgets::caption(ui, "Search", 110.0);
                     let learns = format!("The first {FIRST} at random, the others where those before them scored well (TPE)");
-                    let choices =
-                        [(Search::Random, "Random", "Every recipe by itself"), (Search::Tpe, "Learning", learns.as_str())];
+                    let choices = [(Search::Random, "Random", "Every recipe by itself"), (Search::Tpe, "Learning", learns.as_str())];
                     widgets::segmented(ui, &mut self.search, &choices);
                 });
                 widgets::note(ui, "Data, device and all settings that are not drawn are those of the Train view");

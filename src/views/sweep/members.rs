@@ -126,7 +126,9 @@ fn foot(ui: &mut Ui, context: &mut ViewContext<'_>, sweep: &Found, averages: Opt
 
 /// Flat rate and smoothing on validation trials.
 fn beside(averages: Option<&Averaged>) -> String {
-    let Some(averages) = averages else { return "Select a member; flat rate and smoothing come with the first one that is complete".to_owned() };
+    let Some(averages) = averages else {
+        return "Select a member; flat rate and smoothing come with the first one that is complete".to_owned();
+    };
     let [validation, _] = &averages.beside;
     let score = |name: &str, value: f32| format!("{name} {}", widgets::number(f64::from(value), 3));
     let others = [validation.smoothing.map(|s| score("smoothing", s.co_bps)), validation.oracle.map(|s| score("true rates", s.co_bps))];

@@ -64,7 +64,12 @@ pub(super) fn against(
         .iter()
         .map(|(index, (value, score))| {
             let name = format!("member {}", index + 1);
-            let text = format!("{name}\n{} {}\n{} bits/spike", range.path.trim_start_matches("model."), widgets::number(*value, 4), widgets::number(*score, 3));
+            let text = format!(
+                "{name}\n{} {}\n{} bits/spike",
+                range.path.trim_start_matches("model."),
+                widgets::number(*value, 4),
+                widgets::number(*score, 3)
+            );
             (name, text)
         })
         .collect();
@@ -161,7 +166,8 @@ fn headline(averages: &Averaged) -> String {
         let value = count.checked_sub(1).and_then(|at| scores.get(at)).map_or(f64::NAN, |s| f64::from(s.co_bps));
         widgets::number(value, 3)
     };
-    let of = |count: usize| format!("{} on validation, {} on test trials", score(&averages.validation, count), score(&averages.test, count));
+    let of =
+        |count: usize| format!("{} on validation, {} on test trials", score(&averages.validation, count), score(&averages.test, count));
     match averages.best {
         0 | 1 => format!("the best member alone scores {}", of(1)),
         best => format!("the best {best} averaged score {}; the best alone {}", of(best), of(1)),

@@ -70,7 +70,7 @@ fn a_sweep_is_planned_held_stopped_and_offered_again() {
     harness.get_by_label("Network · Dropout").click();
     settle(&mut harness);
     harness.get_by_label_contains("as in Train: 0.1");
-    harness.get_by_label("Optimiser · Learning rate, to").click();
+    harness.get_by_label("Optimiser · Learning rate, to").focus();
     settle(&mut harness);
     harness.key_combination_modifiers(Modifiers::COMMAND, &[Key::A]);
     harness.event(egui::Event::Text("7".to_owned()));
@@ -80,7 +80,7 @@ fn a_sweep_is_planned_held_stopped_and_offered_again() {
     assert!(harness.get_by_label("Start sweep").accesskit_node().is_disabled());
     harness.get_by_label("Published ranges").click();
     settle(&mut harness);
-    harness.get_by_label("Network · Dropout before the readout").click();
+    harness.get_by_label("Network · Dropout before the readout").click_accesskit();
     settle(&mut harness);
     harness.get_by_label("Start sweep").click();
     wait(&mut harness, "training", |h| trains(h));
@@ -89,7 +89,8 @@ fn a_sweep_is_planned_held_stopped_and_offered_again() {
     harness.get_by_label("Resume").click();
     wait(&mut harness, "resumed", |h| says(h, ", training, "));
     harness.get_by_label("Stop").click();
-    wait(&mut harness, "stopped", |h| h.query_by_label("Go on").is_some() && !trains(h));
+    wait(&mut harness, "stopped", |h| h.state().run().is_some_and(|run| matches!(run.progress.phase, Phase::Finished(_))));
+    wait(&mut harness, "offered again", |h| h.query_by_label("Go on").is_some() && says(h, "member 1, stopped"));
     settle(&mut harness);
     let sweeps: Vec<PathBuf> = std::fs::read_dir(home.path().join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(sweeps.len(), 1, "{sweeps:?}");
@@ -146,7 +147,8 @@ fn a_sweep_goes_on_in_another_window_is_ranked_and_averaged() {
     assert_eq!(harness.state().selection().runs, [member_folder(&folder, scores[0].0)]);
     harness.get_by_label("Score against: Optimiser · Learning rate").click();
     settle(&mut harness);
-    harness.get_by_label("Optimiser · Weight decay").click();
+    // Farther down in the list than is seen at once.
+    harness.get_by_label("Optimiser · Weight decay").click_accesskit();
     settle(&mut harness);
     assert!(says(&harness, "against Optimiser · Weight decay, log₁₀"));
     harness.get_by_label("Show in all views").click();

@@ -26,11 +26,11 @@ pub(super) fn ui(ui: &mut Ui, context: &mut ViewContext<'_>, sweep: &Found, aver
             .max_scroll_height((height - 2.0 * line - 26.0).max(80.0))
             .min_scrolled_height(60.0)
             .column(Column::exact(30.0))
-            .column(Column::initial(66.0).clip(true))
-            .column(Column::initial(92.0).clip(true))
-            .column(Column::initial(74.0).clip(true))
             .column(Column::initial(54.0).clip(true))
-            .column(Column::remainder().at_least(60.0).clip(true))
+            .column(Column::initial(82.0).clip(true))
+            .column(Column::initial(68.0).clip(true))
+            .column(Column::initial(50.0).clip(true))
+            .column(Column::remainder().at_least(30.0).clip(true))
             .header(line, |mut header| {
                 let heads = [
                     ("", "Place by validation score"),

@@ -176,7 +176,7 @@ fn headline(averages: &Averaged) -> String {
 
 fn legend(ui: &mut Ui, beside: Option<&Beside>, tokens: &Tokens) {
     let Some(beside) = beside else { return };
-    widgets::line_label(ui, tokens.line, false, "flat rate");
+    widgets::line_label(ui, tokens.weak, false, "flat rate");
     if beside.smoothing.is_some() {
         widgets::line_label(ui, tokens.reference, true, "smoothing");
     }
@@ -193,7 +193,7 @@ fn references(plot: &mut egui_plot::PlotUi<'_>, beside: Option<&Beside>, tokens:
             plot.hline(HLine::new(name.to_owned(), f64::from(score.co_bps)).color(color).width(1.4).style(style).allow_hover(false));
         }
     };
-    line("flat rate", beside.flat, tokens.line, LineStyle::Solid);
+    line("flat rate", beside.flat, tokens.weak, LineStyle::Solid);
     if let Some(score) = beside.smoothing {
         line("smoothing", score, tokens.reference, LineStyle::dashed_dense());
     }

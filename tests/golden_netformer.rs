@@ -4,14 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
+mod golden_arrays;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array2, ArrayD, Axis};
-use ndarray_npy::NpzReader;
-use serde_json::Value;
+use golden_arrays::{Arrays, arrays, as_values, parameters, settings};
+use ndarray::{Array2, Axis};
 use spikescope::models::adam::{Adam, Gradients};
 use spikescope::models::netformer::{
     Activation, Constraint, Data, Form, Host, Loss, LossTerms, NetFormerConfig, NetFormerNet, Order, Schedule, TrainOptions, Trainer,
@@ -35,25 +32,11 @@ struct Case {
     name: String,
     config: NetFormerConfig,
     rate: f64,
-    arrays: BTreeMap<String, ArrayD<f32>>,
+    arrays: Arrays,
 }
 
 fn case(name: &str) -> Case {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
-    let mut npz = NpzReader::new(File::open(folder.join(format!("{name}.npz"))).unwrap()).unwrap();
-    let names = npz.names().unwrap();
-    let arrays = names
-        .into_iter()
-        .map(|key| {
-            let array: ArrayD<f32> = npz
-                .by_name::<ndarray::OwnedRepr<f32>, ndarray::IxDyn>(&key)
-                .or_else(|_| npz.by_name::<ndarray::OwnedRepr<f64>, _>(&key).map(|a: ArrayD<f64>| a.mapv(|x| x as f32)))
-                .unwrap();
-            (key.trim_end_matches(".npy").to_owned(), array)
-        })
-        .collect();
-    let all: Value = serde_json::from_reader(File::open(folder.join("netformer_cases.json")).unwrap()).unwrap();
-    let value = &all[name];
+    let value = settings("netformer_cases.json", name);
     let n = |key: &str| value[key].as_u64().map(|x| x as usize);
     let flag = |key: &str| value[key].as_bool().unwrap_or(true);
     let general = NetFormerConfig::new(n("tokens").unwrap(), n("history").unwrap(), n("identity").unwrap());
@@ -80,7 +63,7 @@ fn case(name: &str) -> Case {
     // "Adam lr 0.001, no clip"
     let optimiser = value["optimizer"].as_str().unwrap();
     let rate = optimiser.strip_prefix("Adam lr ").and_then(|rest| rest.strip_suffix(", no clip")).unwrap().parse().unwrap();
-    Case { name: name.to_owned(), config, rate, arrays }
+    Case { name: name.to_owned(), config, rate, arrays: arrays(name) }
 }
 
 /// Our parameter name for a golden one, and whether the matrix is stored transposed.
@@ -93,17 +76,12 @@ fn ours(golden: &str) -> (String, bool) {
 }
 
 impl Case {
-    fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
-        let of = |(key, array): (&String, &ArrayD<f32>)| {
-            let (name, transposed) = ours(key.strip_prefix(prefix)?);
-            Some((name, if transposed { array.t().as_standard_layout().into_owned() } else { array.clone() }))
-        };
-        self.arrays.iter().filter_map(of).collect()
+    fn parameters(&self, prefix: &str) -> Arrays {
+        parameters(&self.arrays, prefix, &ours)
     }
 
     fn initial(&self) -> params::Values {
-        let data = |a: ArrayD<f32>| TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec());
-        self.parameters("init/").into_iter().map(|(name, a)| (name, data(a))).collect()
+        as_values(self.parameters("init/"))
     }
 
     fn net(&self, device: &Device) -> NetFormerNet {

@@ -4,14 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
+mod golden_arrays;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use golden_arrays::{Arrays, arrays, as_values, parameters, settings};
 use ndarray::{Array3, ArrayD, Axis};
-use ndarray_npy::NpzReader;
-use serde_json::Value;
 use spikescope::models::adam::Gradients;
 use spikescope::models::params;
 use spikescope::models::stndt::{
@@ -27,26 +24,11 @@ struct Case {
     config: StndtConfig,
     grid: Grid,
     clip: f64,
-    arrays: BTreeMap<String, ArrayD<f32>>,
+    arrays: Arrays,
 }
 
 fn case(name: &str) -> Case {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
-    let mut npz = NpzReader::new(File::open(folder.join(format!("{name}.npz"))).unwrap()).unwrap();
-    let names = npz.names().unwrap();
-    let arrays = names
-        .into_iter()
-        .map(|key| {
-            let array: ArrayD<f32> = npz
-                .by_name::<ndarray::OwnedRepr<f32>, ndarray::IxDyn>(&key)
-                .or_else(|_| npz.by_name::<ndarray::OwnedRepr<f64>, _>(&key).map(|a: ArrayD<f64>| a.mapv(|x| x as f32)))
-                .or_else(|_| npz.by_name::<ndarray::OwnedRepr<u8>, _>(&key).map(|a: ArrayD<u8>| a.mapv(f32::from)))
-                .unwrap();
-            (key.trim_end_matches(".npy").to_owned(), array)
-        })
-        .collect();
-    let all: Value = serde_json::from_reader(File::open(folder.join("stndt_cases.json")).unwrap()).unwrap();
-    let value = &all[name];
+    let value = settings("stndt_cases.json", name);
     let n = |key: &str| value[key].as_u64().unwrap() as usize;
     let f = |key: &str| value[key].as_f64().unwrap();
     let contrast = Contrast { on: ContrastOn::Embedders, weight: f("contrast_weight"), temperature: f("temperature") };
@@ -64,7 +46,7 @@ fn case(name: &str) -> Case {
         ..StndtConfig::stndt(n("neurons"), n("bins"))
     };
     let grid = Grid { heldin: n("heldin"), heldout: n("heldout"), observed: n("observed_bins"), forward: n("forward_bins") };
-    Case { name: name.to_owned(), config, grid, clip: f("clip"), arrays }
+    Case { name: name.to_owned(), config, grid, clip: f("clip"), arrays: arrays(name) }
 }
 
 /// Our parameter name for a golden one, and whether the matrix is stored transposed.
@@ -86,20 +68,12 @@ fn ours(golden: &str) -> (String, bool) {
 }
 
 impl Case {
-    fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
-        let of = |(key, array): (&String, &ArrayD<f32>)| {
-            let (name, transposed) = ours(key.strip_prefix(prefix)?);
-            Some((name, if transposed { array.t().as_standard_layout().into_owned() } else { array.clone() }))
-        };
-        self.arrays.iter().filter_map(of).collect()
+    fn parameters(&self, prefix: &str) -> Arrays {
+        parameters(&self.arrays, prefix, &ours)
     }
 
     fn net(&self, device: &Device) -> StndtNet {
-        let values: params::Values = self
-            .parameters("init/")
-            .into_iter()
-            .map(|(name, a)| (name, TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec())))
-            .collect();
+        let values = as_values(self.parameters("init/"));
         let net = StndtNet::new(&self.config, 0, device);
         let own: std::collections::BTreeSet<_> = params::names(&net).into_iter().map(|(_, n)| n).collect();
         assert_eq!(own, values.keys().cloned().collect(), "{}: parameters have other names", self.name);

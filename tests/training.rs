@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod trained;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,7 @@ use spikescope::recording::Recording;
 use spikescope::runs;
 use spikescope::simulate;
 use spikescope::training::{Command, DeviceChoice, Phase, Progress, Recipe, StartOptions, Support, TrainingHandle};
+use trained::numbers;
 
 /// Two areas of 12 units, 120 trials, one strong edge.
 fn recording() -> Arc<Recording> {
@@ -53,17 +56,6 @@ fn summary(progress: &Progress) -> serde_json::Value {
     }
 }
 
-/// The parts of a summary that must not depend on the clock.
-fn numbers(mut summary: serde_json::Value) -> serde_json::Value {
-    let object = summary.as_object_mut().unwrap();
-    object.remove("seconds");
-    object.remove("run");
-    for stage in object["stages"].as_array_mut().unwrap() {
-        stage.as_object_mut().unwrap().remove("seconds");
-    }
-    summary
-}
-
 #[test]
 fn watched_paused_or_left_alone_the_numbers_are_the_same() {
     let alone = start(recipe(&[]), StartOptions::default());
@@ -93,7 +85,7 @@ fn watched_paused_or_left_alone_the_numbers_are_the_same() {
     let last = watched.snapshot().unwrap();
     let watched = watched.wait();
 
-    assert_eq!(numbers(summary(&alone)), numbers(summary(&watched)));
+    assert_eq!(numbers(&summary(&alone)), numbers(&summary(&watched)));
     assert_eq!(losses_alone, losses_watched);
     assert!(wakes.load(Ordering::Relaxed) > 0, "the window was woken");
     let glm = last.glm().unwrap();

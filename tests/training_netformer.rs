@@ -3,37 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod trained;
+
 use std::sync::Arc;
 
-use spikescope::recording::Recording;
 use spikescope::runs;
 use spikescope::simulate;
-use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, Recipe, Snapshot, StartOptions, TrainingHandle};
-
-fn recipe(preset: &str, recording: &Recording, changes: &[(&str, &str)]) -> Recipe {
-    let mut recipe = Recipe { device: DeviceChoice::Cpu, seed: 4, ..Recipe::default() };
-    PRESETS.iter().find(|p| p.key == preset).unwrap().choose(&mut recipe, Some(recording));
-    for (path, value) in changes {
-        recipe.set(path, value).unwrap();
-    }
-    recipe
-}
-
-fn run(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions) -> (Arc<Finished>, Arc<Snapshot>) {
-    let watched = options.watched;
-    let handle = TrainingHandle::start(Arc::clone(recording), recipe, options).unwrap();
-    while !handle.is_over() {
-        if watched {
-            handle.look(&[0, 3]);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let snapshot = handle.snapshot();
-    match &handle.wait().phase {
-        Phase::Finished(finished) => (Arc::clone(finished), snapshot.unwrap()),
-        other => unreachable!("expected a finished run, found {other:?}"),
-    }
-}
+use spikescope::training::{Phase, StartOptions, TrainingHandle};
+use trained::{recipe, run};
 
 /// The published settings of the linear toy system, for fewer epochs.
 const TOY: [(&str, &str); 9] = [

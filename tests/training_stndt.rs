@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod trained;
+
 use std::sync::Arc;
 
 use ndarray::Axis;
 use spikescope::recording::{Covariate, Recording};
 use spikescope::runs;
 use spikescope::simulate;
-use spikescope::training::{DeviceChoice, Finished, PRESETS, Phase, RateModel, Recipe, Snapshot, StartOptions, TrainingHandle, decode};
+use spikescope::training::{Phase, RateModel, Recipe, StartOptions, TrainingHandle, decode};
+use trained::{numbers, run};
 
 /// 80 trials of the Lorenz system seen through 12 units, with its true rates.
 fn recording() -> Arc<Recording> {
@@ -18,41 +21,8 @@ fn recording() -> Arc<Recording> {
 }
 
 fn recipe(preset: &str, recording: &Recording, changes: &[(&str, &str)]) -> Recipe {
-    let mut recipe = Recipe { device: DeviceChoice::Cpu, seed: 4, ..Recipe::default() };
-    PRESETS.iter().find(|p| p.key == preset).unwrap().choose(&mut recipe, Some(recording));
     let small = [("model.hidden", "16"), ("model.layers", "2"), ("model.batch", "16"), ("model.steps", "24"), ("model.warm_up_steps", "4")];
-    for (path, value) in small.iter().chain(changes) {
-        recipe.set(path, value).unwrap();
-    }
-    recipe
-}
-
-fn run(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions) -> (Arc<Finished>, Arc<Snapshot>) {
-    let watched = options.watched;
-    let handle = TrainingHandle::start(Arc::clone(recording), recipe, options).unwrap();
-    while !handle.is_over() {
-        if watched {
-            handle.look(&[0, 3]);
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let snapshot = handle.snapshot();
-    match &handle.wait().phase {
-        Phase::Finished(finished) => (Arc::clone(finished), snapshot.unwrap()),
-        other => unreachable!("expected a finished run, found {other:?}"),
-    }
-}
-
-/// The summary without what depends on the clock or the place.
-fn numbers(finished: &Finished) -> serde_json::Value {
-    let mut summary = finished.summary.clone();
-    let object = summary.as_object_mut().unwrap();
-    object.remove("seconds");
-    object.remove("run");
-    for stage in object["stages"].as_array_mut().unwrap() {
-        stage.as_object_mut().unwrap().remove("seconds");
-    }
-    summary
+    trained::recipe(preset, recording, &[&small[..], changes].concat())
 }
 
 #[test]
@@ -65,7 +35,7 @@ fn a_run_is_scored_shown_kept_and_not_changed_by_watching() {
     let options = StartOptions { run: Some(target.clone()), watched: true, ..StartOptions::default() };
     let (watched, snapshot) = run(&recording, recipe.clone(), options);
     let (alone, _) = run(&recording, recipe, StartOptions::default());
-    assert_eq!(numbers(&watched), numbers(&alone));
+    assert_eq!(numbers(&watched.summary), numbers(&alone.summary));
 
     let summary = &watched.summary;
     let number = |key: &str| summary[key].as_f64().unwrap_or_else(|| unreachable!("{key} is missing in {summary}"));

@@ -14,6 +14,9 @@ mod stndt;
 #[path = "window/stndt_run.rs"]
 mod stndt_run;
 mod support;
+#[path = "window/sweep.rs"]
+mod sweep;
+mod trained;
 
 use std::sync::Arc;
 
@@ -44,6 +47,42 @@ fn picture<'a>(
         .build_eframe(move |cc| SpikescopeApp::from_state(cc, state.0, state.1, show.as_deref()));
     settle(&mut harness);
     harness
+}
+
+/// Draw views where there is next to no room.
+fn squeeze(state: &(Option<Arc<Recording>>, Option<RunState>), views: &[&'static str]) {
+    for show in views {
+        for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
+            let state = state.clone();
+            let mut harness: Window<'_> = Harness::builder()
+                .with_size(Vec2::from(size))
+                .with_max_steps(30)
+                .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(show)));
+            harness.run_steps(3);
+        }
+    }
+}
+
+/// Pictures of a view in both themes, compared with `tests/snapshots`; `press` brings it to what is shown.
+fn compare(
+    results: &mut egui_kittest::SnapshotResults,
+    name: &str,
+    size: [f32; 2],
+    state: &(Option<Arc<Recording>>, Option<RunState>),
+    show: Option<&str>,
+    press: &[&str],
+) {
+    for (theme, shade) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        let mut harness = picture(size, theme, 1.0, state.clone(), show);
+        for button in press {
+            harness.get_by_label(button).click();
+            settle(&mut harness);
+        }
+        // No pointer over what is drawn.
+        harness.remove_cursor();
+        settle(&mut harness);
+        results.add(harness.try_snapshot(format!("{name}_{shade}")));
+    }
 }
 
 fn index(key: &str) -> usize {
@@ -291,17 +330,9 @@ fn a_failed_run_shows_its_reason_and_a_finished_one_its_losses() {
 fn every_view_survives_tiny_and_narrow_windows() {
     let recording = fake::recording();
     let run = fake::run(&recording);
-    for spec in VIEWS {
-        for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
-            for state in [(Some(Arc::clone(&recording)), Some(run.clone())), (None, None)] {
-                let mut harness: Window<'_> = Harness::builder()
-                    .with_size(Vec2::from(size))
-                    .with_max_steps(30)
-                    .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(spec.key)));
-                harness.run_steps(3);
-            }
-        }
-    }
+    let keys: Vec<&'static str> = VIEWS.iter().map(|spec| spec.key).collect();
+    squeeze(&(Some(recording), Some(run)), &keys);
+    squeeze(&(None, None), &keys);
 }
 
 /// Pictures of the main views in both themes, small, compared with `tests/snapshots`.
@@ -310,14 +341,11 @@ fn pictures() {
     let recording = fake::recording();
     let run = fake::run(&recording);
     let mut results = egui_kittest::SnapshotResults::new();
-    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
-        for (show, size) in [("kernels", [620.0, 420.0]), ("matrix", [360.0, 330.0]), ("train", [420.0, 520.0]), ("loss", [420.0, 300.0])] {
-            let mut harness = picture(size, theme, 1.0, (Some(Arc::clone(&recording)), Some(run.clone())), Some(show));
-            results.add(harness.try_snapshot(format!("{show}_{name}")));
-        }
-        let mut harness = picture([560.0, 420.0], theme, 1.0, (None, None), None);
-        results.add(harness.try_snapshot(format!("welcome_{name}")));
+    let state = (Some(recording), Some(run));
+    for (show, size) in [("kernels", [620.0, 420.0]), ("matrix", [360.0, 330.0]), ("train", [420.0, 520.0]), ("loss", [420.0, 300.0])] {
+        compare(&mut results, show, size, &state, Some(show), &[]);
     }
+    compare(&mut results, "welcome", [560.0, 420.0], &(None, None), None, &[]);
     results.unwrap();
 }
 

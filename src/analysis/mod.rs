@@ -22,6 +22,7 @@ pub mod loss;
 pub mod multiple;
 pub mod nlb;
 pub mod observed;
+pub mod parzen;
 pub mod pca;
 pub mod psth;
 pub mod rates;

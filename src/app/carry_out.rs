@@ -208,6 +208,7 @@ impl SpikescopeApp {
                 Action::AreaList(path) => self.change_recording(ctx, Change::AreaList(path)),
                 Action::Queue(recipe) => self.enqueue(*recipe),
                 Action::QueueWish(wish) => self.obey(wish),
+                Action::Sweep(wish) => self.sweep(wish),
                 Action::ShowRun(folder) => self.show_run(folder),
                 Action::ResumeRun(folder) => self.show_and_resume(folder),
                 Action::RunFolders(folders) => self.settings.run_folders = folders,

@@ -132,6 +132,7 @@ impl SpikescopeApp {
             others: &self.settings.run_folders,
             columns: &self.settings.run_columns,
             queue: Some(&self.queue),
+            sweeps: Some(&self.sweeps),
             live,
             kept: kept.map(|kept| kept.folder.as_path()),
             on_device_lost: self.settings.on_device_lost,

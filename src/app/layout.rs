@@ -89,7 +89,7 @@ impl Named {
             Self::Rates => build(
                 keys,
                 &["train", "recording", "units"],
-                &[(&["rates"], 0.62), (&["raster", "psth", "loss", "runs", "compare"], 0.38)],
+                &[(&["rates"], 0.62), (&["raster", "psth", "loss", "sweep", "runs", "compare"], 0.38)],
                 0.31,
                 &[(&["attention", "lesion"], 0.55), (&["trajectories", "decoding"], 0.45)],
             ),
@@ -132,6 +132,7 @@ pub fn explore(keys: &[&str]) -> Tree<Pane> {
                 &[
                     "psth",
                     "correlogram",
+                    "sweep",
                     "runs",
                     "compare",
                     "rate_map",

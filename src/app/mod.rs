@@ -29,6 +29,7 @@ mod settings;
 mod state;
 mod status;
 mod survivors;
+mod sweeps;
 mod system_report;
 pub mod theme;
 mod timeline;
@@ -47,6 +48,7 @@ pub use session::{Session, process_id, reports_folder};
 pub use settings::{Settings, ThemeChoice};
 pub use state::SpikescopeApp;
 pub use survivors::{Rescued, Survivors};
+pub use sweeps::{SweepWish, Sweeps};
 pub use timeline::Stride;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -13,7 +13,7 @@ use super::toasts::ToastKind;
 use super::windows::{Answer, Then};
 use super::{Command, SpikescopeApp};
 use crate::runs::MANIFEST;
-use crate::training::{Command as RunCommand, Phase, Recipe};
+use crate::training::{Command as RunCommand, Phase, Recipe, TrainingError};
 
 impl SpikescopeApp {
     /// Start training the open recording.
@@ -53,21 +53,19 @@ impl SpikescopeApp {
         self.queue.due(self.recording.as_ref().map(|r| r.fingerprint.as_str())).map(|job| job.id)
     }
 
-    /// When nothing trains and nothing else is about to happen, the next job begins.
     /// Let every held run of the queue go on.
     pub(super) fn start_queue(&mut self) {
         self.queue.obey(QueueWish::ResumeAll);
         self.toasts.withdraw(Command::StartQueue);
     }
 
-    fn how_to_train(&self) -> How {
+    pub(super) fn how_to_train(&self) -> How {
         How { pause: self.pause, on_device_lost: self.settings.on_device_lost }
     }
 
+    /// When nothing trains and nothing else is about to happen, the next job begins.
     pub(super) fn begin_next(&mut self, ctx: &egui::Context) {
-        let other_plans = self.then.is_some() || self.question.is_some() || self.may_close || self.opening.is_some();
-        let busy = self.run.as_ref().is_some_and(Run::is_active) || self.import.changing.is_some();
-        if let (false, false, Some(job)) = (other_plans, busy, self.due()) {
+        if let (true, Some(job)) = (self.is_free(), self.due()) {
             self.begin(ctx, job);
         }
     }
@@ -89,6 +87,15 @@ impl SpikescopeApp {
             Some(before) => (Run::resume(ctx, self.how_to_train(), recording, before.clone()), Some(before)),
             None => (Run::start(ctx, self.how_to_train(), recording, recipe, folder.clone()), folder),
         };
+        let begun = self.take_up(id, started, folder);
+        if begun {
+            self.kept.close();
+        }
+        begun
+    }
+
+    /// A job of the queue has begun, or could not.
+    pub(super) fn take_up(&mut self, id: JobId, started: Result<Run, TrainingError>, folder: Option<PathBuf>) -> bool {
         match started {
             Ok(run) => {
                 tracing::info!("training begins: {}", run.state().recipe.model.preset().key);
@@ -108,11 +115,11 @@ impl SpikescopeApp {
         self.sessions.run_begins(folder.clone());
         self.queue.began(job, folder);
         self.run = Some(run);
-        self.kept.close();
     }
 
     /// The run is not shown any more; one that trains is stopped and kept by its thread.
     pub(super) fn drop_run(&mut self) {
+        self.sweeps.leave();
         if self.run.take().is_some_and(|run| run.is_active()) {
             self.queue.ended(&Phase::Finishing);
         }
@@ -136,6 +143,7 @@ impl SpikescopeApp {
             Ok(run) => {
                 let job = self.queue.job_of(&folder, run.state().recipe.clone(), &recording.fingerprint, &recording.name);
                 self.began(job, run, Some(folder));
+                self.kept.close();
             }
             Err(e) => self.toasts.error("The run could not be resumed", e.to_string()),
         }
@@ -144,6 +152,7 @@ impl SpikescopeApp {
     pub(super) fn ended(&mut self, end: &Phase) {
         tracing::info!("training ended: {}", if matches!(end, Phase::Finished(_)) { "finished" } else { "stopped or failed" });
         self.queue.ended(end);
+        self.sweeps.look_again();
         match end {
             Phase::Finished(finished) => {
                 let kept = finished.run.as_ref().map(|run| format!("; the run is in {}", run.display())).unwrap_or_default();

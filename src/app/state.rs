@@ -18,6 +18,7 @@ use super::report::ReportWindow;
 use super::run::Run;
 use super::session::{SessionKeeper, Sessions, process_id};
 use super::settings::{Settings, SettingsWriter, ThemeChoice};
+use super::sweeps::Sweeps;
 use super::timeline::Timeline;
 use super::toasts::{ToastKind, Toasts};
 use super::windows::{Then, Windows};
@@ -46,6 +47,8 @@ pub struct SpikescopeApp {
     pub(super) queue: Queue,
     /// The kept run that views show in its place.
     pub(super) kept: Kept,
+    /// Runs with drawn settings, one after another.
+    pub(super) sweeps: Sweeps,
     pub(super) selection: Selection,
     /// Selections of views that are pinned; they do not follow the window.
     pub(super) pins: Vec<Option<Selection>>,
@@ -144,6 +147,7 @@ impl SpikescopeApp {
             run: None,
             queue: Queue::default(),
             kept: Kept::default(),
+            sweeps: Sweeps::default(),
             selection: Selection::default(),
             pins: vec![None; VIEWS.len()],
             history: History::default(),
@@ -287,6 +291,7 @@ impl SpikescopeApp {
             self.go_on(ctx, then);
         }
         self.begin_next(ctx);
+        self.poll_sweeps(ctx);
         self.poll_kept(ctx);
         let dropped: Vec<_> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         self.open_several(ctx, dropped);

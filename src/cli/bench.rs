@@ -1,5 +1,6 @@
 //! `spikescope bench`: timings, as text or as one JSON line each.
 
+mod attention;
 mod canvas;
 mod checkpoint;
 mod companion;
@@ -28,6 +29,8 @@ pub(in crate::cli) enum Bench {
     Load(load::Load),
     /// Frames of the window, idle and while the demo trains, drawn without a display
     Ui(ui::Ui),
+    /// Frames of the Connectivity view while attention plays through time, for several numbers of units
+    Attention(attention::Attention),
     /// Frames of the raster while it is panned and zoomed, for recordings of several sizes
     Raster(raster::Raster),
     /// Hours of training under a random hand: memory, faults, errors of the graphics device
@@ -38,7 +41,7 @@ impl Bench {
     /// True when frames are timed: then computing yields to them, as in the window.
     pub(in crate::cli) fn draws(&self) -> bool {
         match self {
-            Self::Ui(_) | Self::Raster(_) | Self::Soak(_) => true,
+            Self::Ui(_) | Self::Raster(_) | Self::Attention(_) | Self::Soak(_) => true,
             Self::Load(load) => load.draws(),
             Self::Step(_) | Self::Checkpoint(_) | Self::Correlogram(_) => false,
         }
@@ -53,6 +56,7 @@ impl Bench {
             Self::Ui(ui) => (vec![ui.run()?], ui.json),
             Self::Raster(raster) => (raster.run()?, raster.json),
             Self::Soak(soak) => (vec![soak.run()?], soak.json),
+            Self::Attention(attention) => (attention.run()?, attention.json),
         };
         let texts: Vec<String> = results.iter().map(|result| if json { result.to_string() } else { as_text(result) }).collect();
         output::print(&texts.join(if json { "\n" } else { "\n\n" }))

@@ -83,7 +83,11 @@ impl Evaluate {
                 format!("{}: it was trained on '{name}', which is not at hand; name it with --recording or --simulate", folder.display())
             })?;
             last = Some(Arc::clone(&recording));
-            let model = RateModel::from_run(&run.recipe, &recording, &run.weights()?);
+            let weights = run.weights()?;
+            let model = match models.first() {
+                Some(first) => RateModel::beside(first, &run.recipe, &recording, &weights),
+                None => RateModel::from_run(&run.recipe, &recording, &weights),
+            };
             models.push(model.with_context(|| folder.display().to_string())?);
         }
         let ensemble = Ensemble::new(&models, self.top)?;
@@ -132,9 +136,12 @@ impl Evaluate {
         result.insert("trials".to_owned(), json!(trials));
         result.insert("set".to_owned(), json!(if self.trials == Trials::Test { "test" } else { "validation" }));
         result.insert("held_out_units".to_owned(), json!(found.units.len()));
-        for (prefix, scores) in
-            [("", Some(found.scores)), ("flat_", Some(found.flat)), ("smoothing_", found.smoothing), ("oracle_", found.oracle)]
-        {
+        for (prefix, scores) in [
+            ("", Some(found.scores)),
+            ("flat_", Some(found.beside.flat)),
+            ("smoothing_", found.beside.smoothing),
+            ("oracle_", found.beside.oracle),
+        ] {
             scores.iter().for_each(|scores| insert_scores(&mut result, prefix, scores));
         }
         insert(&mut result, "psth_r2", found.psth_r2);

@@ -11,7 +11,7 @@ use super::output;
 use super::progress::{Bell, follow};
 use super::recipe::RecipeOptions;
 use super::sources::Input;
-use super::train::summary_text;
+use super::train::{Target, Telling, print_summary};
 use crate::models::import;
 use crate::models::params::Values;
 use crate::runs;
@@ -27,21 +27,16 @@ pub(super) struct ImportWeights {
     input: Input,
     #[command(flatten)]
     recipe: RecipeOptions,
-    /// Run folder to write; a run that is already there is replaced
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// End with one line of JSON on standard output
-    #[arg(long)]
-    json: bool,
-    /// No progress on standard error
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 impl ImportWeights {
     pub(super) fn run(self) -> anyhow::Result<()> {
         self.recipe.check()?;
-        runs::check_target(&self.out)?;
+        runs::check_target(&self.target.out)?;
         let arrays = runs::read_weights(&self.weights)?;
         let recording = self.input.open()?;
         let recipe = self.recipe.recipe(&recording)?;
@@ -59,9 +54,9 @@ impl ImportWeights {
         }
         let weights: Values = imported.weights.into_iter().map(|(name, a)| (name, TensorData::new(a.values, a.shape))).collect();
         let bell = Bell::new();
-        let options = StartOptions { run: Some(self.out), weights: Some(Arc::new(weights)), ..StartOptions::default() };
+        let options = StartOptions { run: Some(self.target.out), weights: Some(Arc::new(weights)), ..StartOptions::default() };
         let handle = TrainingHandle::start(recording, recipe, bell.options(options))?;
-        let finished = follow(handle, &bell, self.quiet)?;
-        output::print(&if self.json { finished.summary.to_string() } else { summary_text(&finished.summary) })
+        let finished = follow(handle, &bell, self.telling.quiet)?;
+        print_summary(&finished.summary, self.telling.json)
     }
 }

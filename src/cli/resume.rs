@@ -10,7 +10,7 @@ use super::progress::{Bell, follow};
 use super::recipe::Device;
 use super::scene::opened_as_then;
 use super::sources::{self, ImportOptions, key_value};
-use super::train::{Saving, print_summary};
+use super::train::{Saving, Telling, print_summary};
 use super::{Usage, output};
 use crate::recording::Recording;
 use crate::runs::{self, Manifest, RecordingEntry, RecordingSource, RunError};
@@ -38,12 +38,8 @@ pub(super) struct Resume {
     device: Option<Device>,
     #[command(flatten)]
     saving: Saving,
-    /// End with one line of JSON on standard output
-    #[arg(long)]
-    json: bool,
-    /// No progress on standard error
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    telling: Telling,
 }
 
 impl Resume {
@@ -52,19 +48,19 @@ impl Resume {
             // Scripts that resume whatever is there need not know how far it had come.
             Err(RunError::Complete { path }) => {
                 output::tell(&format!("note: {} is complete; there is nothing to resume", path.display()));
-                return print_summary(&runs::load(&path)?.summary, self.json);
+                return print_summary(&runs::load(&path)?.summary, self.telling.json);
             }
             found => found?,
         };
         let place = self.place(&found.manifest);
         let recording = self.recording(&found.manifest.recording, place.as_deref())?;
-        if !self.quiet {
+        if !self.telling.quiet {
             let step = found.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
             output::tell(&format!("{}: going on from step {step}", self.run.display()));
         }
         let device = self.device.map(DeviceChoice::from);
         let options = StartOptions { opened_from: place, ..self.saving.options() };
-        print_summary(&resume(&self.run, recording, device, options, self.quiet)?, self.json)
+        print_summary(&resume(&self.run, recording, device, options, self.telling.quiet)?, self.telling.json)
     }
 
     /// The file of the recording, when it is or was one.

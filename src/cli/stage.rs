@@ -126,6 +126,13 @@ impl Stage {
         self.harness.query_all_by_label_contains(part).next().is_some()
     }
 
+    /// Press the button with this name.
+    pub(super) fn press(&mut self, name: &str) {
+        if let Some(button) = self.harness.query_all_by_label(name).last() {
+            button.click_accesskit();
+        }
+    }
+
     fn draw(&mut self) -> anyhow::Result<RgbaImage> {
         self.harness.step();
         self.harness.render().map_err(|error| anyhow::anyhow!("the graphics device failed: {error}"))

@@ -4,18 +4,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::recipe::RecipeOptions;
 use super::resume::resume;
 use super::sources::Input;
-use super::train::{Saving, train};
+use super::train::{Saving, Telling, train};
 use super::{Usage, output};
 use crate::recording::Recording;
-use crate::runs::{self, RunStatus};
-use crate::training::sweep::{differences, sample};
-use crate::training::{Recipe, StartOptions};
+use crate::training::StartOptions;
+use crate::training::sweep::{Member, Plan, RangeChange, Search, ToDo, differences, members, ranked, write_plan};
 
 /// Options of `sweep`.
 #[derive(Debug, Args)]
@@ -30,20 +29,31 @@ pub(super) struct Sweep {
     /// Seed of the draws
     #[arg(long, value_name = "S", default_value_t = 0)]
     sweep_seed: u64,
+    /// How recipes are drawn
+    #[arg(long, value_enum, default_value_t = How::Random)]
+    search: How,
+    /// Another range of one setting, for example model.rate=1e-4..1e-2, or model.dropout=off to leave it alone; may be given more than once
+    #[arg(long = "range", value_name = "KEY=LOW..HIGH")]
+    ranges: Vec<RangeChange>,
     /// Only every n-th sample, beginning with the i-th (from 1), for several machines
     #[arg(long, value_name = "i/n", default_value = "1/1")]
     shard: Shard,
-    /// Folder of the runs; samples that are there already are not trained again, interrupted ones go on
+    /// Folder of the runs; samples that are there already are not trained again, those that did not end by themselves go on
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     saving: Saving,
-    /// One JSON object in place of text
-    #[arg(long)]
-    json: bool,
-    /// No progress on standard error
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    telling: Telling,
+}
+
+/// See [`Search`].
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum How {
+    /// Each by itself
+    Random,
+    /// The first ten by themselves, the others where those before them scored well (tree-structured Parzen estimators)
+    Tpe,
 }
 
 /// Part `number` (from 1) of `of`.
@@ -69,65 +79,70 @@ impl Sweep {
     pub(super) fn run(self) -> anyhow::Result<()> {
         self.recipe.check()?;
         let recording = self.input.open()?;
-        let base = self.recipe.recipe(&recording)?;
-        sample(&base, self.sweep_seed, 0).map_err(|e| Usage(e.to_string()))?;
-        std::fs::create_dir_all(&self.out)?;
+        let plan = self.plan(&recording).map_err(|e| Usage(e.to_string()))?;
+        let plan = Plan { members: plan.members, ..write_plan(&self.out, &plan)? };
         let mut failed = 0;
-        for index in (self.shard.number - 1..self.samples as usize).step_by(self.shard.of) {
-            let recipe = sample(&base, self.sweep_seed, index)?;
-            let folder = self.out.join(format!("sample-{index:04}"));
-            if is_done(&folder, &recipe, &recording) {
-                continue;
-            }
-            output::tell(&format!("sample {} of {}: {}", index + 1, self.samples, differences(&recipe, &base).join(" ")));
-            let options = StartOptions { run: Some(folder.clone()), opened_from: self.input.path(), ..self.saving.options() };
-            let trained = match goes_on(&folder, &recipe, &recording) {
-                true => resume(&folder, Arc::clone(&recording), None, options, self.quiet),
-                false => train(Arc::clone(&recording), recipe, options, self.quiet),
-            };
-            if let Err(error) = trained {
+        for index in (self.shard.number - 1..plan.members).step_by(self.shard.of) {
+            // Looked at again before each: other machines may work in the same folder.
+            let Some(member) = members(&self.out, &plan)?.into_iter().nth(index) else { continue };
+            if let Err(error) = self.train(&recording, &plan, &member) {
                 // One network that diverges is no reason to give up the others.
                 output::tell(&format!("sample {} failed: {error:#}", index + 1));
                 failed += 1;
             }
         }
-        let ranking = ranking(&self.out, &base)?;
-        output::print(&if self.json { json!({ "failed": failed, "runs": ranking }).to_string() } else { text(&ranking) })
+        let ranking = ranking(&self.out, &plan)?;
+        output::print(&if self.telling.json { json!({ "failed": failed, "runs": ranking }).to_string() } else { text(&ranking) })
+    }
+
+    fn plan(&self, recording: &Recording) -> anyhow::Result<Plan> {
+        let base = self.recipe.recipe(recording)?;
+        let mut plan = Plan::new(&base, self.samples as usize, self.sweep_seed, recording)?;
+        plan.search = match self.search {
+            How::Random => Search::Random,
+            How::Tpe => Search::Tpe,
+        };
+        self.ranges.iter().try_for_each(|change| change.apply(&mut plan.ranges))?;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn train(&self, recording: &Arc<Recording>, plan: &Plan, member: &Member) -> anyhow::Result<()> {
+        let number = member.index + 1;
+        let begin = || {
+            output::tell(&format!("sample {number} of {}: {}", plan.members, differences(&member.recipe, &plan.base).join(" ")));
+            StartOptions { run: Some(member.folder.clone()), opened_from: self.input.path(), ..self.saving.options() }
+        };
+        let (recording, quiet) = (Arc::clone(recording), self.telling.quiet);
+        match member.to_do() {
+            ToDo::Nothing => {}
+            ToDo::Leave => output::tell(&format!(
+                "sample {number} is left alone: {}",
+                member.problem.as_deref().unwrap_or("another process trains it")
+            )),
+            ToDo::GoOn => {
+                resume(&member.folder, recording, None, begin(), quiet)?;
+            }
+            ToDo::Train => {
+                train(recording, member.recipe.clone(), begin(), quiet)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// True when the folder holds a finished run of this recipe on this recording.
-fn is_done(folder: &Path, recipe: &Recipe, recording: &Recording) -> bool {
-    let run = runs::load(folder).ok();
-    run.is_some_and(|run| {
-        run.manifest.status == RunStatus::Complete && &run.recipe == recipe && run.manifest.recording.fingerprint == recording.fingerprint
-    })
-}
-
-/// True when the folder holds an interrupted run of this recipe on this recording.
-fn goes_on(folder: &Path, recipe: &Recipe, recording: &Recording) -> bool {
-    let run = runs::load(folder).ok().filter(|run| run.manifest.status == RunStatus::Interrupted);
-    run.is_some_and(|run| &run.recipe == recipe && run.manifest.recording.fingerprint == recording.fingerprint)
-}
-
-/// Runs of a folder from the best to the worst validation co-bps.
-fn ranking(folder: &Path, base: &Recipe) -> anyhow::Result<Vec<Value>> {
-    let mut rows = Vec::new();
-    for entry in runs::list(folder)? {
-        let Ok(run) = runs::load(&entry.path) else { continue };
-        let score = |key: &str| run.summary.get(key).and_then(Value::as_f64);
-        let Some(validation) = score("validation_co_bps") else { continue };
-        let row = json!({
-            "run": entry.path.display().to_string(),
-            "validation_co_bps": validation,
-            "co_bps": score("co_bps"),
-            "seconds": run.manifest.seconds,
-            "settings": differences(&run.recipe, base),
-        });
-        rows.push((validation, row));
-    }
-    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+/// Runs of a sweep from the best to the worst validation co-bps.
+fn ranking(folder: &Path, plan: &Plan) -> anyhow::Result<Vec<Value>> {
+    let row = |member: &Member| {
+        json!({
+            "run": member.folder.display().to_string(),
+            "validation_co_bps": member.validation,
+            "co_bps": member.test,
+            "seconds": member.seconds,
+            "settings": differences(&member.recipe, &plan.base),
+        })
+    };
+    Ok(ranked(&members(folder, plan)?).into_iter().map(row).collect())
 }
 
 fn text(ranking: &[Value]) -> String {

@@ -23,17 +23,31 @@ pub(super) struct Train {
     input: Input,
     #[command(flatten)]
     recipe: RecipeOptions,
-    /// Run folder to write; a run that is already there is replaced
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     saving: Saving,
+    #[command(flatten)]
+    telling: Telling,
+}
+
+/// Where a run is written.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Target {
+    /// Run folder to write; a run that is already there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+}
+
+/// What a command that trains tells.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Telling {
     /// End with one line of JSON on standard output
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// No progress on standard error
     #[arg(long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 /// How a run is kept safe.
@@ -80,20 +94,20 @@ impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
         self.recipe.check()?;
         // Before the work, not after it.
-        runs::check_target(&self.out)?;
+        runs::check_target(&self.target.out)?;
         let recording = self.input.open()?;
         let recipe = self.recipe.recipe(&recording)?;
-        if matches!(Manifest::read(&self.out), Ok(run) if run.status == RunStatus::Interrupted) {
-            let place = self.out.display();
+        if matches!(Manifest::read(&self.target.out), Ok(run) if run.status == RunStatus::Interrupted) {
+            let place = self.target.out.display();
             output::tell(&format!(
                 "note: {place} holds an interrupted run, which this one replaces (spikescope resume {place} would go on with it)"
             ));
         }
-        memory::tell(&recording, &recipe, self.quiet);
-        let options = StartOptions { run: Some(self.out), opened_from: self.input.path(), ..self.saving.options() };
-        let summary = train(recording, recipe, options, self.quiet)?;
-        memory::tell_peak(self.quiet);
-        print_summary(&summary, self.json)
+        memory::tell(&recording, &recipe, self.telling.quiet);
+        let options = StartOptions { run: Some(self.target.out), opened_from: self.input.path(), ..self.saving.options() };
+        let summary = train(recording, recipe, options, self.telling.quiet)?;
+        memory::tell_peak(self.telling.quiet);
+        print_summary(&summary, self.telling.json)
     }
 }
 

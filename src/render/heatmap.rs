@@ -2,6 +2,8 @@
 //!
 //! egui_plot's own heat map makes a rectangle per cell; a texture costs the same for 4 cells and for 4 million.
 
+use std::sync::Arc;
+
 use eframe::egui::{self, Color32, ColorImage, Rect, TextureHandle, TextureOptions, Vec2};
 
 use super::RasterStyle;
@@ -100,16 +102,38 @@ pub struct Heatmap {
     texture: Option<TextureHandle>,
     shown: Option<(u64, HeatScale, bool)>,
     block: usize,
+    ready: Option<(u64, HeatScale, bool, Painted)>,
+}
+
+/// The colours of a matrix, made beforehand: of a thousand units that takes longer than a frame.
+#[derive(Debug, Clone)]
+pub struct Painted {
+    image: Arc<ColorImage>,
+    block: usize,
+}
+
+impl Painted {
+    /// Colour a matrix for textures of at most `most` texels a side.
+    pub fn new(matrix: Matrix<'_>, scale: HeatScale, style: &RasterStyle, most: usize) -> Self {
+        let (image, block) = heat_image(matrix, scale, style, most);
+        Self { image: Arc::new(image), block }
+    }
 }
 
 impl Heatmap {
+    /// Use these colours when the matrix with this version is drawn with this scale, in the dark theme or the light one.
+    pub fn prepare(&mut self, version: u64, scale: HeatScale, dark: bool, painted: Painted) {
+        self.ready = Some((version, scale, dark, painted));
+    }
+
     /// Draw `matrix` into `rect`, nearest neighbour, so that cells stay cells. It is coloured and uploaded again only when
     /// `version`, the scale or the theme changed. Returns how many cells were averaged per side (1 = none): say so when it is more.
     pub fn show(&mut self, ui: &egui::Ui, rect: Rect, version: u64, matrix: Matrix<'_>, scale: HeatScale, style: &RasterStyle) -> usize {
         let shown = Some((version, scale, style.dark));
         if self.texture.is_none() || self.shown != shown {
+            let ready = self.ready.take().filter(|(of, with, dark, _)| shown == Some((*of, *with, *dark)));
             let most = ui.input(|i| i.max_texture_side);
-            let (image, block) = heat_image(matrix, scale, style, most);
+            let Painted { image, block } = ready.map_or_else(|| Painted::new(matrix, scale, style, most), |(.., painted)| painted);
             match &mut self.texture {
                 Some(texture) => texture.set(image, TextureOptions::NEAREST),
                 None => self.texture = Some(ui.load_texture("heat map", image, TextureOptions::NEAREST)),

@@ -16,6 +16,7 @@ use super::time::from_utc;
 use super::writer::{owner_of, recover};
 use super::{MANIFEST, Manifest, RECIPE, RecordingSource, RunError, RunStatus, SUMMARY, utc};
 use crate::training::Recipe;
+use crate::training::sweep::is_sweep;
 
 pub use columns::{Cell, Column, Metric, Sorting, metric, metric_place, offered, order, setting_field, words};
 pub use mark::{Mark, NOTES};
@@ -213,13 +214,13 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Everything directly inside the folders; a folder that is a run itself stands for itself. `own` is where new runs will be and
+    /// Everything directly inside the folders, and the members of sweeps there; a folder that is a run itself stands for itself. `own` is where new runs will be and
     /// may be missing. Only what changed since the last look is read again.
     pub fn look(&mut self, own: Option<&Path>, others: &[PathBuf]) -> Listing {
         let mut listing = Listing { ready: true, ..Listing::default() };
         let mut seen = HashSet::new();
         for folder in own.into_iter().chain(others.iter().map(PathBuf::as_path)) {
-            let inside = match self.inside(folder) {
+            let inside = match self.inside_and_sweeps(folder) {
                 Ok(inside) => inside,
                 Err(e) if own == Some(folder) && e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => {
@@ -265,6 +266,19 @@ impl Catalogue {
         let hidden = |p: &Path| p.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
         inside.retain(|p| !hidden(p) && p.is_dir());
         Ok(inside)
+    }
+
+    /// The same, and in place of a sweep its members.
+    fn inside_and_sweeps(&mut self, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+        let mut runs = Vec::new();
+        for path in self.inside(folder)? {
+            match is_sweep(&path) {
+                // One that cannot be looked into is listed as a folder that is no run, with the reason.
+                true => runs.extend(self.inside(&path).unwrap_or_else(|_| vec![path])),
+                false => runs.push(path),
+            }
+        }
+        Ok(runs)
     }
 
     fn entry(&mut self, folder: PathBuf) -> Arc<Entry> {

@@ -53,7 +53,7 @@ pub use snapshot::{
     Snapshot, StndtSnapshot, Support, Trajectories, TrialSnapshot, TruthScore,
 };
 pub use stndt::{
-    Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel, RateModelError,
-    RateScorer, decode, velocity_covariates,
+    Beside, Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel,
+    RateModelError, RateScorer, decode, velocity_covariates,
 };
 pub(crate) use thread::panic_text;

@@ -27,7 +27,7 @@ use crate::recording::Recording;
 
 pub use decode::{Decoding, decode};
 pub use ensemble::{Ensemble, EnsembleError};
-pub use evaluation::{Evaluation, EvaluationError, velocity_covariates};
+pub use evaluation::{Beside, Evaluation, EvaluationError, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
 pub use lesion::{LesionCurve, LesionPlan, LesionPoint};
 pub use rate_model::{RateModel, RateModelError, RateScorer};

@@ -40,6 +40,13 @@ pub fn side(size: Vec2) -> f32 {
     (size.x - GUTTER - 4.0).min(size.y - HEAD - 4.0).max(60.0)
 }
 
+/// Colours of such a matrix.
+pub fn style(ui: &Ui) -> RasterStyle {
+    let tokens = theme::of(ui);
+    // A unit with itself is to be seen as left out, not as a value near zero.
+    RasterStyle { missing: tokens.reference.lerp_to_gamma(tokens.pane, 0.1), ..RasterStyle::of(ui) }
+}
+
 /// Draw `values` as a square of `side` points; the picture is made again when `version` changed. With `numbers`, cells that are
 /// large enough carry their values.
 #[expect(clippy::too_many_arguments, reason = "one matrix, its picture and what its rows and columns are")]
@@ -55,9 +62,7 @@ pub fn show(
     numbers: Option<&dyn Fn(f32) -> String>,
 ) -> Drawn {
     let tokens = theme::of(ui);
-    // A unit with itself is to be seen as left out, not as a value near zero.
-    let missing = tokens.reference.lerp_to_gamma(tokens.pane, 0.1);
-    let style = RasterStyle { missing, ..RasterStyle::of(ui) };
+    let style = style(ui);
     let n = values.nrows().max(1);
     let (whole, _) = ui.allocate_exact_size(vec2(GUTTER + side, HEAD + side), Sense::hover());
     let rect = Rect::from_min_size(whole.min + vec2(GUTTER, HEAD), vec2(side, side));
@@ -71,7 +76,7 @@ pub fn show(
     let at = |k: usize| k as f32 / n as f32 * side;
     // Cells smaller than this would leave gaps in a grey diagonal.
     if side / (n as f32) < 2.0 && values.diag().iter().all(|v| v.is_nan()) {
-        inside.painter().line_segment([rect.min, rect.max], Stroke::new(2.0, missing));
+        inside.painter().line_segment([rect.min, rect.max], Stroke::new(2.0, style.missing));
     }
     let mut first = 0;
     for block in blocks {

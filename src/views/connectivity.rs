@@ -2,6 +2,7 @@
 //! cross-correlation that any such estimate has to beat.
 
 mod arrangement;
+mod beside;
 mod maps;
 mod panel;
 mod time;
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use eframe::egui::{self, RichText, Ui, vec2};
 
 use self::arrangement::Arrangement;
-use self::maps::{Kind, Panel};
+use self::beside::Other;
+use self::maps::{AtTime, Kind, Panel};
 use self::time::{Range, When};
 use super::netformer_part::{Grouping, Network, snapshot};
 use super::stndt_part::choose;
@@ -36,7 +38,8 @@ pub struct ConnectivityView {
     arrangement: Arrangement,
     network: Network,
     range: Range,
-    panels: [Panel; 3],
+    panels: [Panel; 4],
+    other: Other,
 }
 
 impl View for ConnectivityView {
@@ -47,7 +50,7 @@ impl View for ConnectivityView {
     fn help(&self) -> &'static str {
         "Each row is a receiving unit and each column a sending one: red raises, blue lowers the activity that NetFormer predicts for the next bin, in every bin anew; the diagonal is grey, since a unit's own memory cannot be told from a connection to itself. \
          Beside it are the truth, where it is known, and the lag-1 cross-correlation, a strong and simple estimate: trust attention only as far as it differs from that. \
-         Group units by area, cell type or any other column, show the means between groups, and move or play a range of time to see attention change."
+         Group units by area, cell type or any other column, show the means between groups, set another simple method beside, and move or play a range of time to see attention change."
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
@@ -58,9 +61,15 @@ impl View for ConnectivityView {
         let recording = run.data.as_ref().map(|data| Arc::clone(&data.0));
         self.arrange(recording.as_deref(), snapshot);
         self.controls(ui, recording.as_deref());
-        let network = if self.range.when == When::Range { self.network.of(ui, run, own).ok() } else { None };
-        let at_time = self.range.show(ui, network.as_ref(), run, snapshot, own, context.selection);
+        let wanted = self.range.when == When::Range || self.other.is_chosen();
+        let network = if wanted { self.network.of(ui, run, own) } else { Err(String::new()) };
+        if let (true, Err(why)) = (self.other.is_chosen(), &network) {
+            widgets::note(ui, why);
+        }
+        let network = network.ok();
+        let (number, at_time) = self.range.show(ui, network.as_ref(), run, snapshot, own, context.selection);
         headline(ui, own);
+        let other = self.other.show(ui, network.as_ref(), own);
         if 4 * own.attention.nrows() < own.attention.ncols() {
             ui.horizontal_wrapped(|ui| {
                 let (rows, units) = own.attention.dim();
@@ -70,18 +79,22 @@ impl View for ConnectivityView {
                 }
             });
         }
-        let kinds = if own.truth.is_some() { &[Kind::Attention, Kind::Truth, Kind::LagOne][..] } else { &[Kind::Attention, Kind::LagOne] };
-        let (number, matrix) = at_time.map_or((0, None), |(number, matrix)| (number, Some(matrix)));
+        let mut kinds = vec![Kind::Attention];
+        kinds.extend(own.truth.is_some().then_some(Kind::Truth));
+        kinds.push(Kind::LagOne);
+        kinds.extend(other.as_ref().map(|(method, _)| Kind::Other(*method)));
         let key = maps::Key {
             snapshot: (snapshot.version, Arc::as_ptr(snapshot) as usize),
             time: number,
             groups: self.between == Between::Groups,
             order: self.arrangement.number,
         };
-        for (panel, kind) in self.panels.iter_mut().zip(kinds) {
-            panel.update(*kind, key, own, matrix, &self.arrangement);
+        let other = other.map_or(AtTime::Mean, |(_, matrix)| AtTime::Range(matrix));
+        for (panel, kind) in self.panels.iter_mut().zip(&kinds) {
+            let source = if matches!(kind, Kind::Other(_)) { &other } else { &at_time };
+            panel.update(ui, *kind, key, snapshot, source, &self.arrangement);
         }
-        let clicked = self.draw(ui, run, snapshot, kinds);
+        let clicked = self.draw(ui, run, snapshot, &kinds);
         if let Some((receiving, sending)) = clicked {
             self.select(run, snapshot, context.selection, receiving, sending);
         }
@@ -108,6 +121,7 @@ impl ConnectivityView {
             }
             ui.separator();
             self.range.choose(ui);
+            self.other.choose(ui);
         });
     }
 

@@ -39,6 +39,7 @@ pub mod screening;
 pub mod selection;
 pub mod shared_background;
 mod stndt_part;
+pub mod sweep;
 pub mod synapses;
 mod time_plot;
 pub mod train;
@@ -58,7 +59,7 @@ use eframe::egui;
 
 pub use selection::{Events, Playback, SPEEDS, Selection, TrialSet};
 
-use crate::app::{Queue, QueueWish};
+use crate::app::{Queue, QueueWish, SweepWish, Sweeps};
 use crate::recording::{Recording, Sidecar, Trials};
 use crate::runs::LoadedRun;
 use crate::runs::catalogue::Column;
@@ -128,6 +129,7 @@ pub const VIEWS: &[ViewSpec] = &[
     ViewSpec { key: "decoding", as_recorded: false, make: || Box::<decoding::DecodingView>::default() },
     ViewSpec { key: "shared_background", as_recorded: false, make: || Box::<shared_background::SharedBackgroundView>::default() },
     ViewSpec { key: "truth", as_recorded: false, make: || Box::<truth::TruthView>::default() },
+    ViewSpec { key: "sweep", as_recorded: true, make: || Box::<sweep::SweepView>::default() },
     ViewSpec { key: "runs", as_recorded: true, make: || Box::<runs::RunsView>::default() },
     ViewSpec { key: "compare", as_recorded: true, make: || Box::<compare::CompareView>::default() },
 ];
@@ -236,6 +238,8 @@ pub enum Action {
     Queue(Box<Recipe>),
     /// Change the list of runs to be trained.
     QueueWish(QueueWish),
+    /// Begin, hold or end a sweep.
+    Sweep(SweepWish),
     /// Show a kept run in all views.
     ShowRun(PathBuf),
     /// Show a kept run in all views and go on training it.
@@ -264,6 +268,8 @@ pub struct RunsContext<'a> {
     pub columns: &'a [Column],
     /// Runs to be trained.
     pub queue: Option<&'a Queue>,
+    /// Sweeps on the open recording.
+    pub sweeps: Option<&'a Sweeps>,
     /// The run that trains, or was trained last.
     pub live: Option<&'a RunState>,
     /// The kept run that all views show.

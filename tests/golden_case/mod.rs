@@ -2,13 +2,12 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "a test module; every test target uses its own part of it")]
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
+#[path = "../golden_arrays/mod.rs"]
+mod golden_arrays;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use golden_arrays::{Arrays, arrays, as_values, parameters, settings};
 use ndarray::{Array3, ArrayD};
-use ndarray_npy::NpzReader;
 use serde_json::Value;
 use spikescope::models::adam::Gradients;
 use spikescope::models::glm_transformer::{Ask, GlmConfig, GlmNet, LossTerms, Model, Stage, Tables, Terms};
@@ -35,22 +34,7 @@ pub struct Case {
     pub config: GlmConfig,
     pub stage: Stage,
     pub clip: f64,
-    pub arrays: BTreeMap<String, ArrayD<f32>>,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden")
-}
-
-fn arrays(name: &str) -> BTreeMap<String, ArrayD<f32>> {
-    let mut npz = NpzReader::new(File::open(folder().join(format!("{name}.npz"))).unwrap()).unwrap();
-    let names = npz.names().unwrap();
-    let read = |npz: &mut NpzReader<File>, key: &str| -> ArrayD<f32> {
-        npz.by_name::<ndarray::OwnedRepr<f32>, ndarray::IxDyn>(key)
-            .or_else(|_| npz.by_name::<ndarray::OwnedRepr<f64>, ndarray::IxDyn>(key).map(|a: ArrayD<f64>| a.mapv(|x| x as f32)))
-            .unwrap()
-    };
-    names.into_iter().map(|key| (key.trim_end_matches(".npy").to_owned(), read(&mut npz, &key))).collect()
+    pub arrays: Arrays,
 }
 
 fn config_of(value: &Value) -> GlmConfig {
@@ -82,8 +66,7 @@ fn config_of(value: &Value) -> GlmConfig {
 }
 
 pub fn case(name: &str) -> Case {
-    let all: Value = serde_json::from_reader(File::open(folder().join("cases.json")).unwrap()).unwrap();
-    let value = &all[name];
+    let value = &settings("cases.json", name);
     let stage = Stage::ALL[value["stage"].as_u64().map_or(1, |s| s as usize) - 1];
     Case { name: name.to_owned(), config: config_of(value), stage, clip: value["clip"].as_f64().unwrap_or(1.0), arrays: arrays(name) }
 }
@@ -117,22 +100,12 @@ impl Case {
     }
 
     /// Arrays under a prefix, by our parameter names and layout.
-    pub fn parameters(&self, prefix: &str) -> BTreeMap<String, ArrayD<f32>> {
-        let of = |(key, array): (&String, &ArrayD<f32>)| {
-            let golden = key.strip_prefix(prefix)?;
-            let (name, transposed) = ours(&self.config, golden);
-            let array = if transposed { array.t().as_standard_layout().into_owned() } else { array.clone() };
-            Some((name, array))
-        };
-        self.arrays.iter().filter_map(of).collect()
+    pub fn parameters(&self, prefix: &str) -> Arrays {
+        parameters(&self.arrays, prefix, &|golden| ours(&self.config, golden))
     }
 
     pub fn net(&self, device: &Device) -> GlmNet {
-        let values = self
-            .parameters("init/")
-            .into_iter()
-            .map(|(name, a)| (name, TensorData::new(a.iter().copied().collect::<Vec<f32>>(), a.shape().to_vec())))
-            .collect::<params::Values>();
+        let values = as_values(self.parameters("init/"));
         let net = GlmNet::new(&self.config, 0, device);
         assert_eq!(
             params::names(&net).iter().map(|(_, n)| n.clone()).collect::<std::collections::BTreeSet<_>>(),

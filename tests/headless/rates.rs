@@ -47,6 +47,18 @@ fn a_sweep_is_ranked_goes_on_where_it_stopped_and_makes_an_ensemble() {
     let shape = file.dataset("lorenz/eval_rates_heldout").unwrap().shape().unwrap();
     assert_eq!(shape, [all["trials"].as_u64().unwrap(), 30, all["held_out_units"].as_u64().unwrap()]);
 
+    // A folder with sweeps lists their members as runs; another sweep does not get into this one's folder.
+    let listed = last_json(&done(at, &["runs", ".", "--json"]));
+    assert_eq!(listed.as_array().unwrap().len(), 3, "{listed}");
+    let other = |more: &[&'static str], code, why| {
+        let command = [&["sweep", "l.npz", "--model", "stndt", "--samples", "3", "--out", "sweep"], SHORT, more].concat();
+        one_line(&refused(at, code, &command), why);
+    };
+    other(&["--sweep-seed", "9"], 1, "another sweep is kept here");
+    other(&["--search", "tpe"], 1, "another sweep is kept here");
+    other(&["--range", "rate=2e-3..1e-3"], 2, "lower end");
+    other(&["--range", "layers=1..3"], 2, "not a setting that a sweep draws");
+
     one_line(&refused(at, 1, &["evaluate", members[0], "--simulate", "lorenz"]), "--recording or --simulate");
     one_line(&refused(at, 2, &["sweep", "l.npz", "--model", "glm-transformer", "--out", "x"]), "sweeps are for STNDT and NDT");
     one_line(&refused(at, 2, &["evaluate", members[0], "--recording", "l.npz", "--behaviour", "speed"]), "no covariate 'speed'");

@@ -1,36 +1,9 @@
 //! Views of a NetFormer, with short real runs: the synapses of a plastic neuron, areas of a recording with several, cell types.
 
+use super::trained::{recipe, watched as trained};
 use super::*;
 use spikescope::simulate;
-use spikescope::training::{DeviceChoice, PRESETS, Recipe, StartOptions, TrainingHandle};
-
-/// A recipe of a preset with changes.
-fn recipe(preset: &str, recording: &Recording, changes: &[(&str, &str)]) -> Recipe {
-    let mut recipe = Recipe { device: DeviceChoice::Cpu, seed: 4, ..Recipe::default() };
-    PRESETS.iter().find(|p| p.key == preset).unwrap().choose(&mut recipe, Some(recording));
-    for (path, value) in changes {
-        recipe.set(path, value).unwrap();
-    }
-    recipe
-}
-
-/// Train to the end, as the window sees it; with a folder the run is kept.
-fn trained(recording: &Arc<Recording>, recipe: &Recipe, folder: Option<&std::path::Path>) -> RunState {
-    let options = StartOptions { watched: true, run: folder.map(std::path::Path::to_owned), ..StartOptions::default() };
-    let handle = TrainingHandle::start(Arc::clone(recording), recipe.clone(), options).unwrap();
-    while !handle.is_over() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let state = RunState {
-        recipe: recipe.clone(),
-        progress: handle.progress(),
-        losses: handle.losses(),
-        snapshot: handle.snapshot(),
-        data: handle.data(),
-    };
-    assert!(matches!(state.progress.phase, Phase::Finished(_)), "{:?}", state.progress.phase);
-    state
-}
+use spikescope::training::Recipe;
 
 fn stdp() -> Arc<Recording> {
     let settings = [("synapses", "25"), ("steps", "6000"), ("rate_hz", "200")];
@@ -128,6 +101,28 @@ fn areas_of_a_recording_are_one_click_away() {
 }
 
 #[test]
+fn other_simple_methods_are_set_beside_the_cross_correlation() {
+    let state = cells();
+    let mut harness = picture([1200.0, 520.0], Theme::Light, 1.0, state, Some("connectivity"));
+    assert!(harness.query_by_label_contains("least squares, one bin back: Pearson").is_none());
+    harness.get_by_label("Also by: none").click();
+    settle(&mut harness);
+    harness.get_by_label("least squares, one bin back").click();
+    settle(&mut harness);
+    says(&harness, "least squares, one bin back, 40 receiving by 40 sending");
+    says(&harness, "Cross-correlation, 40 receiving by 40 sending");
+    harness.get_by_label_contains("least squares, one bin back: Pearson ");
+    harness.get_by_label("Groups").click();
+    settle(&mut harness);
+    says(&harness, "least squares, one bin back, 4 receiving by 4 sending");
+    harness.get_by_label("Also by: least squares, one bin back").click();
+    settle(&mut harness);
+    harness.get_by_label("mutual information").click();
+    settle(&mut harness);
+    says(&harness, "mutual information, 4 receiving by 4 sending");
+}
+
+#[test]
 fn synapses_are_shown_one_by_one_and_all_at_once() {
     let state = synapses();
     let mut harness = picture([1000.0, 700.0], Theme::Light, 1.0, state.clone(), Some("connectivity"));
@@ -222,17 +217,32 @@ fn without_their_run_they_say_what_to_train() {
 #[test]
 fn they_survive_tiny_and_narrow_windows() {
     for state in [synapses(), areas()] {
-        for show in VIEWS_OF_NETFORMER {
-            for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
-                let state = state.clone();
-                let mut harness: Window<'_> = Harness::builder()
-                    .with_size(Vec2::from(size))
-                    .with_max_steps(30)
-                    .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(show)));
-                harness.run_steps(3);
-            }
-        }
+        squeeze(&state, &VIEWS_OF_NETFORMER);
     }
+}
+
+/// Pictures of each view in both themes, compared with `tests/snapshots`. The runs are short but real: on the CPU the same recipe
+/// gives the same numbers.
+#[test]
+fn pictures() {
+    let (cells, areas, synapses) = (cells(), areas(), synapses());
+    let mut results = egui_kittest::SnapshotResults::new();
+    let shots: [(&str, &str, &(_, _), &[&str]); 10] = [
+        ("connectivity", "connectivity", &cells, &[]),
+        ("connectivity_areas", "connectivity", &areas, &["Areas"]),
+        ("synapse", "synapses", &synapses, &[]),
+        ("synapses_all", "synapses", &synapses, &["All"]),
+        ("by_group", "by_group", &cells, &[]),
+        ("by_group_bars", "by_group", &cells, &["Bars"]),
+        ("attention_plane", "attention_time", &cells, &[]),
+        ("prediction", "prediction", &cells, &[]),
+        ("trust", "trust", &cells, &[]),
+        ("trust_panel", "trust", &cells, &["How far to trust this"]),
+    ];
+    for (name, show, state, press) in shots {
+        compare(&mut results, name, [720.0, 480.0], state, Some(show), press);
+    }
+    results.unwrap();
 }
 
 /// Large pictures for people to look at: `SPIKESCOPE_PICTURES=/tmp/p cargo test --test window netformer::look`.

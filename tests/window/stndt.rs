@@ -137,17 +137,7 @@ fn a_run_that_was_not_written_cannot_be_lesioned() {
 
 #[test]
 fn they_survive_tiny_and_narrow_windows() {
-    let state = state();
-    for show in VIEWS_OF_STNDT {
-        for size in [[1.0, 1.0], [60.0, 40.0], [200.0, 160.0], [200.0, 900.0], [1600.0, 90.0]] {
-            let state = state.clone();
-            let mut harness: Window<'_> = Harness::builder()
-                .with_size(Vec2::from(size))
-                .with_max_steps(30)
-                .build_eframe(|cc| SpikescopeApp::from_state(cc, state.0, state.1, Some(show)));
-            harness.run_steps(3);
-        }
-    }
+    squeeze(&state(), &VIEWS_OF_STNDT);
 }
 
 /// Pictures of each view in both themes, compared with `tests/snapshots`.
@@ -155,19 +145,15 @@ fn they_survive_tiny_and_narrow_windows() {
 fn pictures() {
     let state = state();
     let mut results = egui_kittest::SnapshotResults::new();
-    for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
-        for show in ["rates", "attention", "trajectories"] {
-            let mut harness = picture([720.0, 540.0], theme, 1.0, state.clone(), Some(show));
-            results.add(harness.try_snapshot(format!("{show}_{name}")));
-        }
-        let mut harness = picture([720.0, 540.0], theme, 1.0, state.clone(), Some("rates"));
-        harness.get_by_label("Several trials").click();
-        settle(&mut harness);
-        results.add(harness.try_snapshot(format!("rates_several_{name}")));
-        let mut harness = picture([720.0, 540.0], theme, 1.0, state.clone(), Some("attention"));
-        harness.get_by_label("Time").click();
-        settle(&mut harness);
-        results.add(harness.try_snapshot(format!("attention_time_{name}")));
+    let shots: [(&str, &str, &[&str]); 5] = [
+        ("rates", "rates", &[]),
+        ("attention", "attention", &[]),
+        ("trajectories", "trajectories", &[]),
+        ("rates_several", "rates", &["Several trials"]),
+        ("attention_of_bins", "attention", &["Time"]),
+    ];
+    for (name, show, press) in shots {
+        compare(&mut results, name, [720.0, 540.0], &state, Some(show), press);
     }
     results.unwrap();
 }

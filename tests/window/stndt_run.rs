@@ -4,28 +4,18 @@ use std::sync::Arc;
 
 use eframe::egui::Theme;
 use egui_kittest::kittest::Queryable as _;
-use spikescope::training::{DeviceChoice, PRESETS, Recipe, StartOptions, TrainingHandle};
 use spikescope::views::RunState;
 
 use super::support::{settle, wait};
+use super::trained::{recipe, watched};
 use super::{fake_stndt, picture};
 
 fn trained(folder: &std::path::Path) -> RunState {
     let recording = fake_stndt::recording();
-    let mut recipe = Recipe { device: DeviceChoice::Cpu, ..Recipe::default() };
-    PRESETS.iter().find(|p| p.key == "stndt").unwrap().choose(&mut recipe, Some(&recording));
     let small = [("hidden", "16"), ("layers", "2"), ("batch", "16"), ("steps", "24"), ("warm_up_steps", "4"), ("contrast_weight", "0")];
-    for (name, value) in small {
-        recipe.set(&format!("model.{name}"), value).unwrap();
-    }
-    let options = StartOptions { run: Some(folder.join("run")), watched: true, ..StartOptions::default() };
-    let handle = TrainingHandle::start(recording, recipe.clone(), options).unwrap();
-    while !handle.is_over() {
-        handle.look(&[0]);
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let (losses, snapshot, data) = (handle.losses(), handle.snapshot(), handle.data());
-    RunState { recipe, losses, snapshot, data, progress: handle.wait() }
+    let small = small.map(|(name, value)| (format!("model.{name}"), value));
+    let changes: Vec<(&str, &str)> = small.iter().map(|(path, value)| (path.as_str(), *value)).collect();
+    watched(&recording, &recipe("stndt", &recording, &changes), Some(&folder.join("run")))
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(in crate::training) struct ActivityData {
     pub(super) inputs: usize,
     /// Activity as it was recorded `[bins, units]`.
     pub(super) raw: Array2<f64>,
+    /// It counts spikes.
+    pub(super) counted: bool,
     /// Stretches of consecutive bins, and the time at which each begins, seconds.
     pub(super) runs: Vec<(Range<usize>, f64)>,
     /// Every window, in time order.
@@ -130,6 +132,7 @@ impl ActivityData {
             area_sizes,
             types,
             inputs,
+            counted: activity.counts,
             raw,
             runs,
             windows,

@@ -6,9 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, Slice};
 
 use super::{ActivityData, config, options};
+use crate::analysis::connectivity::{Method, UnitActivity};
 use crate::analysis::watch::Watch;
 use crate::models::netformer::{Data, Host, Loss, NetFormerConfig, Trainer};
 use crate::models::params;
@@ -304,6 +305,25 @@ impl NetFormerModel {
         let weights = recording.truth.as_ref()?.unit_weights(recording.n_units())?;
         let rows = self.data.units.get(..self.predicted())?;
         Some(weights.select(Axis(0), rows).select(Axis(1), &self.data.units))
+    }
+
+    /// Names the data: the same for all networks of one run.
+    pub fn data_key(&self) -> usize {
+        Arc::as_ptr(&self.data) as usize
+    }
+
+    /// What a method without hidden parts says of the training bins `[predicted, units]`; `levels` is for the two entropies. Ends
+    /// early, with what it has, when `goes_on` says no.
+    pub fn by(&self, method: Method, levels: usize, goes_on: &dyn Fn() -> bool) -> Array2<f32> {
+        let activity = UnitActivity {
+            values: self.data.raw.clone().into_shared(),
+            inputs: None,
+            runs: self.data.train.clone(),
+            bin_s: self.bin_s(),
+            counts: self.data.counted,
+        };
+        let all = method.estimate(&activity, levels, goes_on);
+        all.slice_axis(Axis(0), Slice::from(..self.predicted())).mapv(|v| v as f32)
     }
 
     /// Entries whose true strength is known to change, between different units.

@@ -25,17 +25,36 @@ pub enum EvaluationError {
     Decoding(#[from] RateModelError),
 }
 
-/// Scores on some trials; a score that cannot be computed is NaN.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
-    /// Bits per spike and R² of the true rates.
-    pub scores: RateScores,
-    /// The same of a flat rate per unit.
+/// What the rates of some trials are compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beside {
+    /// Scores of a flat rate per unit.
     pub flat: RateScores,
     /// The same of the benchmark's smoothing baseline.
     pub smoothing: Option<RateScores>,
     /// The same of the true rates.
     pub oracle: Option<RateScores>,
+}
+
+impl Beside {
+    /// Of `trials`; `smoothing` are [`RateModel::smoothed`] rates of the same trials.
+    pub fn new(model: &RateModel, trials: &[usize], smoothing: Option<&Array3<f64>>) -> Self {
+        let scorer = model.scorer(trials);
+        Self {
+            flat: scorer.score(flat(model.data(), trials.len()).view()),
+            smoothing: smoothing.map(|rates| scorer.score(rates.view())),
+            oracle: scorer.true_rates().map(|rates| scorer.score(rates.view())),
+        }
+    }
+}
+
+/// Scores on some trials; a score that cannot be computed is NaN.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Bits per spike and R² of the true rates.
+    pub scores: RateScores,
+    /// The same of what they are compared with.
+    pub beside: Beside,
     /// Bits per spike of every held-out unit (column of the counts, score); NaN without a spike.
     pub units: Vec<(usize, f64)>,
     /// R² of mean rates against PSTHs by condition.
@@ -62,7 +81,6 @@ impl Evaluation {
     ) -> Result<Self, EvaluationError> {
         let data = model.data();
         let smoothing = model.smoothed(trials);
-        let scorer = model.scorer(trials);
         let covariates: Vec<&Covariate> = covariates.iter().filter_map(|&index| data.recording.covariates.get(index)).collect();
         let decoder = (!covariates.is_empty()).then(|| Decoder::new(model, &covariates, lag_s, &data.split.train, trials));
         let decode = |train: &Array3<f64>, own: &Array3<f64>| match &decoder {
@@ -82,10 +100,8 @@ impl Evaluation {
         let per_unit = unit_bits_per_spike(of_held_out(rates).view(), of_held_out(counts.mapv(f64::from).view()).view());
         let per_unit = per_unit.unwrap_or_default();
         Ok(Self {
-            scores: scorer.score(rates),
-            flat: scorer.score(flat(data, trials.len()).view()),
-            smoothing: smoothing.as_ref().map(|rates| scorer.score(rates.view())),
-            oracle: scorer.true_rates().map(|rates| scorer.score(rates.view())),
+            scores: model.scorer(trials).score(rates),
+            beside: Beside::new(model, trials, smoothing.as_ref()),
             units: held_out.into_iter().zip(per_unit.into_iter().map(|score| score.unwrap_or(f64::NAN))).collect(),
             psth_r2: psth_score(data, rates, trials),
             velocity_r2: velocity,

@@ -13,7 +13,7 @@ use crate::runs::NamedArray;
 use crate::training::data::DataError;
 use crate::training::device::{NoDevice, open};
 use crate::training::kept;
-use crate::training::{DeviceChoice, ModelRecipe, Prepared, RateScores, Recipe};
+use crate::training::{DataRecipe, DeviceChoice, ModelRecipe, Prepared, RateScores, Recipe};
 
 /// Why a network cannot be put together again.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,8 @@ pub enum RateModelError {
 /// A trained STNDT or NDT with the data of its recipe. Units are the columns of [`Prepared::binned`], rates spikes per bin.
 pub struct RateModel {
     fit: Fit,
+    /// Fingerprint of the recording that was opened, and what was cut out of it.
+    from: (String, DataRecipe),
 }
 
 impl RateModel {
@@ -49,15 +51,30 @@ impl RateModel {
     /// # Errors
     /// [`RateModelError`] says what does not fit.
     pub fn from_run(recipe: &Recipe, recording: &Arc<Recording>, weights: &[NamedArray]) -> Result<Self, RateModelError> {
+        let data = Arc::new(Prepared::new(recording, &recipe.data)?);
+        Self::on(&data, recipe, recording, weights)
+    }
+
+    /// Another run; data that both were made from are shared.
+    ///
+    /// # Errors
+    /// As [`Self::from_run`].
+    pub fn beside(&self, recipe: &Recipe, recording: &Arc<Recording>, weights: &[NamedArray]) -> Result<Self, RateModelError> {
+        match self.from.0 == recording.fingerprint && self.from.1 == recipe.data {
+            true => Self::on(&self.fit.data, recipe, recording, weights),
+            false => Self::from_run(recipe, recording, weights),
+        }
+    }
+
+    fn on(data: &Arc<Prepared>, recipe: &Recipe, recording: &Recording, weights: &[NamedArray]) -> Result<Self, RateModelError> {
         let ModelRecipe::Stndt(own) = &recipe.model else {
             return Err(RateModelError::OtherModel(recipe.model.preset().title));
         };
-        let data = Arc::new(Prepared::new(recording, &recipe.data)?);
         let device = open(DeviceChoice::Cpu)?;
-        let mut fit = Fit::new(own, recipe.seed, &data, &device)?;
+        let mut fit = Fit::new(own, recipe.seed, data, &device)?;
         let values = kept::values(&params::read(fit.trainer.net())?, weights).map_err(RateModelError::Weights)?;
         fit.restore(&values);
-        Ok(Self { fit })
+        Ok(Self { fit, from: (recording.fingerprint.clone(), recipe.data.clone()) })
     }
 
     /// Units of the recording behind the model's units.

@@ -1,10 +1,16 @@
 //! The matrices as they are drawn: squares without diagonal, of units in their arrangement or of groups.
 
+use std::sync::Arc;
+
+use eframe::egui::Ui;
 use ndarray::Array2;
 
 use super::arrangement::Arrangement;
-use crate::render::heatmap::Heatmap;
-use crate::training::NetFormerSnapshot;
+use crate::analysis::connectivity::Method;
+use crate::render::heatmap::{HeatScale, Heatmap, Matrix, Painted};
+use crate::training::{NetFormerSnapshot, Snapshot};
+use crate::views::area_matrix;
+use crate::views::work::Background;
 
 /// Which matrix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,6 +19,8 @@ pub enum Kind {
     Attention,
     Truth,
     LagOne,
+    /// Another simple estimate, beside the cross-correlation.
+    Other(Method),
 }
 
 impl Kind {
@@ -21,6 +29,7 @@ impl Kind {
             Self::Attention => "NetFormer",
             Self::Truth => "Truth",
             Self::LagOne => "Cross-correlation",
+            Self::Other(method) => method.label(),
         }
     }
 
@@ -29,6 +38,7 @@ impl Kind {
             Self::Attention => "Attention: what a sender's activity adds to the prediction of the receiver's next bin",
             Self::Truth => "Weights of the simulation",
             Self::LagOne => "Correlation of the receiver with the sender one bin before, over the training bins",
+            Self::Other(_) => "The same connections by this method, from the training bins",
         }
     }
 
@@ -37,6 +47,7 @@ impl Kind {
             Self::Attention => "attention",
             Self::Truth => "weight",
             Self::LagOne => "correlation",
+            Self::Other(method) => method.unit(false),
         }
     }
 }
@@ -57,44 +68,80 @@ pub struct Key {
     pub order: u64,
 }
 
-/// A matrix and its picture, kept until something else is to be drawn.
+/// Which attention is shown.
+#[derive(Clone)]
+pub enum AtTime {
+    /// The mean over all times.
+    Mean,
+    /// The mean over a range of time, or the matrix of another method.
+    Range(Arc<Array2<f32>>),
+    /// A stretch that the run kept, by its place.
+    Stretch(usize),
+}
+
+/// A matrix as it is drawn, made in the background: of a thousand units that takes longer than a frame.
 #[derive(Default)]
-pub struct Panel {
-    key: Option<(Kind, Key)>,
-    /// Grows with every matrix.
-    pub version: u64,
+pub struct Made {
+    of: (Kind, Key),
     /// Square; NaN where nothing is estimated.
     pub values: Array2<f32>,
     /// End of the colours: few values are larger.
     pub limit: f32,
     /// The strongest connections, receiving and sending.
     pub strongest: Vec<((usize, usize), f32)>,
-    pub picture: Heatmap,
+    painted: Option<(bool, Painted)>,
+}
+
+/// A matrix and its picture, kept until something else is to be drawn.
+#[derive(Default)]
+pub struct Panel {
+    work: Background<(Kind, Key, bool), Made>,
+    /// What was asked for last.
+    wanted: (Kind, Key),
+    shown: Option<((Kind, Key), bool)>,
+    /// Grows with every matrix.
+    version: u64,
+    picture: Heatmap,
 }
 
 impl Panel {
-    pub fn update(&mut self, kind: Kind, key: Key, own: &NetFormerSnapshot, at_time: Option<&Array2<f32>>, arrangement: &Arrangement) {
-        // The truth and the cross-correlation are the same at all times.
+    /// Make what is drawn when something else is to be drawn than last time; the matrix made last stays until it is ready.
+    pub fn update(&mut self, ui: &Ui, kind: Kind, key: Key, snapshot: &Arc<Snapshot>, at_time: &AtTime, arrangement: &Arrangement) {
+        // All others are the same at all times.
         let key = if kind == Kind::Attention { key } else { Key { time: 0, ..key } };
-        if self.key == Some((kind, key)) {
-            return;
+        self.wanted = (kind, key);
+        let style = area_matrix::style(ui);
+        let most = ui.input(|i| i.max_texture_side);
+        let (snapshot, at_time) = (Arc::clone(snapshot), at_time.clone());
+        let (order, sizes) = (arrangement.order.clone(), arrangement.sizes());
+        self.work.get(ui.ctx(), "matrix", &(kind, key, style.dark), move || {
+            let made = snapshot.netformer().map(|own| make(kind, key, own, &at_time, &order, &sizes)).unwrap_or_default();
+            let flat = made.values.as_slice().unwrap_or_default();
+            let matrix = Matrix { values: flat, rows: made.values.nrows().max(1), columns: made.values.nrows().max(1) };
+            let painted = Painted::new(matrix, HeatScale::Diverging { limit: made.limit }, &style, most);
+            Made { painted: Some((style.dark, painted)), ..made }
+        });
+        let Some(made) = self.work.latest() else { return };
+        let dark = made.painted.as_ref().map_or(style.dark, |(dark, _)| *dark);
+        let shown = Some((made.of, dark));
+        if self.shown != shown {
+            self.shown = shown;
+            self.version += 1;
+            if let Some((dark, painted)) = &made.painted {
+                self.picture.prepare(self.version, HeatScale::Diverging { limit: made.limit }, *dark, painted.clone());
+            }
         }
-        let source = match kind {
-            Kind::Attention => at_time.unwrap_or(&own.attention),
-            Kind::Truth => own.truth.as_ref().unwrap_or(&own.lag_one),
-            Kind::LagOne => &own.lag_one,
-        };
-        self.values = drawn(source, arrangement, key.groups);
-        // A range of time is coloured like the mean over all times, so that what changes is seen.
-        self.limit = match (kind, at_time) {
-            (Kind::Attention, Some(_)) => limit(&drawn(&own.attention, arrangement, key.groups)),
-            _ => limit(&self.values),
-        };
-        self.strongest = strongest(&self.values);
-        self.key = Some((kind, key));
-        self.version += 1;
     }
 
+    /// The matrix made last, its picture and its number; `None` until there is one with the rows and columns that are wanted.
+    pub fn made(&mut self) -> Option<(&Made, &mut Heatmap, u64)> {
+        let (kind, key) = self.wanted;
+        let fits = |made: &&Made| made.of.0 == kind && (made.of.1.groups, made.of.1.order) == (key.groups, key.order);
+        self.work.latest().filter(fits).map(|made| (made, &mut self.picture, self.version))
+    }
+}
+
+impl Made {
     /// The strongest connections in words.
     pub fn summary(&self, kind: Kind, name: &dyn Fn(usize) -> String) -> String {
         let words = |((to, from), value): &((usize, usize), f32)| format!("{} to {} {value:.3}", name(*from), name(*to));
@@ -104,10 +151,31 @@ impl Panel {
     }
 }
 
+/// Everything but the colours.
+fn make(kind: Kind, key: Key, own: &NetFormerSnapshot, at_time: &AtTime, order: &[usize], sizes: &[usize]) -> Made {
+    let attention = match at_time {
+        AtTime::Mean => &own.attention,
+        AtTime::Range(matrix) => matrix,
+        AtTime::Stretch(place) => own.stretches.get(*place).unwrap_or(&own.attention),
+    };
+    let source = match kind {
+        Kind::Attention | Kind::Other(_) => attention,
+        Kind::Truth => own.truth.as_ref().unwrap_or(&own.lag_one),
+        Kind::LagOne => &own.lag_one,
+    };
+    let values = drawn(source, order, sizes, key.groups);
+    // A range of time is coloured like the mean over all times, so that what changes is seen.
+    let limit = match (kind, at_time) {
+        (Kind::Attention, AtTime::Range(_) | AtTime::Stretch(_)) => limit(&drawn(&own.attention, order, sizes, key.groups)),
+        _ => limit(&values),
+    };
+    Made { of: (kind, key), strongest: strongest(&values), values, limit, painted: None }
+}
+
 /// As it is drawn: units in their arrangement, or means of groups.
-fn drawn(matrix: &Array2<f32>, arrangement: &Arrangement, groups: bool) -> Array2<f32> {
-    let square = arranged(matrix, &arrangement.order);
-    if groups { by_area(&square, &arrangement.sizes()) } else { square }
+fn drawn(matrix: &Array2<f32>, order: &[usize], sizes: &[usize], groups: bool) -> Array2<f32> {
+    let square = arranged(matrix, order);
+    if groups { by_area(&square, sizes) } else { square }
 }
 
 /// Rows of predicted units made a square of all units in an order, without the diagonal.
@@ -177,9 +245,9 @@ mod tests {
     #[test]
     fn words_name_the_strongest() {
         let values = array![[f32::NAN, -2.0], [0.5, f32::NAN]];
-        let panel = Panel { strongest: strongest(&values), values, ..Panel::default() };
+        let made = Made { strongest: strongest(&values), values, ..Made::default() };
         assert_eq!(
-            panel.summary(Kind::Truth, &|k| format!("u{k}")),
+            made.summary(Kind::Truth, &|k| format!("u{k}")),
             "Truth, 2 receiving by 2 sending, strongest: u1 to u0 -2.000, u0 to u1 0.500"
         );
         assert_eq!((limit(&Array2::from_elem((0, 0), 0.0)), limit(&Array2::zeros((2, 2)))), (1.0, 1.0));

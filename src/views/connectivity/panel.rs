@@ -3,10 +3,10 @@
 use eframe::egui::{self, RichText, Ui, Vec2, vec2};
 
 use super::arrangement::Arrangement;
-use super::maps::{Kind, Panel};
+use super::maps::{Kind, Made, Panel};
 use crate::app::theme;
 use crate::render::RasterStyle;
-use crate::render::heatmap::{HeatScale, colour_bar};
+use crate::render::heatmap::{HeatScale, Heatmap, colour_bar};
 use crate::training::Snapshot;
 use crate::views::netformer_part::{cell_number, short_name};
 use crate::views::{RunState, area_matrix, shown_area, widgets};
@@ -57,16 +57,21 @@ pub fn side(cell: Vec2) -> f32 {
 
 /// Draw; gives the pair that was clicked, receiving and sending.
 pub fn show(ui: &mut Ui, panel: &mut Panel, kind: Kind, names: &Names<'_>, cell: Vec2) -> Option<(usize, usize)> {
+    let Some((made, picture, version)) = panel.made() else {
+        ui.label(RichText::new(kind.title()).strong());
+        ui.spinner();
+        return None;
+    };
     if cell.x > cell.y + BESIDE {
         let side = area_matrix::side(cell);
         return ui
             .horizontal_top(|ui| {
-                let clicked = matrix(ui, panel, kind, names, side);
+                let clicked = matrix(ui, (made, picture, version), kind, names, side);
                 let listed = ui.vertical(|ui| {
                     ui.set_max_width((cell.x - side - area_matrix::GUTTER - 20.0).max(60.0));
                     let top = ui.cursor().top();
-                    narrow_head(ui, panel, kind);
-                    strongest(ui, panel, kind, names, cell.y - (ui.cursor().top() - top))
+                    narrow_head(ui, made, kind);
+                    strongest(ui, made, kind, names, cell.y - (ui.cursor().top() - top))
                 });
                 clicked.or(listed.inner)
             })
@@ -74,34 +79,34 @@ pub fn show(ui: &mut Ui, panel: &mut Panel, kind: Kind, names: &Names<'_>, cell:
     }
     ui.vertical(|ui| {
         let top = ui.cursor().top();
-        head(ui, panel, kind);
+        head(ui, made, kind);
         let side = area_matrix::side(vec2(cell.x, cell.y - (ui.cursor().top() - top)));
-        let clicked = matrix(ui, panel, kind, names, side);
+        let clicked = matrix(ui, (made, picture, version), kind, names, side);
         let rest = cell.y - (ui.cursor().top() - top);
-        clicked.or(strongest(ui, panel, kind, names, rest))
+        clicked.or(strongest(ui, made, kind, names, rest))
     })
     .inner
 }
 
-fn head(ui: &mut Ui, panel: &Panel, kind: Kind) {
+fn head(ui: &mut Ui, made: &Made, kind: Kind) {
     ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
-    let scale = HeatScale::Diverging { limit: panel.limit };
+    let scale = HeatScale::Diverging { limit: made.limit };
     ui.horizontal_wrapped(|ui| colour_bar(ui, scale, kind.unit(), &RasterStyle::of(ui)));
     widgets::note(ui, "rows receive, columns send; grey is not estimated");
 }
 
 /// The same in a narrow column.
-fn narrow_head(ui: &mut Ui, panel: &Panel, kind: Kind) {
+fn narrow_head(ui: &mut Ui, made: &Made, kind: Kind) {
     let style = RasterStyle::of(ui);
-    let scale = HeatScale::Diverging { limit: panel.limit };
+    let scale = HeatScale::Diverging { limit: made.limit };
     ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
-    widgets::color_bar(ui, "", "", "", |share| scale.color(panel.limit * (2.0 * share - 1.0) as f32, &style));
-    widgets::note(ui, format!("± {} {}", widgets::number(f64::from(panel.limit), 2), kind.unit()));
+    widgets::color_bar(ui, "", "", "", |share| scale.color(made.limit * (2.0 * share - 1.0) as f32, &style));
+    widgets::note(ui, format!("± {} {}", widgets::number(f64::from(made.limit), 2), kind.unit()));
     widgets::note(ui, "rows receive, columns send");
 }
 
 /// As many of the strongest connections as there is room for; gives the one that was clicked.
-fn strongest(ui: &mut Ui, panel: &Panel, kind: Kind, names: &Names<'_>, height: f32) -> Option<(usize, usize)> {
+fn strongest(ui: &mut Ui, made: &Made, kind: Kind, names: &Names<'_>, height: f32) -> Option<(usize, usize)> {
     let tokens = theme::of(ui);
     let line = ui.text_style_height(&egui::TextStyle::Small) + 3.0;
     let room = ((height - 10.0) / line).max(0.0) as usize;
@@ -113,7 +118,7 @@ fn strongest(ui: &mut Ui, panel: &Panel, kind: Kind, names: &Names<'_>, height: 
     ui.add_space(4.0);
     ui.label(RichText::new("Strongest").small().color(tokens.weak));
     let mut clicked = None;
-    for (at, value) in panel.strongest.iter().take(room - 1) {
+    for (at, value) in made.strongest.iter().take(room - 1) {
         let text = format!("{} → {}  {}", names.short(at.1), names.short(at.0), widgets::number(f64::from(*value), 2));
         let told = format!("{}: {text}", kind.title());
         let response = ui.add(egui::Button::new(RichText::new(text).small()).frame(false).truncate());
@@ -125,16 +130,21 @@ fn strongest(ui: &mut Ui, panel: &Panel, kind: Kind, names: &Names<'_>, height: 
     clicked
 }
 
-fn matrix(ui: &mut Ui, panel: &mut Panel, kind: Kind, names: &Names<'_>, side: f32) -> Option<(usize, usize)> {
-    let scale = HeatScale::Diverging { limit: panel.limit };
-    let limit = panel.limit;
+fn matrix(
+    ui: &mut Ui,
+    (made, picture, version): (&Made, &mut Heatmap, u64),
+    kind: Kind,
+    names: &Names<'_>,
+    side: f32,
+) -> Option<(usize, usize)> {
+    let scale = HeatScale::Diverging { limit: made.limit };
+    let limit = made.limit;
     let numbers = |value: f32| cell_number(value, limit);
     let numbers: Option<&dyn Fn(f32) -> String> = if names.groups { Some(&numbers) } else { None };
-    let (version, values) = (panel.version, &panel.values);
-    let drawn = area_matrix::show(ui, kind.title(), &mut panel.picture, version, values, &names.blocks(), scale, side, numbers);
-    widgets::describe(&drawn.response, panel.summary(kind, &|k| names.long(k)));
+    let drawn = area_matrix::show(ui, kind.title(), picture, version, &made.values, &names.blocks(), scale, side, numbers);
+    widgets::describe(&drawn.response, made.summary(kind, &|k| names.long(k)));
     let (row, column) = drawn.at?;
-    let value = panel.values.get((row, column)).copied().unwrap_or(f32::NAN);
+    let value = made.values.get((row, column)).copied().unwrap_or(f32::NAN);
     egui::Tooltip::for_widget(&drawn.response).at_pointer().show(|ui| {
         ui.strong(format!("{} → {}", names.long(column), names.long(row)));
         ui.label(match value.is_nan() {

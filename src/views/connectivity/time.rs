@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Ui};
 use ndarray::Array2;
 
+use super::maps::AtTime;
 use crate::training::{NetFormerModel, NetFormerSnapshot, Snapshot};
 use crate::views::netformer_part::Following;
 use crate::views::{RunState, Selection, widgets};
@@ -38,7 +39,7 @@ pub struct Range {
     from: usize,
     length: Option<usize>,
     playing: bool,
-    work: Following<Settings, (Settings, u64, Array2<f32>)>,
+    work: Following<Settings, (Settings, u64, Arc<Array2<f32>>)>,
 }
 
 impl Range {
@@ -50,21 +51,22 @@ impl Range {
         widgets::segmented(ui, &mut self.when, &when);
     }
 
-    /// Controls of the range, and its mean with a number that tells it apart; `None` for the mean over all.
-    pub fn show<'a>(
-        &'a mut self,
+    /// Controls of the range, and what is to be shown with a number that tells it apart; 0 is the mean over all.
+    pub fn show(
+        &mut self,
         ui: &mut Ui,
         model: Option<&Arc<NetFormerModel>>,
         run: &RunState,
         snapshot: &Snapshot,
-        own: &'a NetFormerSnapshot,
+        own: &NetFormerSnapshot,
         selection: &mut Selection,
-    ) -> Option<(u64, &'a Array2<f32>)> {
+    ) -> (u64, AtTime) {
+        const MEAN: (u64, AtTime) = (0, AtTime::Mean);
         if self.when == When::Mean {
             self.playing = false;
-            return None;
+            return MEAN;
         }
-        let Some(model) = model else { return stretch(ui, run, snapshot, own, selection) };
+        let Some(model) = model else { return stretch(ui, run, snapshot, own, selection).unwrap_or(MEAN) };
         let all = model.all_windows();
         let length = self.length.unwrap_or(FIRST).clamp(1, all.len().max(1));
         let last = all.len().saturating_sub(length);
@@ -75,10 +77,10 @@ impl Range {
             let windows = model.all_windows().get(settings.from..settings.from + settings.length).unwrap_or_default();
             let most = (WORK / model.cost()).max(1.0) as usize;
             let few: Vec<usize> = windows.iter().copied().step_by(windows.len().div_ceil(most).max(1)).collect();
-            Some((settings, model.key(), model.mean(&few)))
+            Some((settings, model.key(), Arc::new(model.mean(&few))))
         });
         self.controls(ui, model, length, last, selection);
-        let (shown, of, matrix) = self.work.latest()?;
+        let Some((shown, of, matrix)) = self.work.latest() else { return MEAN };
         if self.playing && *shown == settings && *of == key {
             // The next range only when this one is drawn: work that is too slow slows the play down.
             let seconds = f64::from(ui.input(|i| i.stable_dt.min(0.25)));
@@ -89,7 +91,7 @@ impl Range {
             ui.ctx().request_repaint();
         }
         let number = 1 + ((shown.from as u64) << 24 ^ shown.length as u64 ^ of.rotate_left(13));
-        Some((number, matrix))
+        (number, AtTime::Range(Arc::clone(matrix)))
     }
 
     fn controls(&mut self, ui: &mut Ui, model: &NetFormerModel, length: usize, last: usize, selection: &mut Selection) {
@@ -125,13 +127,7 @@ impl Range {
 }
 
 /// Without the network: one of the stretches that the run kept.
-fn stretch<'a>(
-    ui: &mut Ui,
-    run: &RunState,
-    snapshot: &Snapshot,
-    own: &'a NetFormerSnapshot,
-    selection: &mut Selection,
-) -> Option<(u64, &'a Array2<f32>)> {
+fn stretch(ui: &mut Ui, run: &RunState, snapshot: &Snapshot, own: &NetFormerSnapshot, selection: &mut Selection) -> Option<(u64, AtTime)> {
     let starts = run.data.as_ref().map_or(&[][..], |data| data.1.starts.as_slice());
     let place = snapshot.trials.iter().position(|t| t.trial == selection.trial).unwrap_or(0);
     ui.horizontal_wrapped(|ui| {
@@ -150,5 +146,5 @@ fn stretch<'a>(
         }
         widgets::note(ui, "only these stretches were kept; the network is needed for any other time");
     });
-    own.stretches.get(place).map(|matrix| (place as u64 + 1, matrix))
+    (place < own.stretches.len()).then_some((place as u64 + 1, AtTime::Stretch(place)))
 }

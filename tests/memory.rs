@@ -38,7 +38,7 @@ fn compare(name: &str, arguments: &[&str], small: &[&str], large: &[&str]) {
     println!(
         "{name}: estimated {few:.0} and {many:.0} MB, used {used_by_few:.0} and {used_by_many:.0} MB: {estimated:.0} more for {measured:.0} more"
     );
-    assert!(measured > 30.0, "{name}: too small to be told from chance: {measured} MB");
+    assert!(measured > 20.0, "{name}: too small to be told from chance: {measured} MB");
     let ratio = estimated / measured;
     assert!((0.5..2.0).contains(&ratio), "{name}: {estimated:.0} MB were estimated, {measured:.0} MB were used");
 }
@@ -61,5 +61,5 @@ fn stndt_takes_what_is_estimated() {
 fn netformer_takes_what_is_estimated() {
     let data = ["--simulate", "ring", "--sim-set", "units=120", "--sim-set", "steps=3000", "--model", "netformer"];
     let rest = ["model.max_epochs=1", "model.history=40", "model.identity=100"];
-    compare("NetFormer", &data, &[&rest[..], &["model.batch=64"]].concat(), &[&rest[..], &["model.batch=1024"]].concat());
+    compare("NetFormer", &data, &[&rest[..], &["model.batch=64"]].concat(), &[&rest[..], &["model.batch=2048"]].concat());
 }

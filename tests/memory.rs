@@ -52,7 +52,7 @@ fn the_glm_transformer_takes_what_is_estimated() {
 
 #[test]
 fn stndt_takes_what_is_estimated() {
-    let data = ["--simulate", "glm", "--sim-set", "areas=60x60", "--sim-set", "trials=80", "--model", "stndt"];
+    let data = ["--simulate", "glm", "--sim-set", "areas=60x60", "--sim-set", "trials=80", "--sim-set", "bins=100", "--model", "stndt"];
     let rest = ["model.steps=2", "model.forward_bins=0"];
     compare("STNDT", &data, &[&rest[..], &["model.batch=4"]].concat(), &[&rest[..], &["model.batch=64"]].concat());
 }

@@ -38,7 +38,7 @@ fn compare(name: &str, arguments: &[&str], small: &[&str], large: &[&str]) {
     println!(
         "{name}: estimated {few:.0} and {many:.0} MB, used {used_by_few:.0} and {used_by_many:.0} MB: {estimated:.0} more for {measured:.0} more"
     );
-    assert!(measured > 30.0, "{name}: too small to be told from chance: {measured} MB");
+    assert!(measured > 20.0, "{name}: too small to be told from chance: {measured} MB");
     let ratio = estimated / measured;
     assert!((0.5..2.0).contains(&ratio), "{name}: {estimated:.0} MB were estimated, {measured:.0} MB were used");
 }
@@ -52,7 +52,7 @@ fn the_glm_transformer_takes_what_is_estimated() {
 
 #[test]
 fn stndt_takes_what_is_estimated() {
-    let data = ["--simulate", "glm", "--sim-set", "areas=60x60", "--sim-set", "trials=80", "--model", "stndt"];
+    let data = ["--simulate", "glm", "--sim-set", "areas=60x60", "--sim-set", "trials=80", "--sim-set", "bins=100", "--model", "stndt"];
     let rest = ["model.steps=2", "model.forward_bins=0"];
     compare("STNDT", &data, &[&rest[..], &["model.batch=4"]].concat(), &[&rest[..], &["model.batch=64"]].concat());
 }
@@ -61,5 +61,5 @@ fn stndt_takes_what_is_estimated() {
 fn netformer_takes_what_is_estimated() {
     let data = ["--simulate", "ring", "--sim-set", "units=120", "--sim-set", "steps=3000", "--model", "netformer"];
     let rest = ["model.max_epochs=1", "model.history=40", "model.identity=100"];
-    compare("NetFormer", &data, &[&rest[..], &["model.batch=64"]].concat(), &[&rest[..], &["model.batch=1024"]].concat());
+    compare("NetFormer", &data, &[&rest[..], &["model.batch=64"]].concat(), &[&rest[..], &["model.batch=2048"]].concat());
 }

@@ -156,7 +156,7 @@ mod tests {
         let batch = state.part.now.as_ref().unwrap().fit.smaller.unwrap();
         let told = state.part.problem(&state.recipe).unwrap();
         assert!(told.starts_with("Training needs about") && told.contains(&format!("a batch of {batch} fits")), "{told}");
-        let mut harness = Harness::new_ui_state(|ui, state| draw(ui, state), state);
+        let mut harness = Harness::new_ui_state(draw, state);
         harness.step();
         harness.get_by_label("Memory to train");
         harness.get_by_label(&format!("Use a batch of {batch}")).click();
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn who_knows_better_starts_anyway() {
-        let mut harness = Harness::new_ui_state(|ui, state| draw(ui, state), tight());
+        let mut harness = Harness::new_ui_state(draw, tight());
         harness.step();
         harness.get_by_label("Start anyway").click();
         harness.step();

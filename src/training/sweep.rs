@@ -188,7 +188,7 @@ impl Range {
         match self.scale {
             Scale::Uniform if self.low < self.high => significant(between(self.low, self.high)),
             Scale::Log if self.low < self.high => significant(between(self.low.ln(), self.high.ln()).exp()),
-            Scale::Whole => between(self.low - 0.5, self.high + 0.5).round().clamp(self.low, self.high).to_string(),
+            Scale::Whole => (between(self.low - 0.5, self.high + 0.5).round().clamp(self.low, self.high) as i64).to_string(),
             Scale::Uniform | Scale::Log => self.low.to_string(),
         }
     }

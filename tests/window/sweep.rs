@@ -83,7 +83,7 @@ fn a_sweep_is_planned_held_stopped_and_offered_again() {
     harness.get_by_label("Network · Dropout before the readout").click_accesskit();
     settle(&mut harness);
     harness.get_by_label("Start sweep").click();
-    wait(&mut harness, "training", |h| trains(h));
+    wait(&mut harness, "training", trains);
     harness.get_by_label("Pause").click();
     wait(&mut harness, "held", |h| says(h, ", held, validation co-bps"));
     harness.get_by_label("Resume").click();
@@ -120,7 +120,7 @@ fn a_sweep_goes_on_in_another_window_is_ranked_and_averaged() {
         assert!(says(&first, "STNDT 0 of 4 done") && says(&first, "member 1, waiting"));
         first.get_by_label("Go on").click();
         wait(&mut first, "one is done", |h| says(h, "STNDT 1 of 4 done"));
-        wait(&mut first, "the next trains", |h| trains(h));
+        wait(&mut first, "the next trains", trains);
     }
     // The member that trained when the window was dropped is kept or interrupted; either way it goes on.
     let done = runs::load(&member_folder(&folder, 0)).unwrap().manifest;

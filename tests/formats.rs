@@ -254,7 +254,7 @@ fn foreign_files_are_refused_in_words() {
     let deep = folder.path().join("project");
     std::fs::create_dir_all(deep.join("day 1/output")).unwrap();
     save(&full(), &deep.join("day 1/output/a.nwb")).unwrap();
-    std::fs::write(deep.join("notes.txt"), "none").unwrap();
+    std::fs::write(deep.join("notes.txt"), "some words about it").unwrap();
     let found = read(&deep).unwrap_err().to_string();
     assert!(found.ends_with("this is a folder of no known kind; inside it, 'day 1/output/a.nwb' (NWB 2.x) can be opened"), "{found}");
     std::fs::write(deep.join("settings.xml"), "<x/>").unwrap();
@@ -284,6 +284,8 @@ fn an_npz_that_numpy_wrote_again_still_opens() {
 #[test]
 fn info_names_what_expected_json_names() {
     let info = info_json(&full());
+    // Ten spikes of five units in 10.75 s that were observed, as in the unit table and the filters.
+    assert!(info_text(&full()).contains("0.19 spikes/s per unit on average"), "{}", info_text(&full()));
     assert_eq!(info["n_units"], 5);
     assert_eq!(info["unit_ids"], serde_json::json!([1011, 1022, 2001, 2002, 3]));
     assert_eq!(info["spikes_per_unit"], serde_json::json!([3, 2, 0, 4, 1]));

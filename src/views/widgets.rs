@@ -99,14 +99,15 @@ pub fn line_label(ui: &mut Ui, color: Color32, dashed: bool, name: &str) -> Resp
     })
 }
 
-/// Names in legends are cut behind this many points: a dozen long ones would leave no room for the plot.
+/// Names of areas and groups in legends are cut behind this many points: a dozen long ones would leave no room for the plot.
 const LONGEST_NAME: f32 = 220.0;
 
 /// A mark and a text in one piece, so that a wrapping row breaks between pieces and not inside them.
 fn marked(ui: &mut Ui, name: &str, style: TextStyle, mark: f32, sense: Sense, paint: impl FnOnce(&Ui, Rect)) -> Response {
     let tokens = theme::of(ui);
     let font = style.resolve(ui.style());
-    let room = (ui.max_rect().width() - mark - 5.0).clamp(20.0, LONGEST_NAME);
+    let longest = if style == TextStyle::Body { LONGEST_NAME } else { f32::INFINITY };
+    let room = (ui.max_rect().width() - mark - 5.0).min(longest).max(20.0);
     let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, tokens.text);
     job.wrap = egui::text::TextWrapping::truncate_at_width(room);
     let galley = ui.painter().layout_job(job);

@@ -28,7 +28,10 @@ pub(in crate::formats) fn root(path: &Path, head: &[u8]) -> Option<Root> {
     let mut names = root.groups().ok()?;
     let datasets = root.datasets().ok()?;
     let class = |name: &String| root.dataset(name).is_ok_and(|d| d.attrs().unwrap_or_default().contains_key("MATLAB_class"));
-    let matlab = names.iter().any(|n| n == "#refs#") || datasets.iter().take(8).any(class);
+    // Structs and sparse arrays are groups.
+    let of_group =
+        |name: &String| file.group(&format!("/{name}")).is_ok_and(|g| g.attrs().unwrap_or_default().contains_key("MATLAB_class"));
+    let matlab = names.iter().any(|n| n == "#refs#") || datasets.iter().take(8).any(class) || names.iter().take(8).any(of_group);
     names.extend(datasets);
     names.sort();
     let attributes = root.attrs().unwrap_or_default();

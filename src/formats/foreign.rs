@@ -52,8 +52,8 @@ const NAMED: usize = 3;
 pub(super) fn recognised(probe: &Probe) -> Option<(String, String)> {
     let told = |what: &str, remedy: &str| Some((format!("this is {what}, which is not read here"), remedy.to_owned()));
     // A list of spikes may begin with any word.
-    let known = SIGNATURES.iter().filter(|_| !text::sniff(probe.head) || probe.head.starts_with(b"%PDF-"));
-    if let Some((_, what, remedy)) = known.into_iter().find(|(magic, ..)| probe.head.starts_with(magic)) {
+    let mut known = SIGNATURES.iter().filter(|_| !text::sniff(probe.head) || probe.head.starts_with(b"%PDF-"));
+    if let Some((_, what, remedy)) = known.find(|(magic, ..)| probe.head.starts_with(magic)) {
         return told(what, remedy);
     }
     if npz::is_zip(probe.head) {

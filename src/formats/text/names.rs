@@ -165,7 +165,7 @@ mod tests {
     fn a_sampling_rate_is_read_from_words() {
         for (line, rate) in [
             ("# fs = 30000", Some(30_000.0)),
-            ("% Sampling rate (Hz): 24414.0625", Some(24_414.0625)),
+            ("% Sampling rate (Hz): 24414.5", Some(24_414.5)),
             ("# sample_rate=30 kHz", Some(30_000.0)),
             ("# samplingFrequency 32kHz", Some(32_000.0)),
             ("# fs of the amplifier is not known", None),

@@ -185,14 +185,15 @@ impl EdgeEvidence {
         self.held_out.q
     }
 
-    /// At a false discovery rate of `level`: the held-out gain after correction, and every null by itself. Without nulls nothing is
-    /// supported, since slow drive that the areas share was not ruled out.
+    /// At a false discovery rate of `level`: the held-out gain after correction, every null by itself, and the score before the coupling
+    /// stage, which alone knows what the other units of an area do. Without nulls nothing is supported, since slow drive that the
+    /// areas share was not ruled out.
     pub fn verdict(&self, level: f64) -> Verdict {
         let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p));
         let passed = all.clone().filter(|p| *p <= level).count();
         match (passed, all.count()) {
             (0, _) => Verdict::NotSupported,
-            (a, b) if a == b && !self.nulls.is_empty() => Verdict::Supported,
+            (a, b) if a == b && !self.nulls.is_empty() && self.fitted => Verdict::Supported,
             _ => Verdict::Mixed,
         }
     }

@@ -128,6 +128,7 @@ fn verdicts_need_every_test() {
     assert_eq!(edge(0.01, 0.02).verdict(0.05), Verdict::Supported);
     assert_eq!(edge(0.01, 0.2).verdict(0.05), Verdict::Mixed);
     assert_eq!(edge(0.6, 0.2).verdict(0.05), Verdict::NotSupported);
+    assert_eq!(EdgeEvidence { fitted: false, ..edge(0.01, 0.02) }.verdict(0.05), Verdict::Mixed, "its score was not above its null");
     assert_eq!(EdgeEvidence { nulls: vec![], ..edge(0.01, 0.2) }.verdict(0.05), Verdict::Mixed, "nothing was compared with");
     assert_eq!((edge(0.01, 0.2).q(), edge(0.0, 0.0).peak()), (0.01, Some((2, -0.5))));
     assert_eq!(benjamini_hochberg(&[0.01, 0.02]), [0.02, 0.02]);

@@ -39,6 +39,13 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
     if evidence.nulls.iter().any(|n| n.p <= 0.05) && evidence.held_out.interval.0 <= 0.0 {
         warnings.push("A null is exceeded, but the held-out gain is not clearly above zero: the pair may be fitted to noise".to_owned());
     }
+    if !evidence.fitted && evidence.held_out.interval.0 > 0.0 {
+        warnings.push(
+            "The pair helps on held-out trials, but its score stayed below the jitter null: fast drive that both areas share, such as a \
+             stimulus with a latency of its own in every trial, would look like this"
+                .to_owned(),
+        );
+    }
     let of = |kind: NullKind| evidence.nulls.iter().find(|n| n.kind == kind).map(|n| n.p);
     if let (Some(shuffle), Some(jitter)) = (of(NullKind::Shuffle), of(NullKind::Jitter))
         && shuffle <= 0.05

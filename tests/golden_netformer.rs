@@ -8,7 +8,7 @@ mod golden_arrays;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use golden_arrays::{Arrays, arrays, as_values, parameters, settings};
-use ndarray::{Array2, ArrayD, Axis};
+use ndarray::{Array2, Axis};
 use spikescope::models::adam::{Adam, Gradients};
 use spikescope::models::netformer::{
     Activation, Constraint, Data, Form, Host, Loss, LossTerms, NetFormerConfig, NetFormerNet, Order, Schedule, TrainOptions, Trainer,

@@ -123,7 +123,7 @@ fn made_up(units: usize) -> anyhow::Result<Recording> {
 /// A network after one short epoch: what it learned does not matter here.
 fn trained(recording: &Arc<Recording>) -> anyhow::Result<RunState> {
     let mut recipe = Recipe { device: DeviceChoice::Cpu, ..Recipe::default() };
-    if let Some(preset) = PRESETS.iter().find(|preset| preset.key == "netformer-counts") {
+    if let Some(preset) = PRESETS.iter().find(|preset| preset.key == "netformer") {
         preset.choose(&mut recipe, Some(recording));
     }
     let bin_s = BIN_S.to_string();

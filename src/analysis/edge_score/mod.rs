@@ -19,13 +19,14 @@
 //! Between areas the λ of sending and receiving units are those of the model times what the other units of their own area tell
 //! about this trial (module `population`). So the score has mean zero without coupling when *one* of the two is right. This is what
 //! keeps apart coupling and a stimulus that both areas answer to with a latency of its own in every trial (the spiking networks of
-//! the false-coupling benchmark). Its price: coupling that drives all units of an area alike is hardly seen. Within an area,
-//! where the others are the senders themselves, neither the sending units' λ nor the correction enters.
+//! the false-coupling benchmark). Its price: coupling that drives all units of an area alike is hardly seen, and since the others'
+//! spikes a few bins later count as well, strong coupling A → B can leave a faint echo in the score of B → A. Within an area, where
+//! the others are the senders themselves, neither the sending units' λ nor the correction enters.
 //!
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
 //!
-//! Everything that enters z and λ lies in the past, so a pair that does not couple has a score of mean zero whatever the other
+//! Everything else that enters z and λ lies in the past, so a pair that does not couple has a score of mean zero whatever the other
 //! pairs do. (The prototype subtracted an average over past and future, which lets B's answers to A count as causes of A.)
 //!
 //! How it is computed: taking out the slow part turns the basis into a longer one. Filtered backwards in time with that, the

@@ -185,6 +185,8 @@ pub fn read_all(folder: &Path) -> Vec<Cell> {
 /// # Errors
 /// [`BenchError`]; cells that were done before stay.
 pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell: &dyn Fn(Event)) -> Result<Vec<Cell>, BenchError> {
+    // Before the first fit, which takes minutes.
+    std::fs::create_dir_all(folder).map_err(|e| BenchError::File { path: folder.to_owned(), message: e.to_string() })?;
     let mut cells = read(folder, plan);
     let all = plan.rhos.len() * plan.seeds.len() * plan.methods.len();
     for &seed in &plan.seeds {
@@ -306,15 +308,16 @@ mod tests {
 
     #[test]
     fn a_stopped_benchmark_keeps_what_is_done() {
-        let folder = tempfile::tempdir().unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("not/there/yet");
         let watch = Watch::default();
         let stop = |event: Event| {
             if matches!(event, Event::Done(_)) {
                 watch.stop();
             }
         };
-        let cells = run(&small(), folder.path(), DeviceChoice::Cpu, &watch, &stop).unwrap();
-        assert!(!cells.is_empty() && cells.len() < 3 && read(folder.path(), &small()).len() == cells.len());
+        let cells = run(&small(), &folder, DeviceChoice::Cpu, &watch, &stop).unwrap();
+        assert!(!cells.is_empty() && cells.len() < 3 && read(&folder, &small()).len() == cells.len());
     }
 
     #[test]

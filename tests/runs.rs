@@ -17,8 +17,7 @@ use std::process::Command as Process;
 use std::sync::Arc;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Key, Modifiers, Theme, Vec2};
-use egui_kittest::Harness;
+use eframe::egui::{Key, Modifiers, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use serde_json::{Value, json};
 use spikescope::app::{AppOptions, Command, JobState, SpikescopeApp};
@@ -31,20 +30,11 @@ use support::{Window, settle, wait, window};
 
 fn app<'a>(size: [f32; 2], theme: Theme, scale: f32, show: Option<&str>, recording: &Arc<Recording>, folder: &Path) -> Window<'a> {
     let (show, recording, folder) = (show.map(str::to_owned), Arc::clone(recording), folder.to_owned());
-    let mut harness = Harness::builder()
-        .with_size(Vec2::from(size))
-        .with_theme(theme)
-        .with_pixels_per_point(scale)
-        .with_max_steps(30)
-        .with_step_dt(1.0 / 60.0)
-        .wgpu()
-        .build_eframe(move |cc| {
-            let mut app = SpikescopeApp::from_state(cc, Some(recording), None, show.as_deref());
-            app.add_run_folder(folder);
-            app
-        });
-    settle(&mut harness);
-    harness
+    support::shown(size, theme, scale, move |cc| {
+        let mut app = SpikescopeApp::from_state(cc, Some(recording), None, show.as_deref());
+        app.add_run_folder(folder);
+        app
+    })
 }
 
 fn show(harness: &mut Window<'_>, key: &str) {

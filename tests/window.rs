@@ -37,16 +37,7 @@ fn picture<'a>(
     show: Option<&str>,
 ) -> Window<'a> {
     let show = show.map(str::to_owned);
-    let mut harness = Harness::builder()
-        .with_size(Vec2::from(size))
-        .with_theme(theme)
-        .with_pixels_per_point(scale)
-        .with_max_steps(30)
-        .with_step_dt(1.0 / 60.0)
-        .wgpu()
-        .build_eframe(move |cc| SpikescopeApp::from_state(cc, state.0, state.1, show.as_deref()));
-    settle(&mut harness);
-    harness
+    support::shown(size, theme, scale, move |cc| SpikescopeApp::from_state(cc, state.0, state.1, show.as_deref()))
 }
 
 /// Draw views where there is next to no room.

@@ -80,8 +80,7 @@ impl Bench<'_> {
 
     /// Begin: the folder can be written, and `done` of `all` cells are there.
     fn begin(&self, done: usize, all: usize) -> Result<(), BenchError> {
-        let error = |e: std::io::Error| BenchError::File { path: self.folder.to_owned(), message: e.to_string() };
-        std::fs::create_dir_all(self.folder).map_err(error)?;
+        make_folder(self.folder)?;
         self.watch.tell(done, all);
         Ok(())
     }
@@ -92,6 +91,11 @@ impl Bench<'_> {
             self.settings.iter().map(|(path, value)| format!("-{}{value}", path.rsplit('.').next().unwrap_or(path))).collect();
         settings.concat().chars().filter(|c| c.is_ascii_alphanumeric() || "-._".contains(*c)).collect()
     }
+}
+
+/// The folder of the cells is there: told before the first fit, which takes minutes.
+pub(super) fn make_folder(folder: &Path) -> Result<(), BenchError> {
+    std::fs::create_dir_all(folder).map_err(|e| BenchError::File { path: folder.to_owned(), message: e.to_string() })
 }
 
 /// Train to the end and give the summary; `None` when the watch was stopped.

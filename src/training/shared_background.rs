@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::benchmarks::{BenchError, keep, kept, train};
+use super::benchmarks::{BenchError, keep, kept, make_folder, train};
 use super::{BaselineMethod, BaselineRecipe, DeviceChoice, GlmRecipe, ModelRecipe, Recipe, StartOptions};
 use crate::analysis::watch::Watch;
 use crate::recording::Recording;
@@ -185,8 +185,7 @@ pub fn read_all(folder: &Path) -> Vec<Cell> {
 /// # Errors
 /// [`BenchError`]; cells that were done before stay.
 pub fn run(plan: &Plan, folder: &Path, device: DeviceChoice, watch: &Watch, tell: &dyn Fn(Event)) -> Result<Vec<Cell>, BenchError> {
-    // Before the first fit, which takes minutes.
-    std::fs::create_dir_all(folder).map_err(|e| BenchError::File { path: folder.to_owned(), message: e.to_string() })?;
+    make_folder(folder)?;
     let mut cells = read(folder, plan);
     let all = plan.rhos.len() * plan.seeds.len() * plan.methods.len();
     for &seed in &plan.seeds {

@@ -22,6 +22,25 @@ pub fn window<'a>(size: [f32; 2], options: AppOptions) -> Window<'a> {
         .build_eframe(|cc| SpikescopeApp::new(cc, options))
 }
 
+/// An app made by `app`, as it is compared with pictures, once it stands still.
+pub fn shown<'a>(
+    size: [f32; 2],
+    theme: egui::Theme,
+    scale: f32,
+    app: impl FnOnce(&mut eframe::CreationContext<'a>) -> SpikescopeApp + 'a,
+) -> Window<'a> {
+    let mut harness = Harness::builder()
+        .with_size(Vec2::from(size))
+        .with_theme(theme)
+        .with_pixels_per_point(scale)
+        .with_max_steps(30)
+        .with_step_dt(1.0 / 60.0)
+        .wgpu()
+        .build_eframe(app);
+    settle(&mut harness);
+    harness
+}
+
 /// Step until nothing is being read or computed and nothing moves. Work that a frame begins is seen as busy only after that
 /// frame, and its result may begin other work, so the quiet has to last for some frames.
 pub fn settle(harness: &mut Window<'_>) {

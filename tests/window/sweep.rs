@@ -165,19 +165,11 @@ fn pictures(folder: &Path, recording: &Recording) {
     for (theme, name) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
         for (size, scale, look) in [([960.0, 560.0], 1.0, ""), ([400.0, 640.0], 1.0, "_narrow"), ([960.0, 560.0], 2.0, "_2x")] {
             let (recording, runs) = (Arc::new(recording.clone()), runs.to_owned());
-            let mut harness = Harness::builder()
-                .with_size(Vec2::from(size))
-                .with_theme(theme)
-                .with_pixels_per_point(scale)
-                .with_max_steps(30)
-                .with_step_dt(1.0 / 60.0)
-                .wgpu()
-                .build_eframe(move |cc| {
-                    let mut app = SpikescopeApp::from_state(cc, Some(recording), None, Some("sweep"));
-                    app.add_run_folder(runs);
-                    app
-                });
-            settle(&mut harness);
+            let mut harness = support::shown(size, theme, scale, move |cc| {
+                let mut app = SpikescopeApp::from_state(cc, Some(recording), None, Some("sweep"));
+                app.add_run_folder(runs);
+                app
+            });
             wait(&mut harness, "averaged", |h| says(h, "on validation, "));
             settle(&mut harness);
             match scale > 1.0 || size[0] < 500.0 {

@@ -1,6 +1,5 @@
 //! `spikescope validate four-areas | ablation | synaptic-current`: published experiments of GLM-Transformer, repeated with seeds.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -29,6 +28,13 @@ pub(super) struct BenchOptions {
     /// A setting that differs from the experiment's, for example model.beta=0.5; may be given more than once
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = sources::key_value)]
     settings: Vec<(String, String)>,
+    #[command(flatten)]
+    cells: CellOptions,
+}
+
+/// Where results go, and how it is told.
+#[derive(Debug, Args)]
+pub(super) struct CellOptions {
     /// Folder of the results, one file each [default: in the user's data folder]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -37,10 +43,29 @@ pub(super) struct BenchOptions {
     cpu: bool,
     /// One JSON object in place of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// No progress on standard error
     #[arg(long)]
     quiet: bool,
+}
+
+impl CellOptions {
+    /// The folder named, else the default one.
+    pub(super) fn folder(&self, default: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+        let nowhere = || Usage("there is no home folder on this machine; name a folder with --out".to_owned());
+        Ok(self.out.clone().or(default).ok_or_else(nowhere)?)
+    }
+
+    pub(super) fn device(&self) -> DeviceChoice {
+        if self.cpu { DeviceChoice::Cpu } else { DeviceChoice::Auto }
+    }
+
+    /// Tell how far it is.
+    pub(super) fn tell(&self, text: &str) {
+        if !self.quiet {
+            output::tell(text);
+        }
+    }
 }
 
 /// Seeds as written.
@@ -60,21 +85,12 @@ pub(super) fn seeds(text: &str) -> Result<Seeds, String> {
 impl BenchOptions {
     /// Do a benchmark with these options.
     fn bench<T>(&self, run: impl FnOnce(&Bench<'_>) -> Result<T, BenchError>) -> anyhow::Result<T> {
-        let folder = match self.out.clone().or_else(default_folder) {
-            Some(folder) => folder,
-            None => return Err(Usage("there is no home folder on this machine; name a folder with --out".to_owned()).into()),
-        };
+        let folder = self.cells.folder(default_folder())?;
         let mut recipe = Recipe::default();
         let settings: Vec<(String, String)> = self.settings.iter().map(|(key, value)| (full_path(&recipe, key), value.clone())).collect();
         super::super::recipe::change(&mut recipe, &settings)?;
-        let tell = |text: &str| {
-            if !self.quiet {
-                // A closed standard error is no reason to stop.
-                let _ = writeln!(std::io::stderr().lock(), "{text}");
-            }
-        };
-        let device = if self.cpu { DeviceChoice::Cpu } else { DeviceChoice::Auto };
-        Ok(run(&Bench { folder: &folder, device, settings: &settings, watch: &Watch::default(), tell: &tell })?)
+        let tell = |text: &str| self.cells.tell(text);
+        Ok(run(&Bench { folder: &folder, device: self.cells.device(), settings: &settings, watch: &Watch::default(), tell: &tell })?)
     }
 
     fn seeds(&self, default: Vec<u64>) -> Vec<u64> {
@@ -110,7 +126,7 @@ impl FourAreas {
             nulls: self.nulls,
         };
         let cells = options.bench(|bench| four_areas::run(&plan, bench))?;
-        output::print(&if options.json { four_areas_json(&plan, &cells).to_string() } else { four_areas_text(&plan, &cells) })
+        output::print(&if options.cells.json { four_areas_json(&plan, &cells).to_string() } else { four_areas_text(&plan, &cells) })
     }
 }
 
@@ -185,7 +201,7 @@ impl Ablation {
             conn: self.conn,
         };
         let cells = options.bench(|bench| ablation::run(&plan, bench))?;
-        output::print(&if options.json { ablation_json(&plan, &cells).to_string() } else { ablation_text(&plan, &cells) })
+        output::print(&if options.cells.json { ablation_json(&plan, &cells).to_string() } else { ablation_text(&plan, &cells) })
     }
 }
 
@@ -267,7 +283,7 @@ impl SynapticCurrent {
             units: options.units as usize,
         };
         let cells = options.bench(|bench| synaptic_current::run(&plan, bench))?;
-        output::print(&if options.json { synaptic_json(&plan, &cells).to_string() } else { synaptic_text(&plan, &cells) })
+        output::print(&if options.cells.json { synaptic_json(&plan, &cells).to_string() } else { synaptic_text(&plan, &cells) })
     }
 }
 

@@ -1,15 +1,11 @@
 //! `spikescope validate false-coupling`: the false-coupling benchmark of the first paper, repeated with seeds.
 
-use std::io::Write;
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::super::{Usage, output};
-use super::benchmarks::{Seeds, seeds};
+use super::super::output;
+use super::benchmarks::{CellOptions, Seeds, seeds};
 use crate::analysis::watch::Watch;
-use crate::training::DeviceChoice;
 use crate::training::shared_background::{Cell, Event, Method, Plan, default_folder, mean_and_error, run};
 
 /// Options of `validate false-coupling`.
@@ -37,18 +33,8 @@ pub(in crate::cli) struct FalseCoupling {
     /// Methods joined by commas
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(Method::ALL.map(Method::key)))]
     methods: Vec<String>,
-    /// Folder of the fits [default: where the window looks]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Train on the CPU even where there is a GPU
-    #[arg(long)]
-    cpu: bool,
-    /// One JSON object in place of text
-    #[arg(long)]
-    json: bool,
-    /// No progress on standard error
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    cells: CellOptions,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -58,15 +44,8 @@ fn share(text: &str) -> Result<f64, String> {
 impl FalseCoupling {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let plan = self.plan();
-        let folder = match self.out.clone().or_else(default_folder) {
-            Some(folder) => folder,
-            None => return Err(Usage("there is no home folder on this machine; name a folder with --out".to_owned()).into()),
-        };
-        let device = if self.cpu { DeviceChoice::Cpu } else { DeviceChoice::Auto };
+        let folder = self.cells.folder(default_folder())?;
         let tell = |event: Event| {
-            if self.quiet {
-                return;
-            }
             let text = match event {
                 Event::Begins(method, rho, seed, done, all) => {
                     format!("{done} of {all} done; now {} on rho {rho}, seed {seed}", method.title())
@@ -75,11 +54,10 @@ impl FalseCoupling {
                     format!("  {:.2} % ({:.2} % on fitted trials), {:.1} s", cell.contribution_percent, cell.fitted_percent, cell.seconds)
                 }
             };
-            // A closed standard error is no reason to stop.
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            self.cells.tell(&text);
         };
-        let cells = run(&plan, &folder, device, &Watch::default(), &tell)?;
-        output::print(&if self.json { as_json(&plan, &cells).to_string() } else { as_text(&plan, &cells) })
+        let cells = run(&plan, &folder, self.cells.device(), &Watch::default(), &tell)?;
+        output::print(&if self.cells.json { as_json(&plan, &cells).to_string() } else { as_text(&plan, &cells) })
     }
 
     fn plan(&self) -> Plan {

@@ -8,10 +8,10 @@ mod trained;
 use std::sync::Arc;
 
 use ndarray::Axis;
-use spikescope::recording::{Covariate, Recording};
+use spikescope::recording::{Column, Covariate, NamedColumn, Recording};
 use spikescope::runs;
 use spikescope::simulate;
-use spikescope::training::{Phase, RateModel, Recipe, StartOptions, TrainingHandle, decode};
+use spikescope::training::{Phase, RateModel, Recipe, StartOptions, TrainingHandle, decode, produced_column, produced_correlation};
 use trained::{numbers, run};
 
 /// 80 trials of the Lorenz system seen through 12 units, with its true rates.
@@ -158,4 +158,44 @@ fn a_kept_network_predicts_the_same_again_and_can_be_lesioned_and_decoded() {
     let other = RateModel::from_run(&Recipe::default(), &recording, &weights);
     assert!(other.is_err_and(|e| e.to_string().contains("GLM-Transformer")));
     assert!(RateModel::from_run(&kept.recipe, &recording, &weights[1..]).is_err());
+}
+
+#[test]
+fn neural_speed_is_correlated_with_the_produced_interval_between_set_and_go() {
+    let recording = recording();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("run");
+    let options = StartOptions { run: Some(target.clone()), ..StartOptions::default() };
+    run(&recording, recipe("stndt", &recording, &[("model.steps", "4")]), options);
+    let kept = runs::load(&target).unwrap();
+    let weights = kept.weights().unwrap();
+    let all: Vec<usize> = (0..80).collect();
+    let plain = RateModel::from_run(&kept.recipe, &recording, &weights).unwrap();
+    assert!(produced_column(&plain, None).is_none(), "the simulation has no such column");
+    let rates = plain.rates(&all, &[]).unwrap();
+
+    // Set comes with bin 5, go with bin 20; what is produced is exactly the less the faster rates change between them.
+    let speed = |trial: usize| {
+        let step = |bin: usize| (0..12).map(|unit| (rates[[trial, bin + 1, unit]] - rates[[trial, bin, unit]]).powi(2)).sum::<f64>().sqrt();
+        (5..19).map(step).sum::<f64>() / 14.0
+    };
+    let (starts, bin_s) = (plain.trials().starts.clone(), plain.trials().bin_s);
+    let at = |bin: f64| starts.iter().map(|start| start + bin * bin_s).collect();
+    let mut produced: Vec<f64> = (0..80).map(|trial| 3.0 + (trial % 2) as f64 * 5.0 - speed(trial)).collect();
+    (produced[4], produced[7]) = (1e6, f64::NAN);
+    let columns = [
+        ("tp", Column::Float(produced)),
+        ("is_short", Column::Bool((0..80).map(|trial| trial % 2 == 0).collect())),
+        ("is_outlier", Column::Int((0..80).map(|trial| i64::from(trial == 4)).collect())),
+        ("set_time", Column::Float(at(5.0))),
+        ("go_time", Column::Float(at(20.0))),
+    ];
+    let mut timed = (*recording).clone();
+    let table = timed.tables.iter_mut().find(|t| t.name == "trials").unwrap();
+    table.columns.extend(columns.map(|(name, values)| NamedColumn { name: name.into(), description: String::new(), values }));
+    let model = RateModel::from_run(&kept.recipe, &Arc::new(timed), &weights).unwrap();
+    let found = produced_correlation(&model, rates.view(), &all, produced_column(&model, None).unwrap()).unwrap();
+    assert_eq!(found.groups.len(), 2, "short and long intervals are compared among themselves");
+    assert!((found.r + 1.0).abs() < 1e-9, "{found:?}");
+    assert!(produced_column(&model, Some("nothing")).is_none());
 }

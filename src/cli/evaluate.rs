@@ -14,7 +14,7 @@ use super::{Usage, output};
 use crate::formats::{SubmittedRates, save_submission};
 use crate::recording::Recording;
 use crate::runs;
-use crate::training::{Ensemble, Evaluation, RateModel, RateScores, velocity_covariates};
+use crate::training::{Ensemble, Evaluation, RateModel, RateScores, produced_column, produced_correlation, velocity_covariates};
 
 /// Options of `evaluate`.
 #[derive(Debug, Args)]
@@ -43,6 +43,9 @@ pub(super) struct Evaluate {
     /// How much later than the rates the behaviour is taken, ms
     #[arg(long, value_name = "MS", default_value_t = 0.0, allow_hyphen_values = true)]
     lag_ms: f64,
+    /// Column of the trials with the interval that was produced, for its correlation with neural speed [default: tp]
+    #[arg(long, value_name = "COLUMN")]
+    produced: Option<String>,
     /// Also write rates as the Neural Latents Benchmark takes them
     #[arg(long, value_name = "FILE.h5")]
     submission: Option<PathBuf>,
@@ -110,7 +113,9 @@ impl Evaluate {
             save_submission(path, &self.dataset, &parts, &first.held_out(), first.observed_bins())?;
             output::tell(&format!("rates written to {}", path.display()));
         }
-        let result = self.result(&ensemble, &found, first, trials.len(), &covariates);
+        let mut result = self.result(&ensemble, &found, first, trials.len(), &covariates);
+        self.insert_speed(&mut result, first, &rates, trials)?;
+        let result = Value::Object(result);
         output::print(&if self.json { result.to_string() } else { text(&result) })
     }
 
@@ -128,7 +133,14 @@ impl Evaluate {
         self.behaviour.iter().map(find).collect()
     }
 
-    fn result(&self, ensemble: &Ensemble, found: &Evaluation, model: &RateModel, trials: usize, covariates: &[usize]) -> Value {
+    fn result(
+        &self,
+        ensemble: &Ensemble,
+        found: &Evaluation,
+        model: &RateModel,
+        trials: usize,
+        covariates: &[usize],
+    ) -> Map<String, Value> {
         let recording = &model.data().recording;
         let mut result = Map::new();
         let path = |at: usize| self.runs.get(at).map(|p| p.display().to_string());
@@ -163,7 +175,30 @@ impl Evaluate {
                 ensemble.order.iter().map(|(at, s)| json!({ "run": path(*at), "validation_co_bps": number(f64::from(s.co_bps)) }));
             result.insert("members".to_owned(), members.collect());
         }
-        Value::Object(result)
+        result
+    }
+
+    /// Neural speed against produced time, where the trials have such a column.
+    fn insert_speed(
+        &self,
+        result: &mut Map<String, Value>,
+        model: &RateModel,
+        rates: &Array3<f64>,
+        trials: &[usize],
+    ) -> anyhow::Result<()> {
+        let Some(produced) = produced_column(model, self.produced.as_deref()) else {
+            return match &self.produced {
+                Some(name) => Err(Usage(format!("the trials have no column of numbers called '{name}'")).into()),
+                None => Ok(()),
+            };
+        };
+        let correlation = |rates: &Array3<f64>| produced_correlation(model, rates.view(), trials, produced);
+        let found = correlation(rates).context("correlation of neural speed with the produced interval")?;
+        insert(result, "tp_corr", found.r);
+        if let Some(smoothed) = model.smoothed(trials).and_then(|rates| correlation(&rates).ok()) {
+            insert(result, "smoothing_tp_corr", smoothed.r);
+        }
+        Ok(())
     }
 }
 
@@ -199,6 +234,7 @@ fn text(result: &Value) -> String {
         ("rate_r2", "R² of the true rates", ""),
         ("velocity_r2", "R² of decoded behaviour", ""),
         ("psth_r2", "R² of PSTHs", ""),
+        ("tp_corr", "correlation of neural speed with the produced interval", ""),
     ] {
         let Some(own) = value(key) else { continue };
         let beside = [("flat rate", "flat_"), ("smoothing", "smoothing_"), ("true rates", "oracle_")];

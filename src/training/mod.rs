@@ -54,6 +54,6 @@ pub use snapshot::{
 };
 pub use stndt::{
     Beside, Decoding, Ensemble, EnsembleError, Evaluation, EvaluationError, LesionCurve, LesionPlan, LesionPoint, RateModel,
-    RateModelError, RateScorer, decode, velocity_covariates,
+    RateModelError, RateScorer, decode, produced_column, produced_correlation, velocity_covariates,
 };
 pub(crate) use thread::panic_text;

@@ -6,6 +6,7 @@ mod ensemble;
 mod evaluation;
 mod learner;
 mod lesion;
+mod produced;
 mod publish;
 mod rate_model;
 mod scores;
@@ -30,6 +31,7 @@ pub use ensemble::{Ensemble, EnsembleError};
 pub use evaluation::{Beside, Evaluation, EvaluationError, velocity_covariates};
 pub(super) use learner::{StndtLearner, TERMS};
 pub use lesion::{LesionCurve, LesionPlan, LesionPoint};
+pub use produced::{produced_column, produced_correlation};
 pub use rate_model::{RateModel, RateModelError, RateScorer};
 
 /// Column of units that marks the held-out ones.

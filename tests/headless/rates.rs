@@ -62,4 +62,5 @@ fn a_sweep_is_ranked_goes_on_where_it_stopped_and_makes_an_ensemble() {
     one_line(&refused(at, 1, &["evaluate", members[0], "--simulate", "lorenz"]), "--recording or --simulate");
     one_line(&refused(at, 2, &["sweep", "l.npz", "--model", "glm-transformer", "--out", "x"]), "sweeps are for STNDT and NDT");
     one_line(&refused(at, 2, &["evaluate", members[0], "--recording", "l.npz", "--behaviour", "speed"]), "no covariate 'speed'");
+    one_line(&refused(at, 2, &["evaluate", members[0], "--recording", "l.npz", "--produced", "tp"]), "no column of numbers called 'tp'");
 }

@@ -47,7 +47,7 @@ pub use run::default_runs_dir;
 pub use session::{Session, process_id, reports_folder};
 pub use settings::{Settings, ThemeChoice};
 pub use state::SpikescopeApp;
-pub use survivors::{Rescued, Survivors};
+pub use survivors::Survivors;
 pub use sweeps::{SweepWish, Sweeps};
 pub use timeline::Stride;
 
@@ -128,7 +128,7 @@ pub fn default_state_dir() -> Option<PathBuf> {
 pub enum WindowEnd {
     /// It was closed. Runs may go on.
     Closed,
-    /// It died of a fault in the program, or its graphics device was lost. Runs may go on, and should be stopped.
+    /// It died of a fault in the program, or its graphics device was lost. Runs go on.
     Died,
     /// It was not there in the first place, or the display is gone, with what to do about it.
     Failed(anyhow::Error),

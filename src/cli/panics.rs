@@ -36,23 +36,22 @@ pub(super) fn report(black_box: Arc<BlackBox>) {
             tell(&format!("A report was written to {}", Privacy::of_user().path(&path)));
         }
         if FALLING.replace(true) {
-            rescue_now();
+            see_through();
         }
     }));
 }
 
 /// This thread drives a window with these runs. When it panics again while it unwinds (a lost graphics device is used once more by
-/// something that is being dropped), the process is ended by Rust without coming back: the runs are then kept before that.
-pub(super) fn rescue_when_unwinding_fails(survivors: &Survivors) {
+/// something that is being dropped), the process is ended by Rust without coming back: the runs come to their end before that.
+pub(super) fn see_through_when_unwinding_fails(survivors: &Survivors) {
     DRIVES.set(Some(survivors.clone()));
 }
 
-fn rescue_now() {
+fn see_through() {
     let survivors = DRIVES.try_with(|drives| drives.try_borrow().ok().and_then(|drives| drives.clone())).ok().flatten();
     if let Some(survivors) = survivors {
-        for folder in super::window::rescue(&survivors).folders {
-            tell(&format!("The training was stopped and kept in {}", folder.display()));
-        }
+        super::window::see_through(&survivors).iter().for_each(|outcome| tell(outcome));
+        tell("The window died; the next start offers what was open");
     }
 }
 

@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use super::output::{print, tell};
 use super::progress::StageBars;
-use crate::app::{AppOptions, BlackBox, Rescued, Survivors, WindowEnd, run_window};
-use crate::training::{Phase, TrainingWatch};
+use crate::app::{AppOptions, BlackBox, Survivors, WindowEnd, run_window};
+use crate::training::{Command, Phase, TrainingWatch};
 
 /// What the program prints when its first frame is on the screen and it was asked to tell.
 pub(super) const FIRST_FRAME: &str = "first frame";
-
-/// How long a run may take to evaluate and write what it has when the window has died.
-const RESCUE: Duration = Duration::from_secs(300);
 
 /// Open the window with these recordings; `until_first_frame` closes it again.
 pub(super) fn open(files: Vec<PathBuf>, until_first_frame: bool, black_box: &Arc<BlackBox>) -> anyhow::Result<()> {
@@ -38,65 +35,52 @@ pub(super) fn show(options: AppOptions, black_box: &Arc<BlackBox>) -> anyhow::Re
         );
     }
     let survivors = Survivors::default();
-    super::panics::rescue_when_unwinding_fails(&survivors);
+    super::panics::see_through_when_unwinding_fails(&survivors);
     let options = AppOptions { black_box: Some(Arc::clone(black_box)), survivors: survivors.clone(), ..options };
     match run_window(options) {
-        WindowEnd::Closed => survivors.going().iter().try_for_each(follow),
+        WindowEnd::Closed => survivors.going().iter().try_for_each(|run| follow(run, "The window is closed").map(|end| tell(&end))),
         WindowEnd::Died => {
-            let rescued = rescue(&survivors);
-            anyhow::bail!("the window died of a fault in the program{}; the next start offers what was open", told(&rescued))
+            let ends: String = see_through(&survivors).iter().map(|end| format!("; {end}")).collect();
+            anyhow::bail!("the window died of a fault in the program{ends}; the next start offers what was open")
         }
         WindowEnd::Failed(error) => {
-            let rescued = rescue(&survivors);
-            Err(if rescued == Rescued::default() { error } else { error.context(format!("the window is gone{}", told(&rescued))) })
+            let ends = see_through(&survivors);
+            Err(if ends.is_empty() { error } else { error.context(format!("the window is gone; {}", ends.join("; "))) })
         }
     }
 }
 
-/// Stop runs that a window left behind, and keep what they have learned.
-pub(super) fn rescue(survivors: &Survivors) -> Rescued {
-    survivors.stop_and_keep(RESCUE, |runs| {
-        tell(&format!("The window is gone; keeping what {} learned…", plural(runs, "the training", "trainings have")))
-    })
+/// Let the runs that a window left behind come to their end, and say what became of each.
+pub(super) fn see_through(survivors: &Survivors) -> Vec<String> {
+    let end = |run: &TrainingWatch| follow(run, "The window is gone").unwrap_or_else(|error| format!("the training failed: {error}"));
+    survivors.going().iter().map(end).collect()
 }
 
-/// What became of the runs, as a part of a sentence.
-fn told(rescued: &Rescued) -> String {
-    let mut text = String::new();
-    for folder in &rescued.folders {
-        text.push_str(&format!("; the training was stopped and kept in {}", folder.display()));
-    }
-    if rescued.unfinished > 0 {
-        text.push_str(&format!("; {} did not end in time", plural(rescued.unfinished, "a training", "trainings")));
-    }
-    text
-}
-
-fn plural(n: usize, one: &str, many: &str) -> String {
-    if n == 1 { one.to_owned() } else { format!("{n} {many}") }
-}
-
-/// The window is closed and this run goes on: show it here to its end.
-fn follow(run: &TrainingWatch) -> anyhow::Result<()> {
-    tell("The window is closed; the training goes on here and ends by itself (Ctrl-C ends it at once).");
+/// Show a run that goes on without a window here to its end.
+fn follow(run: &TrainingWatch, why: &str) -> anyhow::Result<String> {
+    tell(&format!("{why}; the training goes on here and ends by itself (Ctrl-C ends it at once)."));
     let mut bars = StageBars::new(stderr().is_terminal());
     loop {
         let over = run.is_over();
+        let progress = run.progress();
+        // Nobody is left who could let it go on.
+        if matches!(progress.phase, Phase::Paused) {
+            run.send(Command::StopAndKeep);
+        }
         // A closed standard error is no reason to stop a training run.
-        let _ = bars.update(&run.progress(), &run.losses(), &mut stderr());
+        let _ = bars.update(&progress, &run.losses(), &mut stderr());
         if over {
             break;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
     match &run.progress().phase {
+        Phase::Failed(message) => Err(anyhow::anyhow!("{message}")),
         Phase::Finished(finished) => {
             let folder = finished.run.as_ref().map(|folder| format!("; the run is in {}", folder.display())).unwrap_or_default();
-            tell(&format!("Training finished{folder}"));
-            Ok(())
+            Ok(format!("training finished{folder}"))
         }
-        Phase::Failed(message) => Err(anyhow::anyhow!("{message}")),
-        _ => Ok(()),
+        _ => Ok("nothing was kept of the training".to_owned()),
     }
 }
 

@@ -287,7 +287,8 @@ impl TrainingHandle {
 
 impl Drop for TrainingHandle {
     fn drop(&mut self) {
-        if !self.left {
+        // A window that falls does not take its training with it: whoever holds a watch sees it through.
+        if !self.left && !std::thread::panicking() {
             self.send(Command::StopAndKeep);
         }
     }

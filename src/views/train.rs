@@ -290,8 +290,8 @@ fn device(ui: &mut Ui, context: &mut ViewContext<'_>) {
 /// What becomes of a run whose GPU is lost; kept for all runs to come.
 fn device_lost(ui: &mut Ui, context: &mut ViewContext<'_>) {
     let name = |choice: OnDeviceLost| match choice {
-        OnDeviceLost::ContinueOnCpu => "go on on the CPU from the last checkpoint",
-        OnDeviceLost::Stop => "stop; the run can be resumed",
+        OnDeviceLost::ContinueOnCpu => "continue on the CPU",
+        OnDeviceLost::Stop => "stop, to be resumed",
     };
     let mut choice = context.runs.on_device_lost;
     widgets::combo(ui, "device lost", "When the GPU is lost", name(choice), f32::INFINITY, |ui| {

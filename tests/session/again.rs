@@ -1,7 +1,5 @@
 //! Runs of an earlier session: shown again, resumed, still in the queue; and what is kept for runs to come.
 
-use std::time::Duration;
-
 use eframe::App as _;
 use egui_kittest::kittest::Queryable as _;
 use spikescope::app::{AppOptions, Command, JobState};
@@ -9,7 +7,7 @@ use spikescope::runs::{self, RunStatus};
 use spikescope::views::VIEWS;
 
 use super::support::{Window, pictures, settle, wait, window};
-use super::{csv, endless, execute, messages, only_run, open, options, saved, steps, training};
+use super::{csv, endless, execute, messages, only_run, open, options, saved, steps, stop, training};
 
 fn queue(harness: &Window<'_>) -> Vec<JobState> {
     harness.state().queue().jobs().iter().map(|job| job.state.clone()).collect()
@@ -30,9 +28,9 @@ fn the_run_that_was_shown_and_the_queue_come_back_and_begin_nothing_by_themselve
         folder = harness.state().queue().jobs()[0].folder.clone().unwrap();
         saved(&mut harness, home.path(), "\"waiting\"");
         saved(&mut harness, home.path(), "\"shown\": \"");
-        // The window dies; its training is stopped and kept, as whoever started the window does.
+        // The window goes, and its training is stopped and kept.
         drop(harness);
-        assert_eq!(survivors.stop_and_keep(Duration::from_secs(600), |_| {}).unfinished, 0);
+        stop(&survivors);
         let run = runs::load(&folder).unwrap();
         assert!(run.manifest.status == RunStatus::Stopped && run.can_resume());
         before = run.manifest.steps;
@@ -72,7 +70,7 @@ fn a_run_goes_on_from_the_runs_view_and_its_recording_is_opened_first() {
     let mut harness = window([1280.0, 900.0], then);
     wait(&mut harness, "training", |h| steps(h) > 0);
     drop(harness);
-    survivors.stop_and_keep(Duration::from_secs(600), |_| {});
+    stop(&survivors);
     let before = only_run(home.path()).manifest.steps;
     let now = AppOptions { runs_dir: Some(home.path().join("runs")), ..options(home.path()) };
     let mut harness = window([1280.0, 900.0], now);
@@ -102,12 +100,12 @@ fn what_a_lost_gpu_means_is_chosen_in_the_window_and_kept() {
         let train = VIEWS.iter().position(|view| view.key == "train").unwrap();
         execute(&mut harness, Command::Show(train));
         if round == 0 {
-            harness.get_by_label("When the GPU is lost: go on on the CPU from the last checkpoint").click();
+            harness.get_by_label("When the GPU is lost: continue on the CPU").click();
             settle(&mut harness);
-            harness.get_by_label("stop; the run can be resumed").click();
+            harness.get_by_label("stop, to be resumed").click();
             settle(&mut harness);
         }
-        harness.get_by_label("When the GPU is lost: stop; the run can be resumed");
+        harness.get_by_label("When the GPU is lost: stop, to be resumed");
         harness.state_mut().on_exit();
         drop(harness);
         let settings = std::fs::read_to_string(home.path().join("settings.json")).unwrap();

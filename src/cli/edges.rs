@@ -37,6 +37,9 @@ pub(super) struct Edges {
     simulator_settings: Vec<(String, String)>,
     #[command(flatten)]
     tests: TestOptions,
+    /// Networks that are trained anew from the seeds after the run's, each tested with at most 40 copies: takes as long as so many trainings
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=50))]
+    networks: u8,
     /// Most trials that are screened, spread over the recording [default: all]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     most_trials: usize,
@@ -118,7 +121,7 @@ impl Edges {
         };
         let plan = self.tests.plan(runs::load(folder)?.recipe.seed);
         let begun = Instant::now();
-        let report = test(folder, &recording, &plan, self.quiet)?;
+        let report = test(folder, &recording, &plan, usize::from(self.networks), self.quiet)?;
         let seconds = begun.elapsed().as_secs_f64();
         Ok(if self.json { report_json(&report, Some(seconds)).to_string() } else { report_text(&report, folder, seconds) })
     }
@@ -130,9 +133,17 @@ pub(super) fn screening_plan(recipe: &Recipe, most_trials: usize) -> anyhow::Res
     Ok(ScreeningPlan { most_trials, ..ScreeningPlan::for_recipe(glm, recipe.data.trials.bin_s, recipe.seed) })
 }
 
-/// Test the edges of a run; the report is kept in its folder.
-pub(super) fn test(folder: &Path, recording: &Arc<Recording>, plan: &EdgeTestPlan, quiet: bool) -> anyhow::Result<EdgeReport> {
-    let tested = watched("testing edges", quiet, |watch| runs::test_edges(folder, recording, plan, watch, &|_| (), &mut |_| ()))??;
+/// Test the edges of a run, and of `networks` that are trained anew; the report is kept in the run's folder.
+pub(super) fn test(
+    folder: &Path,
+    recording: &Arc<Recording>,
+    plan: &EdgeTestPlan,
+    networks: usize,
+    quiet: bool,
+) -> anyhow::Result<EdgeReport> {
+    let tested = watched("testing edges", quiet, |watch| {
+        runs::test_edges_and_networks(folder, recording, plan, networks, watch, &|_| (), &mut |_| ())
+    })??;
     tested.with_context(|| format!("{}: no edge was tested", folder.display()))
 }
 
@@ -242,6 +253,10 @@ pub(super) fn report_json(report: &EdgeReport, seconds: Option<f64>) -> Value {
             "held_out_gain": e.held_out.mean, "held_out_interval": e.held_out.interval, "held_out_p": e.held_out.p, "held_out_q": e.held_out.q,
             "nulls": nulls,
             "found": e.stability.as_ref().map(|s| s.count()), "halves": e.stability.as_ref().map(|s| s.found.len()),
+            "networks": e.networks.iter().map(|n| json!({
+                "seed": n.seed, "contribution_percent": n.contribution_percent, "held_out_gain": n.held_out_gain, "supported": n.supported,
+                "found": n.halves.as_ref().map(|h| h.count()), "halves": n.halves.as_ref().map(|h| h.found.len()),
+            })).collect::<Vec<_>>(),
             "band_peak": e.bands.as_ref().zip(e.peak()).and_then(|(b, (lag, _))| Some([*b.filter.low.get(lag - 1)?, *b.filter.high.get(lag - 1)?])),
             "warnings": e.warnings, "sentence": report.sentence(e),
         })

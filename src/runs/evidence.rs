@@ -14,6 +14,7 @@
 //! | `filter`, `filter_low`, `filter_high` | pairs × lags | filter and its band, NaN without one; lag index k acts at k + 1 bins |
 //! | `course`, `course_low`, `course_high` | pairs × bins | mean coupling output over the trial and its band, log-rate |
 //! | `found`, `halves` | pairs | halves of the training trials in which it was found, of so many |
+//! | `network_seed`, `network_contribution_percent`, `network_supported` | pairs × networks | networks trained anew from other seeds |
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use ndarray::Array2;
 
 use super::contents::add_files;
 use super::{Manifest, RunError, load};
-use crate::analysis::edge_test::{self, Band, EdgeEvidence, EdgeReport, EdgeTestPlan, NullKind, Verdict};
+use crate::analysis::edge_test::{self, Band, EdgeEvidence, EdgeReport, EdgeTestPlan, NullKind, Retrained, Verdict};
 use crate::analysis::watch::Watch;
 use crate::export::{NpzArray, NpzArrays};
 use crate::recording::Recording;
@@ -153,6 +154,13 @@ fn arrays(report: &EdgeReport) -> NpzArrays {
     }
     out.add("found", numbers(&|e| e.stability.as_ref().map_or(f64::NAN, |s| s.count() as f64)));
     out.add("halves", numbers(&|e| e.stability.as_ref().map_or(0.0, |s| s.found.len() as f64)));
+    let networks = |of: &dyn Fn(&Retrained) -> f64| {
+        let rows: Vec<Vec<f64>> = edges.iter().map(|e| e.networks.iter().map(of).collect()).collect();
+        table(rows.iter().map(|row| Some(row.as_slice())))
+    };
+    out.add("network_seed", networks(&|n| n.seed as f64));
+    out.add("network_contribution_percent", networks(&|n| n.contribution_percent));
+    out.add("network_supported", networks(&|n| f64::from(u8::from(n.supported))));
     out
 }
 

@@ -102,7 +102,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), BenchError> {
 ///
 /// # Errors
 /// In words, why the run failed.
-pub(super) fn train(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions, watch: &Watch) -> Result<Option<Value>, String> {
+pub(crate) fn train(recording: &Arc<Recording>, recipe: Recipe, options: StartOptions, watch: &Watch) -> Result<Option<Value>, String> {
     let (ring, rung) = crossbeam_channel::bounded::<()>(1);
     let wake = Arc::new(move || {
         // A bell that rings already needs no second pull.

@@ -77,6 +77,11 @@ fn of_glm(recipe: &GlmRecipe, shape: &DataShape, cpu: bool) -> MemoryNeed {
     };
     // A GPU holds the counts as numbers of four bytes.
     let data = if cpu { counts } else { F32 * glm.cells(shape.trials()) };
+    need(bytes, partial, activations, data, largest)
+}
+
+/// Of a network of so many bytes, whose gradients are summed in `partial` bytes more.
+fn need(bytes: f64, partial: f64, activations: f64, data: f64, largest: f64) -> MemoryNeed {
     MemoryNeed { parameters: KEPT * bytes, gradients: bytes + partial, optimiser: MOMENTS * bytes, activations, data, largest }
 }
 
@@ -88,14 +93,7 @@ fn of_stndt(recipe: &StndtRecipe, shape: &DataShape, cpu: bool) -> MemoryNeed {
         false => (F32 * stndt.kept_by_a_gpu(), 0.0),
     };
     let data = stndt.cells(shape.trials()) * if cpu { 1.0 } else { 1.0 + F32 };
-    MemoryNeed {
-        parameters: KEPT * bytes,
-        gradients: bytes + partial,
-        optimiser: MOMENTS * bytes,
-        activations,
-        data,
-        largest: F32 * stndt.largest(),
-    }
+    need(bytes, partial, activations, data, F32 * stndt.largest())
 }
 
 fn of_netformer(recipe: &NetFormerRecipe, shape: &DataShape, cpu: bool) -> MemoryNeed {
@@ -108,14 +106,7 @@ fn of_netformer(recipe: &NetFormerRecipe, shape: &DataShape, cpu: bool) -> Memor
     // As recorded (f64), as read, and as predicted.
     let values = (shape.trials() * shape.bins * net.units()) as f64;
     let data = values * if cpu { 8.0 + 2.0 * F32 } else { 2.0 * F32 };
-    MemoryNeed {
-        parameters: KEPT * bytes,
-        gradients: bytes + partial,
-        optimiser: MOMENTS * bytes,
-        activations,
-        data,
-        largest: F32 * net.largest(),
-    }
+    need(bytes, partial, activations, data, F32 * net.largest())
 }
 
 /// Baselines have no batches: features of a trial per thread, and the curvature of every area's fit.

@@ -25,6 +25,8 @@ struct Job {
     folder: PathBuf,
     recording: Arc<Recording>,
     plan: EdgeTestPlan,
+    /// Networks that are trained anew.
+    networks: usize,
     /// Every press of the button is another job.
     number: usize,
     doing: Arc<ArcSwap<String>>,
@@ -41,6 +43,7 @@ pub struct EvidenceView {
     copies: usize,
     resamples: usize,
     halves: usize,
+    networks: usize,
     number: usize,
     asked: Option<Job>,
     work: Background<Job, Result<(), String>>,
@@ -54,6 +57,7 @@ impl Default for EvidenceView {
             copies: plan.nulls,
             resamples: plan.bootstrap,
             halves: plan.halves,
+            networks: 0,
             number: 0,
             asked: None,
             work: Background::default(),
@@ -68,7 +72,7 @@ impl View for EvidenceView {
     }
 
     fn help(&self) -> &'static str {
-        "For every ordered pair of areas the coupling is fitted again with and without the pair: on test trials, on copies in which trials are shuffled or spikes are moved within short intervals, on resampled trials and on halves of them. \
+        "For every ordered pair of areas the coupling is fitted again with and without the pair: on test trials, on copies in which trials are shuffled or spikes are moved within short intervals, on resampled trials, on halves of them and, on request, in networks trained anew from other seeds. \
          A pair is supported when its gain on test trials survives the correction for the number of pairs and the data exceed both kinds of copies. \
          Results are kept with the run; choose a pair here, in the Area graph or in the Area matrix, and copy the sentence into your paper."
     }
@@ -116,13 +120,19 @@ impl EvidenceView {
     fn controls(&mut self, ui: &mut Ui, run: &RunState, folder: PathBuf, report: Option<&EdgeReport>) {
         let running = self.work.is_running();
         ui.horizontal_wrapped(|ui| {
-            for (name, value, most) in [
-                ("Copies per null", &mut self.copies, 10_000),
-                ("Resamples", &mut self.resamples, 10_000),
-                ("Halves", &mut self.halves, 1000),
+            for (name, about, value, most) in [
+                ("Copies per null", "Refits with shuffled trials, and as many with jittered spikes, per pair", &mut self.copies, 10_000),
+                ("Resamples", "Draws of the training trials behind the bands of filters and weights", &mut self.resamples, 10_000),
+                ("Halves", "Halves of the training trials in which every pair is fitted anew", &mut self.halves, 1000),
+                (
+                    "Networks",
+                    "Networks trained anew from other seeds and tested; each takes as long as training did",
+                    &mut self.networks,
+                    50,
+                ),
             ] {
                 let label = widgets::caption(ui, name, 60.0);
-                ui.add(egui::DragValue::new(value).range(0..=most).speed(0.5)).labelled_by(label.id);
+                ui.add(egui::DragValue::new(value).range(0..=most).speed(0.5)).labelled_by(label.id).on_hover_text(about);
             }
             let recording = run.data.as_ref().map(|d| Arc::clone(&d.0));
             let button = if report.is_some() { egui::Button::new("Test all pairs again") } else { widgets::primary(ui, "Test all pairs") };
@@ -142,7 +152,7 @@ impl EvidenceView {
                     ..EdgeTestPlan::default()
                 };
                 let doing = Arc::new(ArcSwap::from_pointee("beginning".to_owned()));
-                self.asked = Some(Job { folder, recording, plan, number: self.number, doing });
+                self.asked = Some(Job { folder, recording, plan, networks: self.networks, number: self.number, doing });
                 self.work.again();
             }
         });
@@ -154,7 +164,8 @@ impl EvidenceView {
                 ctx.request_repaint();
             };
             let doing = |text: &str| theirs.doing.store(Arc::new(text.to_owned()));
-            let found = runs::test_edges(&theirs.folder, &theirs.recording, &theirs.plan, watch, &doing, &mut publish);
+            let Job { folder, recording, plan, networks, .. } = &theirs;
+            let found = runs::test_edges_and_networks(folder, recording, plan, *networks, watch, &doing, &mut publish);
             Some(found.map(|_| ()).map_err(|e| e.to_string()))
         });
         let done = report.filter(|r| !r.complete).map_or_else(String::new, |r| format!(", {} of {} pairs", r.edges.len(), r.pairs));
@@ -265,6 +276,15 @@ fn numbers(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence) {
         let (mean, low, high) = stability.summary();
         widgets::fact(ui, "Found in halves", &format!("{} of {}", stability.count(), stability.found.len()));
         widgets::fact(ui, "Contribution in halves", &format!("{} % ({} to {} %)", number(mean), number(low), number(high)));
+    }
+    if let Some(over) = edge.over_networks() {
+        let (mean, low, high) = over.contribution;
+        widgets::fact(ui, "Supported by new networks", &format!("{} of {}", over.supported, over.networks));
+        widgets::fact(ui, "Contribution in them", &format!("{} % ({} to {} %)", number(mean), number(low), number(high)));
+        if let Some((mean, low, high)) = over.contribution_in_halves {
+            widgets::fact(ui, "Found in their halves", &format!("{} of {}", over.halves.0, over.halves.1));
+            widgets::fact(ui, "Contribution in those", &format!("{} % ({} to {} %)", number(mean), number(low), number(high)));
+        }
     }
     let scored = if edge.fitted { "its score passed the jitter null" } else { "its score stayed below the jitter null" };
     widgets::fact(ui, "Before the coupling stage", scored);

@@ -35,6 +35,14 @@ fn a_recording_is_screened_and_the_edges_of_a_run_are_tested() {
     assert_eq!(arrays.array::<f64, ndarray::Ix2>("held_out").unwrap().dim(), (2, 8));
     assert_eq!(arrays.array::<f64, ndarray::Ix2>("null_jitter").unwrap().dim(), (2, 6));
 
+    // One network more, trained from the next seed; the run's own tests are not made again.
+    let more = last_json(&done(at, &[&test[..], &["--networks", "1"]].concat()));
+    let networks = more["edges"][0]["networks"].as_array().unwrap();
+    assert_eq!((networks.len(), networks[0]["halves"].as_u64()), (1, Some(2)));
+    assert!(networks[0]["contribution_percent"].is_number() && networks[0]["supported"].is_boolean());
+    assert!(more["edges"][0]["sentence"].as_str().unwrap().contains("Of 1 network trained anew"));
+    assert_eq!(more["edges"][0]["held_out_gain"], edge["held_out_gain"]);
+
     // Another recording is refused, and so is a run of another model or none at all.
     done(at, &["simulate", "glm", "--out", "other.npz", "--set", "areas=6x5", "--trials", "40", "--seed", "4"]);
     one_line(&refused(at, 1, &["edges", "run", "--recording", "other.npz", "--quiet"]), "open the recording that it was trained on");
@@ -73,4 +81,22 @@ fn the_screening_is_validated_on_simulations() {
     assert_eq!(all["details"][1]["seed"], 2);
     let wrong = refused(folder.path(), 2, &["validate", "edges", "--simulate", "nothing", "--simulations", "1"]);
     one_line(&wrong, "nothing");
+}
+
+#[test]
+fn published_experiments_are_repeated_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let short = ["--trials", "30", "--units", "4", "--seeds", "2", "--cpu", "--quiet", "--out", "cells", "--set", "max_epochs=1"];
+    let small = ["--set", "width=8", "--set", "hidden=8", "--set", "edge_jitters=2", "--json"];
+    let go = |name: &str, more: &[&str]| last_json(&done(folder.path(), &[&["validate", name], &short[..], &small[..], more].concat()));
+    let current = go("synaptic-current", &["--conn", "0.2"]);
+    assert_eq!((current["summary"][0]["conn"].as_f64(), current["cells"].as_array().unwrap().len()), (Some(0.2), 1));
+    let table = go("ablation", &["--data", "eif", "--variants", "own-dynamics,full"]);
+    assert_eq!(table["summary"].as_array().unwrap().len(), 2);
+    assert_eq!(table["summary"][0]["published_validation_loss"]["mean"], 0.25223);
+    let four = go("four-areas", &["--nulls", "2"]);
+    assert_eq!((four["networks"].as_u64(), four["cells"][0]["pairs"].as_array().unwrap().len()), (Some(1), 12));
+    assert_eq!(go("four-areas", &["--nulls", "2"]), four, "what is there is read again");
+    assert_eq!(std::fs::read_dir(folder.path().join("cells")).unwrap().count(), 4);
+    one_line(&refused(folder.path(), 2, &["validate", "ablation", "--set", "betta=1", "--out", "cells"]), "betta");
 }

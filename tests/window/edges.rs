@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eframe::egui::{self, Theme};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use spikescope::analysis::edge_test::{
-    Band, Bands, EdgeEvidence, EdgeReport, EdgeTestPlan, HeldOut, NullKind, NullTest, Stability, Verdict,
+    Band, Bands, EdgeEvidence, EdgeReport, EdgeTestPlan, HeldOut, NullKind, NullTest, Retrained, Stability, Verdict,
 };
 use spikescope::analysis::goodness::{Goodness, ResidualCorrelogram, UnitGoodness};
 use spikescope::recording::Recording;
@@ -71,6 +71,19 @@ fn edge(source: usize, target: usize, height: f64) -> EdgeEvidence {
             contributions: (0..10).map(|k| if strong { 7.0 } else { 0.3 } + 0.2 * fake::noise(k)).collect(),
             found: (0..10).map(|k| strong && k != 3).collect(),
         }),
+        networks: (0..3)
+            .map(|k| Retrained {
+                seed: k,
+                contribution_percent: if strong { 7.0 } else { 0.2 } + 0.3 * fake::noise(seed + k as usize),
+                held_out_gain: if strong { 1.2 } else { -0.1 },
+                supported: strong,
+                halves: Some(Stability {
+                    seeds: (0..10).collect(),
+                    contributions: (0..10).map(|k| if strong { 6.8 } else { 0.3 } + 0.2 * fake::noise(k)).collect(),
+                    found: (0..10).map(|k| strong && k != 3).collect(),
+                }),
+            })
+            .collect(),
         warnings: if strong {
             vec![]
         } else {

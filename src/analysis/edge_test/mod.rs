@@ -15,7 +15,8 @@
 //! 3. **Bands.** Training trials are drawn with replacement and all couplings onto j refitted; filters and weights, with signs and
 //!    scale normalised along the fit, give percentile bands.
 //! 4. **Stability.** Seeded halves of the training trials are fitted and tested on the other halves: mean and range of the
-//!    contribution, and how often the pair was found.
+//!    contribution, and how often the pair was found. On request whole networks are trained anew from other seeds and tested in the
+//!    same way ([`crate::runs::test_edges_and_networks`]), as own dynamics too may come out otherwise.
 //!
 //! A pair is *supported* when its held-out gain has a q-value (Benjamini & Hochberg over all pairs) of at most 0.05 and the data exceed
 //! each null with p ≤ 0.05. The nulls are conditions that every edge must meet by itself, not corrected for the number of pairs: with
@@ -28,7 +29,7 @@ mod report;
 mod run;
 mod words;
 
-pub use report::{Band, Bands, EdgeEvidence, EdgeReport, HeldOut, NullKind, NullTest, Stability, Verdict};
+pub use report::{Band, Bands, EdgeEvidence, EdgeReport, HeldOut, NullKind, NullTest, OverNetworks, Retrained, Stability, Verdict};
 pub use run::run;
 pub use words::{caution, sentence};
 

@@ -139,6 +139,7 @@ impl<'a> Pair<'a> {
             nulls,
             bands: None,
             stability,
+            networks: Vec::new(),
             warnings: Vec::new(),
         };
         evidence.warnings = words::warnings(self, &evidence, &output);

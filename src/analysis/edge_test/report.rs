@@ -108,15 +108,49 @@ pub struct Stability {
 impl Stability {
     /// Mean and range of the contribution, percent.
     pub fn summary(&self) -> (f64, f64, f64) {
-        let n = self.contributions.len().max(1) as f64;
-        let ends = self.contributions.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &c| (a.min(c), b.max(c)));
-        (self.contributions.iter().sum::<f64>() / n, ends.0, ends.1)
+        mean_and_range(&self.contributions)
     }
 
     /// How often it was found.
     pub fn count(&self) -> usize {
         self.found.iter().filter(|f| **f).count()
     }
+}
+
+/// What a network of the same recipe that was trained from another seed says of one pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retrained {
+    /// Seed of its training and of its tests.
+    pub seed: u64,
+    /// Contribution on test trials, percent.
+    pub contribution_percent: f64,
+    /// Held-out gain, nats per trial.
+    pub held_out_gain: f64,
+    /// Its own tests support the pair.
+    pub supported: bool,
+    /// Halves of its training trials, when they were asked for.
+    pub halves: Option<Stability>,
+}
+
+/// One pair over all networks that were trained anew.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OverNetworks {
+    /// Networks.
+    pub networks: usize,
+    /// Networks whose tests support the pair.
+    pub supported: usize,
+    /// Mean, smallest and largest contribution on test trials, percent.
+    pub contribution: (f64, f64, f64),
+    /// Halves of training trials in which the pair was found, and all of them, over the networks.
+    pub halves: (usize, usize),
+    /// Mean, smallest and largest contribution over these halves, percent; `None` without halves.
+    pub contribution_in_halves: Option<(f64, f64, f64)>,
+}
+
+/// Mean, smallest and largest.
+fn mean_and_range(values: &[f64]) -> (f64, f64, f64) {
+    let ends = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &c| (a.min(c), b.max(c)));
+    (values.iter().sum::<f64>() / values.len().max(1) as f64, ends.0, ends.1)
 }
 
 /// Everything known of one ordered pair.
@@ -152,6 +186,9 @@ pub struct EdgeEvidence {
     pub bands: Option<Bands>,
     /// Stability.
     pub stability: Option<Stability>,
+    /// Networks that were trained anew from other seeds.
+    #[serde(default)]
+    pub networks: Vec<Retrained>,
     /// What to be careful about, in words.
     pub warnings: Vec<String>,
 }
@@ -196,6 +233,20 @@ impl EdgeEvidence {
             (a, b) if a == b && !self.nulls.is_empty() && self.fitted => Verdict::Supported,
             _ => Verdict::Mixed,
         }
+    }
+
+    /// Over the networks that were trained anew; `None` when there are none.
+    pub fn over_networks(&self) -> Option<OverNetworks> {
+        let halves: Vec<&Stability> = self.networks.iter().filter_map(|n| n.halves.as_ref()).collect();
+        let in_halves: Vec<f64> = halves.iter().flat_map(|s| &s.contributions).copied().collect();
+        let of_networks: Vec<f64> = self.networks.iter().map(|n| n.contribution_percent).collect();
+        (!self.networks.is_empty()).then(|| OverNetworks {
+            networks: self.networks.len(),
+            supported: self.networks.iter().filter(|n| n.supported).count(),
+            contribution: mean_and_range(&of_networks),
+            halves: (halves.iter().map(|s| s.count()).sum(), in_halves.len()),
+            contribution_in_halves: (!in_halves.is_empty()).then(|| mean_and_range(&in_halves)),
+        })
     }
 
     /// Lag of the filter's largest deflection in bins (from 1) and its value.
@@ -245,6 +296,27 @@ impl EdgeReport {
     /// Sentence about one pair that can be put into a paper.
     pub fn sentence(&self, edge: &EdgeEvidence) -> String {
         words::sentence(self, edge)
+    }
+
+    /// Take over what a network that was trained anew from `seed` says.
+    pub fn add_network(&mut self, seed: u64, other: &EdgeReport) {
+        for edge in &mut self.edges {
+            if let Some(theirs) = other.edge(edge.source, edge.target) {
+                edge.networks.retain(|n| n.seed != seed);
+                edge.networks.push(Retrained {
+                    seed,
+                    contribution_percent: theirs.contribution_percent,
+                    held_out_gain: theirs.held_out.mean,
+                    supported: theirs.verdict(other.plan.level) == Verdict::Supported,
+                    halves: theirs.stability.clone(),
+                });
+            }
+        }
+    }
+
+    /// Whether a network of this seed is there for every pair.
+    pub fn has_network(&self, seed: u64) -> bool {
+        !self.edges.is_empty() && self.edges.iter().all(|e| e.networks.iter().any(|n| n.seed == seed))
     }
 
     /// q-values over the pairs that are there.

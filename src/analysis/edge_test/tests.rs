@@ -123,6 +123,7 @@ fn verdicts_need_every_test() {
         nulls: vec![null(null_q)],
         bands: None,
         stability: None,
+        networks: vec![],
         warnings: vec![],
     };
     assert_eq!(edge(0.01, 0.02).verdict(0.05), Verdict::Supported);
@@ -132,4 +133,33 @@ fn verdicts_need_every_test() {
     assert_eq!(EdgeEvidence { nulls: vec![], ..edge(0.01, 0.2) }.verdict(0.05), Verdict::Mixed, "nothing was compared with");
     assert_eq!((edge(0.01, 0.2).q(), edge(0.0, 0.0).peak()), (0.01, Some((2, -0.5))));
     assert_eq!(benjamini_hochberg(&[0.01, 0.02]), [0.02, 0.02]);
+
+    let report = |edge: EdgeEvidence| EdgeReport {
+        plan: EdgeTestPlan::default(),
+        areas: vec!["A".to_owned(), "B".to_owned()],
+        bin_s: 0.002,
+        trials: (10, 5),
+        window_s: 0.05,
+        edges: vec![edge],
+        pairs: 2,
+        complete: true,
+        goodness: None,
+        warnings: vec![],
+    };
+    let halves = |found: bool| Stability { seeds: vec![1, 2], contributions: vec![1.0, 3.0], found: vec![found, true] };
+    let network = |percent: f64, q: f64| {
+        let edge = EdgeEvidence { contribution_percent: percent, stability: Some(halves(q < 0.05)), ..edge(q, 0.01) };
+        report(edge)
+    };
+    let mut all = report(edge(0.01, 0.02));
+    assert!(all.edges[0].over_networks().is_none() && !all.sentence(&all.edges[0]).contains("networks"));
+    all.add_network(5, &network(4.0, 0.01));
+    all.add_network(6, &network(9.0, 0.9));
+    all.add_network(6, &network(8.0, 0.9));
+    assert!(all.has_network(5) && all.has_network(6) && !all.has_network(7));
+    let over = all.edges[0].over_networks().unwrap();
+    assert_eq!((over.networks, over.supported, over.contribution), (2, 1, (6.0, 4.0, 8.0)));
+    assert_eq!((over.halves, over.contribution_in_halves), ((3, 4), Some((2.0, 1.0, 3.0))));
+    let text = all.sentence(&all.edges[0]);
+    assert!(text.ends_with("Of 2 networks trained anew from other seeds, 1 supported it (contribution 4 to 8 %)."), "{text}");
 }

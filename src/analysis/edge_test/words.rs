@@ -123,6 +123,17 @@ pub fn sentence(report: &EdgeReport, edge: &EdgeEvidence) -> String {
     if let Some(stability) = &edge.stability {
         text.push_str(&format!(" It was found in {} of {} halves of the training trials.", stability.count(), stability.found.len()));
     }
+    if let Some(over) = edge.over_networks() {
+        let (_, low, high) = over.contribution;
+        let networks = if over.networks == 1 { "network" } else { "networks" };
+        text.push_str(&format!(
+            " Of {} {networks} trained anew from other seeds, {} supported it (contribution {} to {} %).",
+            over.networks,
+            over.supported,
+            digits(low),
+            digits(high)
+        ));
+    }
     text
 }
 

@@ -136,7 +136,7 @@ impl ValidateEdges {
                 let run = folder.path().join("run");
                 let options = StartOptions { run: Some(run.clone()), ..StartOptions::default() };
                 train(Arc::clone(&recording), recipe.clone(), options, true)?;
-                let report = test(&run, &recording, &self.tests.plan(seed), true)?;
+                let report = test(&run, &recording, &self.tests.plan(seed), 0, true)?;
                 let claim = |e: &crate::analysis::edge_test::EdgeEvidence| Claim {
                     true_edge: is_true(&recording, &report.areas, e.source, e.target),
                     supported: e.verdict(report.plan.level) == Verdict::Supported,

@@ -5,6 +5,7 @@ mod canvas;
 mod checkpoint;
 mod companion;
 mod correlogram;
+mod live;
 mod load;
 mod raster;
 mod soak;
@@ -23,6 +24,8 @@ pub(in crate::cli) enum Bench {
     Step(step::Step),
     /// What checkpoints of a run cost, and how soon training obeys
     Checkpoint(Box<checkpoint::Checkpoint>),
+    /// What training loses while views look at it
+    Live(Box<live::Live>),
     /// Correlograms of all pairs of units of a made-up recording
     Correlogram(correlogram::Correlogram),
     /// Opening a recording
@@ -43,7 +46,7 @@ impl Bench {
         match self {
             Self::Ui(_) | Self::Raster(_) | Self::Attention(_) | Self::Soak(_) => true,
             Self::Load(load) => load.draws(),
-            Self::Step(_) | Self::Checkpoint(_) | Self::Correlogram(_) => false,
+            Self::Step(_) | Self::Checkpoint(_) | Self::Live(_) | Self::Correlogram(_) => false,
         }
     }
 
@@ -51,6 +54,7 @@ impl Bench {
         let (results, json) = match self {
             Self::Step(step) => (vec![step.run(threads)?], step.json),
             Self::Checkpoint(checkpoint) => (vec![checkpoint.run()?], checkpoint.json),
+            Self::Live(live) => (vec![live.run()?], live.json),
             Self::Correlogram(correlogram) => (vec![correlogram.run()?], correlogram.json),
             Self::Load(load) => (vec![load.run()?], load.json),
             Self::Ui(ui) => (vec![ui.run()?], ui.json),

@@ -104,7 +104,8 @@ fn a_run_learns() {
     let (finished, snapshot) = run(&recording, recipe("stndt", &recording, &changes), StartOptions::default());
     let scores = &snapshot.stndt().unwrap().scores;
     let best = scores.iter().map(|s| s.co_bps).fold(f32::MIN, f32::max);
-    assert!(best > scores[0].co_bps + 0.3, "{scores:?}");
+    assert!(scores[0].co_bps > -0.5, "rates begin about the means: {scores:?}");
+    assert!(best > 0.3, "{scores:?}");
     let loss = |key: &str| finished.summary[key].as_f64().unwrap();
     assert!(loss("test_loss") < loss("flat_loss"), "{}", finished.summary);
 }

@@ -79,6 +79,8 @@ fn settings(model: &str) -> &'static [(&'static str, &'static str)] {
             ("dropout", "0"),
             ("dropout_embedding", "0"),
             ("dropout_rates", "0"),
+            // As published, so that the first steps have far to go.
+            ("begin_at_means", "false"),
         ],
         _ => &[("history", "8"), ("identity", "4"), ("max_epochs", "1"), ("batch", "64")],
     }

@@ -21,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use super::data::{DataError, Prepared};
 use super::device::TrainingDevice;
 use super::recipe::{ContrastTarget, HeldOut, MaskUnit, StndtRecipe, Variant};
+use crate::analysis::loss::flat_rates;
 use crate::models::DeviceFailed;
 use crate::models::params::Values;
 use crate::models::stndt::{Clock, Contrast, ContrastOn, Grid, MaskMode, Masking, Schedule, StndtConfig, TrainOptions, Trainer};
@@ -176,7 +177,13 @@ impl Fit {
     pub(super) fn new(recipe: &StndtRecipe, seed: u64, data: &Arc<Prepared>, device: &TrainingDevice) -> Result<Self, DataError> {
         let layout = Layout::new(recipe, data)?;
         let trainer = Trainer::new(config(recipe, &layout.grid), layout.grid, options(recipe, seed), &device.device, device.cpu);
-        Ok(Self { data: Arc::clone(data), layout, trainer: trainer.map_err(|e| DataError::Model(e.to_string()))? })
+        let mut trainer = trainer.map_err(|e| DataError::Model(e.to_string()))?;
+        let means = flat_rates(data.binned.counts.view(), data.binned.pad_bins, &data.split.train);
+        if let Some(means) = means.filter(|_| recipe.begin_at_means) {
+            let of = |&column: &usize| means[[0, column]].ln() as f32;
+            trainer.begin_at(&layout.columns.iter().map(of).collect::<Vec<_>>());
+        }
+        Ok(Self { data: Arc::clone(data), layout, trainer })
     }
 
     pub(super) fn restore(&mut self, weights: &Values) {

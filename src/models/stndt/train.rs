@@ -2,7 +2,7 @@
 //! whoever calls decides what a batch is, when to validate and when to stop.
 
 use burn::module::ParamId;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array3, ArrayView3};
 
 use super::forward::Dropout;
@@ -97,6 +97,12 @@ impl Trainer {
         let tables = Tables::new(&config, device);
         let device = device.inner_if_autodiff();
         Ok(Self { config, grid, options, tables, net, optimiser, order, device, cpu, steps: 0, rate_factor: 1.0 })
+    }
+
+    /// Let log-rates begin about these values `[units]`.
+    pub fn begin_at(&mut self, log_rates: &[f32]) {
+        let bias = TensorData::new(log_rates.to_vec(), [log_rates.len()]);
+        self.load(&params::Values::from([("readout.bias".to_owned(), bias)]));
     }
 
     /// Indices of the trials of every batch of an epoch: shuffled, all used, the same for the same seed and epoch.

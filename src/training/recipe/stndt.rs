@@ -110,6 +110,8 @@ pub struct StndtRecipe {
     pub held_out_seed: u64,
     /// Bins at the end of the window that the network only predicts.
     pub forward_bins: usize,
+    /// Rates begin at the mean of every unit; else at about one spike per bin, as published.
+    pub begin_at_means: bool,
     /// Largest learning rate.
     pub rate: f64,
     /// Steps over which the learning rate rises.
@@ -158,6 +160,7 @@ impl Default for StndtRecipe {
             held_out_share: 0.25,
             held_out_seed: 0,
             forward_bins: 0,
+            begin_at_means: true,
             rate: 2e-3,
             warm_up_steps: 100,
             steps: 3000,
@@ -257,6 +260,7 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
         "model.contrast_random_ratio", "Of the rest random in a view", "", "Share of the masked counts left that is replaced by a random count.";
     }
     "Optimiser" {
+        "model.begin_at_means", "Begin at mean rates", "", "Rates begin at the mean of every unit; else at about one spike per bin, as published, and the first some hundred steps only find the means.";
         "model.rate", "Learning rate", "", "Largest learning rate of AdamW.";
         "model.warm_up_steps", "Warm-up", "steps", "The learning rate rises over these steps.";
         "model.steps", "Most steps", "steps", "Training ends here at the latest; the learning rate falls to zero over them.";

@@ -46,6 +46,7 @@ pub(super) fn config(recipe: &NetFormerRecipe, units: usize, inputs: usize, type
             Fit::Squared => Loss::SquaredError,
             Fit::Poisson => Loss::Poisson,
         },
+        offset: recipe.offset,
         constraint: (recipe.type_prior > 0.0).then_some(Constraint { types, weight: recipe.type_prior }),
         ..base
     }
@@ -62,4 +63,18 @@ fn options(recipe: &NetFormerRecipe, seed: u64) -> TrainOptions {
     };
     let order = if recipe.consecutive { Order::Consecutive } else { Order::Shuffled };
     TrainOptions { batch: recipe.batch, rate: recipe.rate, schedule, order, seed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::netformer::Experiment;
+
+    #[test]
+    fn the_recipe_for_counts_is_the_network_for_counts() {
+        let (recipe, experiment) = (NetFormerRecipe::counts(), Experiment::Counts);
+        assert_eq!(config(&recipe, 20, 0, Vec::new()), experiment.config(20, 20));
+        assert_eq!(TrainOptions { seed: 0, ..options(&recipe, 3) }, experiment.options());
+        assert_eq!((recipe.max_epochs, Some(recipe.patience_epochs)), (experiment.epochs(), experiment.patience()));
+    }
 }

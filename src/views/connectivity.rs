@@ -40,6 +40,8 @@ pub struct ConnectivityView {
     range: Range,
     panels: [Panel; 4],
     other: Other,
+    /// Colours of every matrix for itself.
+    own_scale: bool,
 }
 
 impl View for ConnectivityView {
@@ -50,7 +52,7 @@ impl View for ConnectivityView {
     fn help(&self) -> &'static str {
         "Each row is a receiving unit and each column a sending one: red raises, blue lowers the activity that NetFormer predicts for the next bin, in every bin anew; the diagonal is grey, since a unit's own memory cannot be told from a connection to itself. \
          Beside it are the truth, where it is known, and the lag-1 cross-correlation, a strong and simple estimate: trust attention only as far as it differs from that. \
-         Group units by area, cell type or any other column, show the means between groups, set another simple method beside, and move or play a range of time to see attention change."
+         Group units by area, cell type or any other column, show the means between groups, set another simple method beside, and move or play a range of time to see attention change; where the truth is known, all have its colours unless One scale is off."
     }
 
     fn ui(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>) {
@@ -60,7 +62,7 @@ impl View for ConnectivityView {
         }
         let recording = run.data.as_ref().map(|data| Arc::clone(&data.0));
         self.arrange(recording.as_deref(), snapshot);
-        self.controls(ui, recording.as_deref());
+        self.controls(ui, recording.as_deref(), own.truth.is_some());
         let wanted = self.range.when == When::Range || self.other.is_chosen();
         let network = if wanted { self.network.of(ui, run, own) } else { Err(String::new()) };
         if let (true, Err(why)) = (self.other.is_chosen(), &network) {
@@ -87,6 +89,7 @@ impl View for ConnectivityView {
             snapshot: (snapshot.version, Arc::as_ptr(snapshot) as usize),
             time: number,
             groups: self.between == Between::Groups,
+            own_scale: self.own_scale,
             order: self.arrangement.number,
         };
         let other = other.map_or(AtTime::Mean, |(_, matrix)| AtTime::Range(matrix));
@@ -110,7 +113,7 @@ impl ConnectivityView {
         self.arrangement.update(recording, &grouping, snapshot);
     }
 
-    fn controls(&mut self, ui: &mut Ui, recording: Option<&Recording>) {
+    fn controls(&mut self, ui: &mut Ui, recording: Option<&Recording>, known: bool) {
         ui.horizontal_wrapped(|ui| {
             let words = if self.arrangement.by_area { "Areas" } else { "Groups" };
             let help = format!("Mean over the units of each pair of groups, by {}", self.arrangement.what);
@@ -122,6 +125,13 @@ impl ConnectivityView {
             ui.separator();
             self.range.choose(ui);
             self.other.choose(ui);
+            if known {
+                let mut one_scale = !self.own_scale;
+                ui.checkbox(&mut one_scale, "One scale").on_hover_text(
+                    "Colour every estimate on the scale of the truth, by the best line through zero; off, by its own largest values",
+                );
+                self.own_scale = !one_scale;
+            }
         });
     }
 

@@ -25,6 +25,7 @@ impl Folded {
     pub(super) fn backward(&self, pass: &Pass, target: ArrayView1<'_, f32>, scale: f32, prior_scale: f32, d: &mut Slopes) {
         let mut d_prediction = vec![0.0f32; pass.prediction.len()];
         d.fit += self.fit(pass, target, Some((&mut d_prediction, scale)));
+        d.offset.iter_mut().zip(&d_prediction).for_each(|(offset, slope)| *offset += slope);
         let d_out = self.out_slopes(pass, &d_prediction, d);
         let (phi, queries) = (pass.features.phi.view(), self.config.queries);
         let values = block(phi, 0..phi.nrows(), self.columns.values.clone());
@@ -87,6 +88,7 @@ impl Folded {
         for (at, (&p, &y)) in pass.prediction.iter().zip(target).enumerate() {
             let (loss, d) = match self.config.loss {
                 Loss::SquaredError => ((p - y) * (p - y), 2.0 * (p - y)),
+                Loss::Poisson if self.config.offset && p > 0.0 => (1.0 + p - y * p.ln_1p(), 1.0 - y / (1.0 + p)),
                 Loss::Poisson => {
                     let rate = exp(p);
                     (rate - y * p, rate - y)

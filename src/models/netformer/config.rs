@@ -20,7 +20,7 @@ pub enum Activation {
 pub enum Loss {
     /// Mean squared error.
     SquaredError,
-    /// Poisson with log link: mean of exp(p) − y p, p in log counts per bin.
+    /// Poisson with log link: mean of rate − y log rate, the rate in counts per bin from [`NetFormerConfig::rate`].
     Poisson,
 }
 
@@ -63,6 +63,10 @@ pub struct NetFormerConfig {
     pub activation: Activation,
     /// Loss.
     pub loss: Loss,
+    /// Ours, for rates of counts: add a learned constant per predicted unit to the prediction. Attention then starts at zero, so that
+    /// training begins at these constants; beyond one count per bin rates grow along a line ([`Self::rate`]); the norm of gradients is
+    /// limited.
+    pub offset: bool,
     /// Prior on A by cell type.
     pub constraint: Option<Constraint>,
 }
@@ -81,6 +85,7 @@ impl NetFormerConfig {
             residual: true,
             activation: Activation::None,
             loss: Loss::SquaredError,
+            offset: false,
             constraint: None,
         }
     }
@@ -93,6 +98,13 @@ impl NetFormerConfig {
     /// What A is multiplied with.
     pub fn factor(&self) -> f64 {
         if self.scale { 1.0 / (self.width() as f64).sqrt() } else { 1.0 }
+    }
+
+    /// The rate in counts per bin that a prediction stands for with the Poisson loss: its exponential. With offsets that of a positive
+    /// prediction is 1 + p, with the same slope at 0: A grows with the square of activity and A v with its cube, of which the
+    /// exponential would have no bound in a burst.
+    pub fn rate(&self, prediction: f32) -> f32 {
+        if self.offset && prediction > 0.0 { 1.0 + prediction } else { prediction.exp() }
     }
 
     /// First history column whose A v is needed: all for the output normalisation, else only the newest.
@@ -109,7 +121,8 @@ impl NetFormerConfig {
     pub fn size(&self) -> usize {
         let norms = if self.layer_norm { 2 * self.width() + 2 * self.history } else { 0 };
         let types = self.constraint.as_ref().map_or(0, |c| 2 * c.types_count() * c.types_count());
-        self.tokens * self.identity + 2 * self.key_width * self.width() + norms + types
+        let offset = if self.offset { self.queries } else { 0 };
+        self.tokens * self.identity + 2 * self.key_width * self.width() + norms + types + offset
     }
 
     /// Whether a network of these shapes can be made.

@@ -135,26 +135,38 @@ pub fn window_starts(segments: &[Range<usize>], history: usize) -> Vec<usize> {
 pub struct Standardisation {
     mean: Vec<f32>,
     sd: Vec<f32>,
+    /// Largest magnitude that is left.
+    most: f32,
 }
+
+/// Largest magnitude of standardised counts.
+const BURST: f32 = 3.0;
 
 impl Standardisation {
     /// Of every column by itself, over the bins in `segments`.
     pub fn per_column(activity: ArrayView2<'_, f32>, segments: &[Range<usize>]) -> Self {
         let (mean, sd) = (0..activity.ncols()).map(|column| moments(activity, segments, column..column + 1)).unzip();
-        Self { mean, sd }
+        Self { mean, sd, most: f32::INFINITY }
+    }
+
+    /// Of every column by itself, but no column is made larger (a spike of a quiet unit stays one, where its standard deviation would
+    /// make tens of it), and in bursts it ends at [`BURST`].
+    pub fn per_column_of_counts(activity: ArrayView2<'_, f32>, segments: &[Range<usize>]) -> Self {
+        let own = Self::per_column(activity, segments);
+        Self { sd: own.sd.into_iter().map(|sd| sd.max(1.0)).collect(), most: BURST, ..own }
     }
 
     /// Of all columns together, over the bins in `segments` (published for recordings).
     pub fn global(activity: ArrayView2<'_, f32>, segments: &[Range<usize>]) -> Self {
         let (mean, sd) = moments(activity, segments, 0..activity.ncols());
-        Self { mean: vec![mean; activity.ncols()], sd: vec![sd; activity.ncols()] }
+        Self { mean: vec![mean; activity.ncols()], sd: vec![sd; activity.ncols()], most: f32::INFINITY }
     }
 
     /// (x − mean) / standard deviation; a column that never changes becomes 0.
     pub fn apply(&self, activity: &mut Array2<f32>) {
         for mut row in activity.outer_iter_mut() {
             for ((value, mean), sd) in row.iter_mut().zip(&self.mean).zip(&self.sd) {
-                *value = (*value - mean) / sd;
+                *value = ((*value - mean) / sd).clamp(-self.most, self.most);
             }
         }
     }
@@ -234,5 +246,13 @@ mod tests {
         }
         let all = Standardisation::global(activity.view(), &training);
         assert!(all.mean.windows(2).all(|w| w[0] == w[1]) && all.sd[0] > 1.0 && all.sd[0] < 10.0);
+        let mut quiet = Array2::<f32>::zeros((100, 1));
+        (quiet[[3, 0]], quiet[[80, 0]]) = (1.0, 50.0);
+        Standardisation::per_column_of_counts(quiet.view(), &training).apply(&mut quiet);
+        assert!((quiet[[3, 0]] - quiet[[4, 0]] - 1.0).abs() < 1e-6, "a spike stays one");
+        assert_eq!(quiet[[80, 0]], BURST);
+        let mut loud = activity.clone();
+        Standardisation::per_column_of_counts(activity.view(), &training).apply(&mut loud);
+        assert!((loud[[5, 1]] - each[[5, 1]]).abs() < 1e-6 && loud[[99, 0]] == BURST);
     }
 }

@@ -86,7 +86,8 @@ impl Experiment {
             Self::RingContinuous => general(49, 100),
             Self::RingSpiking => NetFormerConfig { layer_norm: false, loss: Loss::Poisson, ..narrow(1, 100) },
             Self::MouseV1 => general(59, 30),
-            Self::Counts => NetFormerConfig { layer_norm: false, loss: Loss::Poisson, ..general(10, 30) },
+            // A count is no log-rate: it is not added to one.
+            Self::Counts => NetFormerConfig { layer_norm: false, loss: Loss::Poisson, residual: false, offset: true, ..general(10, 30) },
         }
     }
 

@@ -96,6 +96,8 @@ pub(super) struct Folded {
     /// γ and β of the output's last column.
     pub(super) out_scale: f32,
     pub(super) out_shift: f32,
+    /// Added to predictions `[queries]`; empty without.
+    pub(super) offset: Vec<f32>,
     pub(super) prior: Option<Prior>,
     query: Array2<f32>,
     key: Array2<f32>,
@@ -115,6 +117,7 @@ pub(super) struct Slopes {
     pub(super) value_shift: Vec<f32>,
     pub(super) out_scale: f32,
     pub(super) out_shift: f32,
+    pub(super) offset: Vec<f32>,
     pub(super) type_mean: Array2<f32>,
     pub(super) type_sd: Array2<f32>,
     /// Sums of the loss's two terms.
@@ -185,6 +188,7 @@ impl Folded {
             value_shift,
             out_scale,
             out_shift,
+            offset: net.offset.as_ref().map(vector).transpose()?.map(|o| o.to_vec()).unwrap_or_default(),
             prior,
             query,
             key,
@@ -206,6 +210,7 @@ impl Folded {
             value_shift: vec![0.0; self.value_shift.len()],
             out_scale: 0.0,
             out_shift: 0.0,
+            offset: vec![0.0; self.offset.len()],
             type_mean: Array2::zeros((kinds, kinds)),
             type_sd: Array2::zeros((kinds, kinds)),
             fit: 0.0,
@@ -239,6 +244,9 @@ impl Folded {
             };
             add_vector(&mut gradients, &out.gamma, &only_last(d.out_scale), &device);
             add_vector(&mut gradients, &out.beta, &only_last(d.out_shift), &device);
+        }
+        if let Some(offset) = &net.offset {
+            add_vector(&mut gradients, offset, &Array1::from_vec(d.offset), &device);
         }
         if let (Some(mean), Some(sd), true) = (&net.type_mean, &net.type_sd, self.prior.is_some()) {
             gradients.add(mean.id, tensor2(&d.type_mean, &device));
@@ -296,6 +304,7 @@ impl Slopes {
             (&mut self.rows_shift, &other.rows_shift),
             (&mut self.value_scale, &other.value_scale),
             (&mut self.value_shift, &other.value_shift),
+            (&mut self.offset, &other.offset),
         ] {
             to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
         }

@@ -48,7 +48,11 @@ impl NetFormerNet {
             out = norm.forward(out);
         }
         let last = out.dims()[2] - 1;
-        Forward { prediction: out.narrow(2, last, 1), attention }
+        let mut prediction = out.narrow(2, last, 1);
+        if let Some(offset) = &self.offset {
+            prediction = prediction + offset.val().reshape([1, config.queries, 1]).expand([b, config.queries, 1]);
+        }
+        Forward { prediction, attention }
     }
 
     /// Sum of A over windows `[queries, S]`; without activation as one matrix product, in which no window's A is formed.

@@ -148,10 +148,12 @@ mod tests {
             ("sigmoid", NetFormerConfig { activation: Activation::Sigmoid, queries: 20, ..base.clone() }),
             ("tanh", NetFormerConfig { activation: Activation::Tanh, ..base.clone() }),
             ("prior", NetFormerConfig { constraint: Some(prior.clone()), queries: 19, ..base.clone() }),
-            ("prior and softmax", NetFormerConfig { constraint: Some(prior), activation: Activation::Softmax, ..base }),
+            ("prior and softmax", NetFormerConfig { constraint: Some(prior), activation: Activation::Softmax, ..base.clone() }),
             ("no normalisation", NetFormerConfig { queries: 13, ..plain.clone() }),
             ("no normalisation, softmax", NetFormerConfig { activation: Activation::Softmax, ..plain.clone() }),
-            ("counts", NetFormerConfig { loss: Loss::Poisson, ..plain }),
+            ("counts", NetFormerConfig { loss: Loss::Poisson, ..plain.clone() }),
+            ("counts with offsets", NetFormerConfig { loss: Loss::Poisson, offset: true, residual: false, queries: 18, ..plain }),
+            ("normalised with offsets", NetFormerConfig { offset: true, ..base }),
         ]
     }
 

@@ -15,7 +15,7 @@ pub(super) const SMALLEST_VARIANCE: f64 = 1e-6;
 /// Terms of the loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LossTerms {
-    /// Mean over windows and predicted units: squared error, or exp(p) − y p.
+    /// Mean over windows and predicted units: squared error, or rate − y log rate.
     pub fit: f64,
     /// Gaussian negative log-likelihood of A under the prior of its cell types, mean over entries, unweighted; 0 when off.
     pub constraint: f64,
@@ -50,6 +50,11 @@ fn terms(net: &NetFormerNet, config: &NetFormerConfig, data: &DeviceData, starts
     let (p, y) = (forward.prediction, alike(&y, autodiff));
     let fit = match config.loss {
         Loss::SquaredError => (p - y).square().mean(),
+        // exp(p) below 0 and 1 + p above, in one expression.
+        Loss::Poisson if config.offset => {
+            let (below, above) = (p.clone().clamp_max(0.0), p.clamp_min(0.0));
+            (below.clone().exp() + above.clone() - y * (below + above.log1p())).mean()
+        }
         Loss::Poisson => (p.clone().exp() - y * p).mean(),
     };
     let constraint = match (&config.constraint, forward.attention) {

@@ -16,6 +16,7 @@ mod attention;
 mod backward;
 mod config;
 mod cost;
+mod counts;
 mod data;
 mod experiments;
 mod folded;

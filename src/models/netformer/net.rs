@@ -1,4 +1,5 @@
-//! Parameters and their initial values (spec §2.1): identities from a standard normal, projections uniform on ±1/√D.
+//! Parameters and their initial values (spec §2.1): identities from a standard normal, projections uniform on ±1/√D. Offsets, which
+//! are ours, start at zero until they are told the data.
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -21,6 +22,8 @@ pub struct NetFormerNet {
     pub ln_in: Option<Norm>,
     /// Over the output's columns `[H]`.
     pub ln_out: Option<Norm>,
+    /// Added to predictions `[queries]`.
+    pub offset: Option<Param<Tensor<1>>>,
     /// Mean of A per pair of cell types `[K receiving, K sending]`.
     pub type_mean: Option<Param<Tensor<2>>>,
     /// Standard deviation of A per pair of cell types `[K, K]`.
@@ -35,7 +38,9 @@ impl NetFormerNet {
         let bound = 1.0 / (width as f64).sqrt();
         let identity = init.normal(1.0, [config.tokens, config.identity]);
         let query = Linear { weight: init.uniform(bound, [width, config.key_width]), bias: None };
-        let key = Linear { weight: init.uniform(bound, [width, config.key_width]), bias: None };
+        // With offsets A starts at zero: predictions begin at the offsets, which are as good as they can be without connections.
+        let shape = [width, config.key_width];
+        let key = Linear { weight: if config.offset { init.full(0.0, shape) } else { init.uniform(bound, shape) }, bias: None };
         let types = config.constraint.as_ref().map(|c| c.types_count());
         Self {
             identity,
@@ -43,6 +48,7 @@ impl NetFormerNet {
             key,
             ln_in: config.layer_norm.then(|| Norm::new(&init, width)),
             ln_out: config.layer_norm.then(|| Norm::new(&init, config.history)),
+            offset: config.offset.then(|| init.full(0.0, [config.queries])),
             type_mean: types.map(|k| init.uniform(1.0, [k, k])),
             type_sd: types.map(|k| init.full(1.0, [k, k])),
         }

@@ -86,7 +86,8 @@ impl Folded {
                 (Route::Gram { gram, sent, mapped }, out)
             }
         };
-        let (out_mean, out_inverse, prediction) = self.predict(&out);
+        let (out_mean, out_inverse, mut prediction) = self.predict(&out);
+        prediction.iter_mut().zip(&self.offset).for_each(|(p, offset)| *p += offset);
         Pass { features, route, out, out_mean, out_inverse, prediction }
     }
 

@@ -16,6 +16,8 @@ use crate::models::{ConfigError, DeviceFailed, TrainerState};
 
 /// Values of one batch that a GPU holds when nothing has to be kept for a backward pass.
 const BATCH_VALUES: usize = 1 << 25;
+/// Largest norm of a gradient where rates are exponentials of predictions; published networks have none.
+const CLIP: f64 = 1.0;
 
 /// In which order windows are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl Trainer {
         let device = device.inner_if_autodiff();
         let on_device = (!cpu).then(|| data.upload(&device));
         let (rate, form) = (Rate::new(options.rate, options.schedule), Form::cheapest(&config, options.batch));
-        let optimiser = Adam::new(f64::INFINITY);
+        let optimiser = Adam::new(clip(&config));
         Ok(Self { config, data, options, net, optimiser, order, rate, form, on_device, device, steps: 0, rate_factor: 1.0 })
     }
 
@@ -238,7 +240,7 @@ impl Trainer {
 
     /// Begin the optimiser anew at half the learning rate (after a loss that was no finite number).
     pub fn soften(&mut self) {
-        self.optimiser = Adam::new(f64::INFINITY);
+        self.optimiser = Adam::new(clip(&self.config));
         self.rate_factor *= 0.5;
     }
 
@@ -261,6 +263,10 @@ impl Trainer {
     pub fn steps(&self) -> usize {
         self.steps
     }
+}
+
+fn clip(config: &NetFormerConfig) -> f64 {
+    if config.offset { CLIP } else { f64::INFINITY }
 }
 
 #[cfg(test)]

@@ -101,6 +101,7 @@ impl ActivityData {
         match model.standardise {
             Standardise::None => {}
             Standardise::Unit => Standardisation::per_column(values.view(), &train).apply(&mut values),
+            Standardise::Counts => Standardisation::per_column_of_counts(values.view(), &train).apply(&mut values),
             Standardise::All => Standardisation::global(values.view(), &train).apply(&mut values),
             Standardise::Predicted => {
                 let predicted = if model.predicted > 0 { model.predicted.min(units.len()) } else { units.len() };

@@ -23,7 +23,11 @@ use crate::training::{
 /// Terms of the loss (spec §2.1, §2.3).
 pub(in crate::training) static TERMS: [LossTerm; 3] = [
     LossTerm { key: "total", name: "Total", help: "Everything that is minimised" },
-    LossTerm { key: "fit", name: "Prediction", help: "How well the next bin is predicted: squared error, or exp(p) − y·p for counts" },
+    LossTerm {
+        key: "fit",
+        name: "Prediction",
+        help: "How well the next bin is predicted: squared error, or rate − y·log(rate) for counts",
+    },
     LossTerm { key: "prior", name: "Cell-type prior", help: "Pull of attention towards a mean per pair of cell types, weighted" },
 ];
 
@@ -64,9 +68,10 @@ impl NetFormerLearner {
         let config = config(recipe, data.units.len(), data.inputs, data.types.clone());
         let (history, queries) = (config.history, config.queries);
         let trainer = Trainer::new(config, data.data.clone(), options(recipe, seed), &device.device, device.cpu);
-        let trainer = trainer.map_err(|e| DataError::Model(e.to_string()))?;
+        let mut trainer = trainer.map_err(|e| DataError::Model(e.to_string()))?;
         let windows = |part: &[Range<usize>]| data.data.windows(part, history);
         let (train, validation, test) = (windows(&data.train), windows(&data.validation), windows(&data.test));
+        trainer.start_at_means(&train);
         let epoch = (0, trainer.batches(&train, 0));
         let rows = |matrix: Array2<f64>| matrix.slice_axis(Axis(0), Slice::from(..queries)).mapv(|v| v as f32);
         let lag_one = rows(lag_one(&Samples::new(data.raw.view(), data.train.clone())));
@@ -128,7 +133,7 @@ impl NetFormerLearner {
         let config = self.trainer.config();
         let mut predicted = self.trainer.predictions(windows)?;
         if config.loss == Loss::Poisson {
-            predicted.mapv_inplace(f32::exp);
+            predicted.mapv_inplace(|p| config.rate(p));
         }
         let wanted = self.trainer.data().targets_of(windows, config.history, config.queries);
         let r2 = |(predicted, wanted): (ndarray::ArrayView1<'_, f32>, ndarray::ArrayView1<'_, f32>)| {

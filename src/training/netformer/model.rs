@@ -351,7 +351,7 @@ impl NetFormerModel {
     pub fn predictions(&self, windows: &[usize]) -> (Array2<f32>, Array2<f32>) {
         let mut predicted = self.host.predictions(&self.data.data, windows);
         if self.counts() {
-            predicted.mapv_inplace(f32::exp);
+            predicted.mapv_inplace(|p| self.config.rate(p));
         }
         (predicted, self.data.data.targets_of(windows, self.config.history, self.config.queries))
     }

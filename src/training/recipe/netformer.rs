@@ -24,6 +24,8 @@ pub enum Standardise {
     None,
     /// Mean 0 and standard deviation 1 for every unit.
     Unit,
+    /// Mean 0 and standard deviation at most 1 for every unit (a spike of a quiet unit stays one), at most 3 from it in bursts.
+    Counts,
     /// Mean 0 and standard deviation 1 over all units together.
     #[default]
     All,
@@ -86,6 +88,8 @@ pub struct NetFormerRecipe {
     pub standardise: Standardise,
     /// Loss.
     pub fit: Fit,
+    /// A learned constant for every predicted unit (a log-rate), from the mean; attention then starts at zero.
+    pub offset: bool,
     /// Bins of history that a prediction sees.
     pub history: usize,
     /// Length of a unit's learned identity.
@@ -130,6 +134,7 @@ impl Default for NetFormerRecipe {
             inputs: false,
             standardise: Standardise::All,
             fit: Fit::Squared,
+            offset: false,
             history: 59,
             identity: 30,
             key_width: 0,
@@ -152,14 +157,17 @@ impl Default for NetFormerRecipe {
 }
 
 impl NetFormerRecipe {
-    /// For raw counts: log-rates, and no normalisation of outputs that have no bound.
+    /// For raw counts: log-rates around the mean rate of every unit, and no normalisation of outputs that have no bound. A count is
+    /// no log-rate, so a unit's own count is not added to it.
     pub fn counts() -> Self {
         Self {
             signal: Signal::Counts,
-            standardise: Standardise::Unit,
+            standardise: Standardise::Counts,
             fit: Fit::Poisson,
+            offset: true,
             history: 10,
             layer_norm: false,
+            residual: false,
             ..Self::default()
         }
     }
@@ -179,6 +187,7 @@ impl NetFormerRecipe {
             standardise: if recording { Standardise::All } else { Standardise::None },
             inputs: task,
             fit: if config.loss == Loss::Poisson { Fit::Poisson } else { Fit::Squared },
+            offset: config.offset,
             history: config.history,
             identity: config.identity,
             key_width: if config.key_width == config.width() { 0 } else { config.key_width },
@@ -215,6 +224,7 @@ impl NetFormerRecipe {
             inputs,
             standardise,
             fit,
+            offset,
             history,
             identity,
             key_width,
@@ -239,6 +249,7 @@ impl NetFormerRecipe {
             *inputs != other.inputs,
             *standardise != other.standardise,
             *fit != other.fit,
+            *offset != other.offset,
             *history != other.history,
             *identity != other.identity,
             *key_width != other.key_width,
@@ -296,8 +307,9 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
         "model.signal", "Signal", "", "automatic takes continuous activity where the recording has any, else spike counts in bins of the bin width.", ["automatic", "counts"];
         "model.series", "Series of the first unit", "", "Name of a covariate that is taken in place of the first unit's activity, for example membrane potential; empty for none.";
         "model.inputs", "External inputs", "", "Read the recording's external inputs (series named input …) beside the units; they are not predicted.";
-        "model.standardise", "Standardise", "", "none, every unit by itself, all units together (published for recordings), or the predicted ones alone.", ["none", "unit", "all", "predicted"];
+        "model.standardise", "Standardise", "", "none, every unit by itself, counts (the same, but a spike of a quiet unit stays one and a burst counts as three), all units together (published for recordings), or the predicted ones alone.", ["none", "unit", "counts", "all", "predicted"];
         "model.fit", "Loss", "", "Mean squared error, or Poisson with log link for raw counts.", ["squared", "poisson"];
+        "model.offset", "Offset", "", "A learned constant for every predicted unit, its log-rate with the Poisson loss, that begins at the mean over training bins. Attention then begins at zero, rates above one per bin grow along a line, and the norm of gradients is limited to 1.";
         "model.history", "History", "bins", "Bins before the predicted one that the network sees.";
         "model.predicted", "Predicted units", "units", "Only the first so many units are predicted; 0 for all.";
     }

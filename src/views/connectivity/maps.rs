@@ -9,8 +9,8 @@ use super::arrangement::Arrangement;
 use crate::analysis::connectivity::Method;
 use crate::render::heatmap::{HeatScale, Heatmap, Matrix, Painted};
 use crate::training::{NetFormerSnapshot, Snapshot};
-use crate::views::area_matrix;
 use crate::views::work::Background;
+use crate::views::{area_matrix, widgets};
 
 /// Which matrix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct Key {
     pub time: u64,
     /// Means of groups.
     pub groups: bool,
+    /// Colours of every matrix for itself, also where the truth is known.
+    pub own_scale: bool,
     /// Number of the arrangement.
     pub order: u64,
 }
@@ -79,14 +81,48 @@ pub enum AtTime {
     Stretch(usize),
 }
 
+/// What the ends of a matrix's colours are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Colours {
+    /// Its own largest values.
+    #[default]
+    Own,
+    /// Those of the truth: this estimate times this factor is on the truth's scale.
+    OfTruth(f32),
+    /// Its own, because it does not agree with the truth.
+    NoAgreement,
+}
+
+impl Colours {
+    /// In a few words, and in full.
+    pub fn words(self, unit: &str) -> Option<(String, String)> {
+        match self {
+            Self::Own => None,
+            Self::OfTruth(factor) => {
+                let one = widgets::number(1.0 / f64::from(factor), 3);
+                let full = format!(
+                    "Coloured like the truth: a true weight of 1 has the colour of {one} {unit}. The factor is that of the best line \
+                     through zero from this estimate to the truth, between different units; it changes the colours alone"
+                );
+                Some((format!("on the truth's scale, 1 weight = {one} {unit}"), full))
+            }
+            Self::NoAgreement => {
+                let full = "Estimate and truth do not rise together, so that nothing brings them to one scale";
+                Some(("on its own scale".to_owned(), full.to_owned()))
+            }
+        }
+    }
+}
+
 /// A matrix as it is drawn, made in the background: of a thousand units that takes longer than a frame.
 #[derive(Default)]
 pub struct Made {
     of: (Kind, Key),
     /// Square; NaN where nothing is estimated.
     pub values: Array2<f32>,
-    /// End of the colours: few values are larger.
+    /// End of the colours: few values are larger, or few of the truth where that is what colours follow.
     pub limit: f32,
+    pub colours: Colours,
     /// The strongest connections, receiving and sending.
     pub strongest: Vec<((usize, usize), f32)>,
     painted: Option<(bool, Painted)>,
@@ -165,11 +201,31 @@ fn make(kind: Kind, key: Key, own: &NetFormerSnapshot, at_time: &AtTime, order: 
     };
     let values = drawn(source, order, sizes, key.groups);
     // A range of time is coloured like the mean over all times, so that what changes is seen.
-    let limit = match (kind, at_time) {
-        (Kind::Attention, AtTime::Range(_) | AtTime::Stretch(_)) => limit(&drawn(&own.attention, order, sizes, key.groups)),
-        _ => limit(&values),
+    let of_mean = match (kind, at_time) {
+        (Kind::Attention, AtTime::Range(_) | AtTime::Stretch(_)) => Some(drawn(&own.attention, order, sizes, key.groups)),
+        _ => None,
     };
-    Made { of: (kind, key), strongest: strongest(&values), values, limit, painted: None }
+    let coloured = of_mean.as_ref().unwrap_or(&values);
+    let (limit, colours) = match own.truth.as_ref().filter(|_| kind != Kind::Truth && !key.own_scale) {
+        Some(truth) => {
+            let unsigned = matches!(kind, Kind::Other(method) if method.unsigned());
+            let truth = drawn(&if unsigned { truth.mapv(f32::abs) } else { truth.clone() }, order, sizes, key.groups);
+            match factor_onto(coloured, &truth) {
+                Some(factor) => (limit(&truth) / factor, Colours::OfTruth(factor)),
+                None => (limit(coloured), Colours::NoAgreement),
+            }
+        }
+        None => (limit(coloured), Colours::Own),
+    };
+    Made { of: (kind, key), strongest: strongest(&values), values, limit, colours, painted: None }
+}
+
+/// What brings an estimate to the scale of the truth: the slope of the best line through zero; `None` when it does not rise.
+fn factor_onto(estimate: &Array2<f32>, truth: &Array2<f32>) -> Option<f32> {
+    let both = estimate.iter().zip(truth).filter(|(e, t)| e.is_finite() && t.is_finite());
+    let (product, square) = both.fold((0.0, 0.0), |(p, s), (e, t)| (p + f64::from(*e) * f64::from(*t), s + f64::from(*e) * f64::from(*e)));
+    let factor = (product / square) as f32;
+    (factor.is_normal() && factor > 0.0).then_some(factor)
 }
 
 /// As it is drawn: units in their arrangement, or means of groups.
@@ -240,6 +296,36 @@ mod tests {
         let areas = by_area(&square, &[2, 1]);
         assert_eq!((areas[[0, 0]], areas[[0, 1]]), (3.0, 4.5));
         assert!(areas[[1, 0]].is_nan() && areas[[1, 1]].is_nan());
+    }
+
+    #[test]
+    fn estimates_have_the_colours_of_the_truth_they_agree_with() {
+        let truth = array![[0.0, 0.5, -1.0], [0.2, 0.0, 0.0], [-0.4, 1.0, 0.0]];
+        let own = NetFormerSnapshot {
+            attention: truth.mapv(|w| 40.0 * w),
+            stretches: vec![truth.mapv(|w| 80.0 * w)],
+            lag_one: truth.mapv(|w| -w),
+            truth: Some(truth.clone()),
+            scores: Vec::new(),
+            lag_one_scores: None,
+            r2: Vec::new(),
+            static_share: f32::NAN,
+            model: None,
+        };
+        let made = |kind, at_time: AtTime, own_scale| make(kind, Key { own_scale, ..Key::default() }, &own, &at_time, &[0, 1, 2], &[3]);
+        let (weights, attention) = (made(Kind::Truth, AtTime::Mean, false), made(Kind::Attention, AtTime::Mean, false));
+        assert_eq!((weights.colours, weights.limit), (Colours::Own, 1.0));
+        assert_eq!((attention.colours, attention.limit, attention.values[[0, 2]]), (Colours::OfTruth(0.025), 40.0, -40.0));
+        // At a time it has the colours of the mean, so that what changes is seen.
+        assert_eq!(made(Kind::Attention, AtTime::Stretch(0), false).limit, 40.0);
+        let against = made(Kind::LagOne, AtTime::Mean, false);
+        assert_eq!((against.colours, against.limit), (Colours::NoAgreement, 1.0));
+        assert_eq!(made(Kind::Attention, AtTime::Mean, true).colours, Colours::Own);
+        let unsigned = made(Kind::Other(Method::TransferEntropy), AtTime::Range(Arc::new(truth.mapv(|w| 2.0 * w.abs()))), false);
+        assert_eq!(unsigned.colours, Colours::OfTruth(0.5), "against the size of the true weights");
+        let (short, full) = attention.colours.words("attention").unwrap_or_default();
+        assert!(short == "on the truth's scale, 1 weight = 40 attention" && full.contains("best line through zero"), "{short}; {full}");
+        assert_eq!(Colours::Own.words("weight"), None);
     }
 
     #[test]

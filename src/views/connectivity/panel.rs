@@ -92,7 +92,10 @@ fn head(ui: &mut Ui, made: &Made, kind: Kind) {
     ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
     let scale = HeatScale::Diverging { limit: made.limit };
     ui.horizontal_wrapped(|ui| colour_bar(ui, scale, kind.unit(), &RasterStyle::of(ui)));
-    widgets::note(ui, "rows receive, columns send; grey is not estimated");
+    match made.colours.words(kind.unit()) {
+        Some((short, full)) => ui.label(RichText::new(short).small().color(theme::of(ui).weak)).on_hover_text(full),
+        None => ui.label(RichText::new("rows receive, columns send; grey is not estimated").small().color(theme::of(ui).weak)),
+    };
 }
 
 /// The same in a narrow column.
@@ -102,6 +105,9 @@ fn narrow_head(ui: &mut Ui, made: &Made, kind: Kind) {
     ui.label(RichText::new(kind.title()).strong()).on_hover_text(kind.about());
     widgets::color_bar(ui, "", "", "", |share| scale.color(made.limit * (2.0 * share - 1.0) as f32, &style));
     widgets::note(ui, format!("± {} {}", widgets::number(f64::from(made.limit), 2), kind.unit()));
+    if let Some((short, full)) = made.colours.words(kind.unit()) {
+        ui.label(RichText::new(short).small().color(theme::of(ui).weak)).on_hover_text(full);
+    }
     widgets::note(ui, "rows receive, columns send");
 }
 

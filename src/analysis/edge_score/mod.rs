@@ -7,7 +7,8 @@
 //! z_m^b   = (B_b * (y_m − λ_m)) minus its own straight-line extrapolation from the past: what slow drive, shared or not, cannot explain
 //! G_mnb   = Σ_{trials, bins} z_m^b (y_n − λ_n)          score of a full coupling at zero
 //! I_mnb   = Σ_{trials, bins} (z_m^b)² λ_n               its information;   Z = G / √I
-//! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j
+//! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j; between
+//!           areas with what all units of either have in common taken out of Z (module `common`)
 //! start   = u, v and the filter coefficients c that explain <G, u v>: K c = <G, u v> / Σ u² v² Σ rate·λ,  K = Σ_lags B̃ Bᵀ
 //! ```
 //!
@@ -19,9 +20,10 @@
 //! Between areas the λ of sending and receiving units are those of the model times what the other units of their own area tell
 //! about this trial (module `population`). So the score has mean zero without coupling when *one* of the two is right. This is what
 //! keeps apart coupling and a stimulus that both areas answer to with a latency of its own in every trial (the spiking networks of
-//! the false-coupling benchmark). Its price: coupling that drives all units of an area alike is hardly seen, and since the others'
-//! spikes a few bins later count as well, strong coupling A → B can leave a faint echo in the score of B → A. Within an area, where
-//! the others are the senders themselves, neither the sending units' λ nor the correction enters.
+//! the false-coupling benchmark). What both are wrong about in the same bins, all units of an area have in common, and so has the
+//! echo that a strong edge A → B leaves in B → A (spikes of B count in the rates of the others a few bins earlier): module `common`
+//! takes that out. The price: coupling that drives all units of an area alike is hardly seen. Within an area, where the others are
+//! the senders themselves, neither the sending units' λ nor either correction enters.
 //!
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
@@ -34,6 +36,7 @@
 //! one row addition per spike. The information of the jittered copies is that of the first of them: sums over all bins hardly
 //! differ between copies, and it costs a matrix product.
 
+mod common;
 mod history;
 pub(super) mod jitter;
 mod population;
@@ -48,6 +51,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
+use self::common::Common;
 use self::history::OwnHistory;
 use self::jitter::{Placing, Spike};
 use self::population::Population;
@@ -342,7 +346,7 @@ impl EdgeScorer {
         let (best, second): (Vec<RankOne>, Vec<Option<f64>>) = (0..self.score.len())
             .into_par_iter()
             .map(|copy| {
-                let tensor = self.standardised(copy, source, target);
+                let tensor = self.tested(copy, source, target);
                 let first = tensor.rank_one();
                 let second = self.scoring.second_factor.then(|| tensor.without(&first).rank_one().value);
                 (first, second)
@@ -351,7 +355,10 @@ impl EdgeScorer {
         let null: Vec<f64> = best.iter().skip(1).map(|b| b.value).collect();
         let threshold = threshold::threshold(&null, self.scoring.quantile);
         let empty = || RankOne { value: 0.0, send: Vec::new(), filter: Vec::new(), receive: Vec::new() };
-        let best = best.into_iter().next().unwrap_or_else(empty);
+        let mut best = best.into_iter().next().unwrap_or_else(empty);
+        if source != target {
+            best = self.common(0, source, target).completed(&self.standardised(0, source, target), &best);
+        }
         let second = second.first().copied().flatten().map(|score| {
             let null: Vec<f64> = second.iter().skip(1).copied().flatten().collect();
             SecondFactor { score, threshold: threshold::threshold(&null, self.scoring.quantile), null }
@@ -412,6 +419,17 @@ impl EdgeScorer {
         let expected = if source == target { 0.0 } else { self.expected[source][[in_area, b * self.units() + n]] };
         let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) - f64::from(expected) };
         (score, f64::from(self.information[copy.min(1)][b][[m, n]]))
+    }
+
+    /// What is looked at for edges: between areas without what is common to all units of either.
+    fn tested(&self, copy: usize, source: usize, target: usize) -> Tensor {
+        let scores = self.standardised(copy, source, target);
+        if source == target { scores } else { self.common(copy, source, target).taken_out(&scores) }
+    }
+
+    fn common(&self, copy: usize, source: usize, target: usize) -> Common {
+        let shape = (self.area_sizes[source], self.basis.ncols(), self.area_sizes[target]);
+        Common::new(&Array3::from_shape_fn(shape, |at| self.entry(copy, source, target, at).1))
     }
 
     fn standardised(&self, copy: usize, source: usize, target: usize) -> Tensor {

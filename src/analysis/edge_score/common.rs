@@ -43,6 +43,9 @@ impl Common {
     /// All weights of a factor `found` in what is left of `scores`. Only the part common to both areas is unknown; it is filled in with
     /// what the factor itself says of it (expectation maximisation).
     pub(super) fn completed(&self, scores: &Tensor, found: &RankOne) -> RankOne {
+        if found.value <= 0.0 {
+            return found.clone();
+        }
         let unknown = 1.0 - left(self.send.len()) * left(self.receive.len());
         // Each side from the specific part of the other: nothing common to both areas enters.
         let (send, receive) = (scores.explained(0, &found.filter, &found.receive), scores.explained(2, &found.filter, &found.send));

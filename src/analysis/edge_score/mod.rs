@@ -36,6 +36,7 @@
 //! one row addition per spike. The information of the jittered copies is that of the first of them: sums over all bins hardly
 //! differ between copies, and it costs a matrix product.
 
+mod band;
 mod common;
 mod history;
 pub(super) mod jitter;
@@ -184,10 +185,10 @@ struct Prepared {
     /// Rates of sending units, `[pad + bins, units]`, and where their spikes may fall.
     sending: Array2<f32>,
     placing: Placing,
-    /// Rates of receiving units without the bins left out: of pairs between areas and within an area, `[bins, units]`.
-    rates: [Array2<f32>; 2],
+    /// Rates of receiving units without the bins left out, `[bins, units]`: of pairs between areas and, where asked for, within an area.
+    rates: Vec<Array2<f32>>,
     /// What spikes add, for the same.
-    effects: [SpikeEffects; 2],
+    effects: Vec<SpikeEffects>,
 }
 
 /// Pairs between areas and pairs within an area, as places in [`Prepared`].
@@ -264,15 +265,18 @@ impl EdgeScorer {
         }
     }
 
-    fn prepare(&self, counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>) -> Prepared {
-        let (total, bins) = (counts.nrows(), rates.nrows());
-        let sending = self.population.corrected(counts, rates);
+    fn prepare(&self, counts: ArrayView2<'_, u8>, rates_of_model: ArrayView2<'_, f32>) -> Prepared {
+        let (total, bins) = (counts.nrows(), rates_of_model.nrows());
+        let sending = self.population.corrected(counts, rates_of_model);
         let shared = sending.slice_axis(Axis(0), Slice::from(total - bins..));
         // Bins whose slow part cannot be told for want of history are left out, but never more than half of the window.
         let skipped = self.fast.nrows().saturating_sub(total - bins).min(bins / 2);
-        let rates = [self.history[BETWEEN].corrected(counts, shared), self.history[WITHIN].corrected(counts, rates)];
-        let rates = rates.map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned());
-        let effects = [BETWEEN, WITHIN].map(|pairs| SpikeEffects::new(counts, rates[pairs].view(), &self.fast));
+        let mut rates = vec![self.history[BETWEEN].corrected(counts, shared)];
+        if self.scoring.self_pairs {
+            rates.push(self.history[WITHIN].corrected(counts, rates_of_model));
+        }
+        let rates: Vec<_> = rates.iter().map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned()).collect();
+        let effects = rates.iter().map(|rates| SpikeEffects::new(counts, rates.view(), &self.fast)).collect();
         Prepared { spikes: jitter::spikes(counts), placing: Placing::new(sending.view()), sending, rates, effects }
     }
 
@@ -312,8 +316,8 @@ impl EdgeScorer {
                 let rates = &trial.rates[BETWEEN];
                 let first_bin = total - rates.nrows();
                 copy_of(copy, place, BETWEEN, &mut moved);
-                let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
-                drive -= &trial::filtered_rates(trial.sending.view(), column, first_bin);
+                let sent = trial::counted(&moved, trial.sending.dim()) - &trial.sending;
+                let mut drive = trial::filtered(sent.view(), column, first_bin);
                 drive.mapv_inplace(|z| z * z);
                 for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
                     add_products(&drive, rates, &area, [0..area.start, area.end..units], sum);
@@ -321,7 +325,8 @@ impl EdgeScorer {
                 if scoring.self_pairs {
                     let rates = &trial.rates[WITHIN];
                     copy_of(copy, place, WITHIN, &mut moved);
-                    let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
+                    let sent = trial::counted(&moved, trial.sending.dim());
+                    let mut drive = trial::filtered(sent.view(), column, first_bin);
                     drive.mapv_inplace(|z| z * z);
                     for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
                         add_products(&drive, rates, &area, [area.clone(), 0..0], sum);

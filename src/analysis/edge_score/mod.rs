@@ -287,6 +287,10 @@ impl EdgeScorer {
         let (scoring, seen, population) = (&self.scoring, self.trials_seen, &self.population);
         let units = self.units();
         let area_of: Vec<_> = (0..self.area_sizes.len()).flat_map(|a| vec![population.units(a); self.area_sizes[a]]).collect();
+        let receivers = |pairs: usize, area: &Range<usize>| match pairs {
+            BETWEEN => [0..area.start, area.end..units],
+            _ => [area.clone(), 0..0],
+        };
         let copy_of = |copy: usize, place: usize, pairs: usize, moved: &mut Vec<Spike>| {
             let (trial, number) = (&trials[place], (seen + place as u64, copy));
             jitter::copy(&trial.spikes, total, scoring, number, (pairs == BETWEEN).then_some(&trial.placing), moved);
@@ -294,11 +298,9 @@ impl EdgeScorer {
         self.score.par_iter_mut().enumerate().for_each(|(copy, sums)| {
             let mut moved = Vec::new();
             for (place, trial) in trials.iter().enumerate() {
-                copy_of(copy, place, BETWEEN, &mut moved);
-                trial.effects[BETWEEN].add_to(&moved, sums, |unit| [0..area_of[unit].start, area_of[unit].end..units]);
-                if scoring.self_pairs {
-                    copy_of(copy, place, WITHIN, &mut moved);
-                    trial.effects[WITHIN].add_to(&moved, sums, |unit| [area_of[unit].clone(), 0..0]);
+                for (pairs, effects) in trial.effects.iter().enumerate() {
+                    copy_of(copy, place, pairs, &mut moved);
+                    effects.add_to(&moved, sums, |unit| receivers(pairs, &area_of[unit]));
                 }
             }
         });
@@ -313,23 +315,16 @@ impl EdgeScorer {
         parts.into_par_iter().for_each(|(copy, function, sum)| {
             let (mut moved, column) = (Vec::new(), self.fast.column(function));
             for (place, trial) in trials.iter().enumerate() {
-                let rates = &trial.rates[BETWEEN];
-                let first_bin = total - rates.nrows();
-                copy_of(copy, place, BETWEEN, &mut moved);
-                let sent = trial::counted(&moved, trial.sending.dim()) - &trial.sending;
-                let mut drive = trial::filtered(sent.view(), column, first_bin);
-                drive.mapv_inplace(|z| z * z);
-                for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
-                    add_products(&drive, rates, &area, [0..area.start, area.end..units], sum);
-                }
-                if scoring.self_pairs {
-                    let rates = &trial.rates[WITHIN];
-                    copy_of(copy, place, WITHIN, &mut moved);
-                    let sent = trial::counted(&moved, trial.sending.dim());
-                    let mut drive = trial::filtered(sent.view(), column, first_bin);
+                for (pairs, rates) in trial.rates.iter().enumerate() {
+                    copy_of(copy, place, pairs, &mut moved);
+                    let mut sent = trial::counted(&moved, trial.sending.dim());
+                    if pairs == BETWEEN {
+                        sent -= &trial.sending;
+                    }
+                    let mut drive = trial::filtered(sent.view(), column, total - rates.nrows());
                     drive.mapv_inplace(|z| z * z);
                     for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
-                        add_products(&drive, rates, &area, [area.clone(), 0..0], sum);
+                        add_products(&drive, rates, &area, receivers(pairs, &area), sum);
                     }
                 }
             }

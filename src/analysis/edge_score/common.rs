@@ -5,7 +5,7 @@
 //! two areas leaves the same mistake in both. If the mistake is a factor c(t) on the rates of all units of an area, the score of
 //! m → n is off by `Σ_t λ_m λ_n (B * c_source) c_target`. Standardised by √I, with `I ≈ Σ_t λ_m λ_n · energy`, that is an outer
 //! product `u₀ ⊗ v₀` with u₀ ∝ √λ_m and v₀ ∝ √λ_n. Units whose rates follow the others spread what couples a few of them to the
-//! other area over all of them, a mistake of the same form: this is how an edge A → B used to echo in B → A.
+//! other area over all of them, a mistake of nearly the same form: most of the echo that an edge A → B leaves in B → A.
 //!
 //! The price is power for coupling that all units share alike: of a true edge from k of N equal units √(1 − k/N) is left per side.
 

@@ -22,8 +22,8 @@
 //! keeps apart coupling and a stimulus that both areas answer to with a latency of its own in every trial (the spiking networks of
 //! the false-coupling benchmark). What both are wrong about in the same bins, all units of an area have in common, and so has the
 //! echo that a strong edge A → B leaves in B → A (spikes of B count in the rates of the others a few bins earlier): module `common`
-//! takes that out, all but a faint echo. The price: coupling that drives all units of an area alike is hardly seen. Within an area, where the others are
-//! the senders themselves, neither the sending units' λ nor either correction enters.
+//! takes that out, all but a faint echo. The price: coupling that drives all units of an area alike is hardly seen. Within an area,
+//! where the others are the senders themselves, neither the sending units' λ nor either correction enters.
 //!
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).

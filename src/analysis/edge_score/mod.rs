@@ -7,7 +7,8 @@
 //! z_m^b   = (B_b * (y_m − λ_m)) minus its own straight-line extrapolation from the past: what slow drive, shared or not, cannot explain
 //! G_mnb   = Σ_{trials, bins} z_m^b (y_n − λ_n)          score of a full coupling at zero
 //! I_mnb   = Σ_{trials, bins} (z_m^b)² λ_n               its information;   Z = G / √I
-//! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j
+//! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j; between
+//!           areas with what all units of either have in common taken out of Z (module `common`)
 //! start   = u, v and the filter coefficients c that explain <G, u v>: K c = <G, u v> / Σ u² v² Σ rate·λ,  K = Σ_lags B̃ Bᵀ
 //! ```
 //!
@@ -19,9 +20,10 @@
 //! Between areas the λ of sending and receiving units are those of the model times what the other units of their own area tell
 //! about this trial (module `population`). So the score has mean zero without coupling when *one* of the two is right. This is what
 //! keeps apart coupling and a stimulus that both areas answer to with a latency of its own in every trial (the spiking networks of
-//! the false-coupling benchmark). Its price: coupling that drives all units of an area alike is hardly seen, and since the others'
-//! spikes a few bins later count as well, strong coupling A → B can leave a faint echo in the score of B → A. Within an area, where
-//! the others are the senders themselves, neither the sending units' λ nor the correction enters.
+//! the false-coupling benchmark). What both are wrong about in the same bins, all units of an area have in common, and so has the
+//! echo that a strong edge A → B leaves in B → A (spikes of B count in the rates of the others a few bins earlier): module `common`
+//! takes that out, all but a faint echo. The price: coupling that drives all units of an area alike is hardly seen. Within an area,
+//! where the others are the senders themselves, neither the sending units' λ nor either correction enters.
 //!
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
@@ -34,6 +36,8 @@
 //! one row addition per spike. The information of the jittered copies is that of the first of them: sums over all bins hardly
 //! differ between copies, and it costs a matrix product.
 
+mod band;
+mod common;
 mod history;
 pub(super) mod jitter;
 mod population;
@@ -48,6 +52,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
+use self::common::Common;
 use self::history::OwnHistory;
 use self::jitter::{Placing, Spike};
 use self::population::Population;
@@ -180,10 +185,10 @@ struct Prepared {
     /// Rates of sending units, `[pad + bins, units]`, and where their spikes may fall.
     sending: Array2<f32>,
     placing: Placing,
-    /// Rates of receiving units without the bins left out: of pairs between areas and within an area, `[bins, units]`.
-    rates: [Array2<f32>; 2],
+    /// Rates of receiving units without the bins left out, `[bins, units]`: of pairs between areas and, where asked for, within an area.
+    rates: Vec<Array2<f32>>,
     /// What spikes add, for the same.
-    effects: [SpikeEffects; 2],
+    effects: Vec<SpikeEffects>,
 }
 
 /// Pairs between areas and pairs within an area, as places in [`Prepared`].
@@ -260,15 +265,18 @@ impl EdgeScorer {
         }
     }
 
-    fn prepare(&self, counts: ArrayView2<'_, u8>, rates: ArrayView2<'_, f32>) -> Prepared {
-        let (total, bins) = (counts.nrows(), rates.nrows());
-        let sending = self.population.corrected(counts, rates);
+    fn prepare(&self, counts: ArrayView2<'_, u8>, rates_of_model: ArrayView2<'_, f32>) -> Prepared {
+        let (total, bins) = (counts.nrows(), rates_of_model.nrows());
+        let sending = self.population.corrected(counts, rates_of_model);
         let shared = sending.slice_axis(Axis(0), Slice::from(total - bins..));
         // Bins whose slow part cannot be told for want of history are left out, but never more than half of the window.
         let skipped = self.fast.nrows().saturating_sub(total - bins).min(bins / 2);
-        let rates = [self.history[BETWEEN].corrected(counts, shared), self.history[WITHIN].corrected(counts, rates)];
-        let rates = rates.map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned());
-        let effects = [BETWEEN, WITHIN].map(|pairs| SpikeEffects::new(counts, rates[pairs].view(), &self.fast));
+        let mut rates = vec![self.history[BETWEEN].corrected(counts, shared)];
+        if self.scoring.self_pairs {
+            rates.push(self.history[WITHIN].corrected(counts, rates_of_model));
+        }
+        let rates: Vec<_> = rates.iter().map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned()).collect();
+        let effects = rates.iter().map(|rates| SpikeEffects::new(counts, rates.view(), &self.fast)).collect();
         Prepared { spikes: jitter::spikes(counts), placing: Placing::new(sending.view()), sending, rates, effects }
     }
 
@@ -279,6 +287,10 @@ impl EdgeScorer {
         let (scoring, seen, population) = (&self.scoring, self.trials_seen, &self.population);
         let units = self.units();
         let area_of: Vec<_> = (0..self.area_sizes.len()).flat_map(|a| vec![population.units(a); self.area_sizes[a]]).collect();
+        let receivers = |pairs: usize, area: &Range<usize>| match pairs {
+            BETWEEN => [0..area.start, area.end..units],
+            _ => [area.clone(), 0..0],
+        };
         let copy_of = |copy: usize, place: usize, pairs: usize, moved: &mut Vec<Spike>| {
             let (trial, number) = (&trials[place], (seen + place as u64, copy));
             jitter::copy(&trial.spikes, total, scoring, number, (pairs == BETWEEN).then_some(&trial.placing), moved);
@@ -286,11 +298,9 @@ impl EdgeScorer {
         self.score.par_iter_mut().enumerate().for_each(|(copy, sums)| {
             let mut moved = Vec::new();
             for (place, trial) in trials.iter().enumerate() {
-                copy_of(copy, place, BETWEEN, &mut moved);
-                trial.effects[BETWEEN].add_to(&moved, sums, |unit| [0..area_of[unit].start, area_of[unit].end..units]);
-                if scoring.self_pairs {
-                    copy_of(copy, place, WITHIN, &mut moved);
-                    trial.effects[WITHIN].add_to(&moved, sums, |unit| [area_of[unit].clone(), 0..0]);
+                for (pairs, effects) in trial.effects.iter().enumerate() {
+                    copy_of(copy, place, pairs, &mut moved);
+                    effects.add_to(&moved, sums, |unit| receivers(pairs, &area_of[unit]));
                 }
             }
         });
@@ -305,22 +315,16 @@ impl EdgeScorer {
         parts.into_par_iter().for_each(|(copy, function, sum)| {
             let (mut moved, column) = (Vec::new(), self.fast.column(function));
             for (place, trial) in trials.iter().enumerate() {
-                let rates = &trial.rates[BETWEEN];
-                let first_bin = total - rates.nrows();
-                copy_of(copy, place, BETWEEN, &mut moved);
-                let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
-                drive -= &trial::filtered_rates(trial.sending.view(), column, first_bin);
-                drive.mapv_inplace(|z| z * z);
-                for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
-                    add_products(&drive, rates, &area, [0..area.start, area.end..units], sum);
-                }
-                if scoring.self_pairs {
-                    let rates = &trial.rates[WITHIN];
-                    copy_of(copy, place, WITHIN, &mut moved);
-                    let mut drive = trial::filtered(&moved, column, first_bin, rates.dim());
+                for (pairs, rates) in trial.rates.iter().enumerate() {
+                    copy_of(copy, place, pairs, &mut moved);
+                    let mut sent = trial::counted(&moved, trial.sending.dim());
+                    if pairs == BETWEEN {
+                        sent -= &trial.sending;
+                    }
+                    let mut drive = trial::filtered(sent.view(), column, total - rates.nrows());
                     drive.mapv_inplace(|z| z * z);
                     for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
-                        add_products(&drive, rates, &area, [area.clone(), 0..0], sum);
+                        add_products(&drive, rates, &area, receivers(pairs, &area), sum);
                     }
                 }
             }
@@ -342,7 +346,7 @@ impl EdgeScorer {
         let (best, second): (Vec<RankOne>, Vec<Option<f64>>) = (0..self.score.len())
             .into_par_iter()
             .map(|copy| {
-                let tensor = self.standardised(copy, source, target);
+                let tensor = self.tested(copy, source, target);
                 let first = tensor.rank_one();
                 let second = self.scoring.second_factor.then(|| tensor.without(&first).rank_one().value);
                 (first, second)
@@ -351,7 +355,10 @@ impl EdgeScorer {
         let null: Vec<f64> = best.iter().skip(1).map(|b| b.value).collect();
         let threshold = threshold::threshold(&null, self.scoring.quantile);
         let empty = || RankOne { value: 0.0, send: Vec::new(), filter: Vec::new(), receive: Vec::new() };
-        let best = best.into_iter().next().unwrap_or_else(empty);
+        let mut best = best.into_iter().next().unwrap_or_else(empty);
+        if source != target {
+            best = self.common(0, source, target).completed(&self.standardised(0, source, target), &best);
+        }
         let second = second.first().copied().flatten().map(|score| {
             let null: Vec<f64> = second.iter().skip(1).copied().flatten().collect();
             SecondFactor { score, threshold: threshold::threshold(&null, self.scoring.quantile), null }
@@ -412,6 +419,17 @@ impl EdgeScorer {
         let expected = if source == target { 0.0 } else { self.expected[source][[in_area, b * self.units() + n]] };
         let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) - f64::from(expected) };
         (score, f64::from(self.information[copy.min(1)][b][[m, n]]))
+    }
+
+    /// What is looked at for edges: between areas without what is common to all units of either.
+    fn tested(&self, copy: usize, source: usize, target: usize) -> Tensor {
+        let scores = self.standardised(copy, source, target);
+        if source == target { scores } else { self.common(copy, source, target).taken_out(&scores) }
+    }
+
+    fn common(&self, copy: usize, source: usize, target: usize) -> Common {
+        let shape = (self.area_sizes[source], self.basis.ncols(), self.area_sizes[target]);
+        Common::new(&Array3::from_shape_fn(shape, |at| self.entry(copy, source, target, at).1))
     }
 
     fn standardised(&self, copy: usize, source: usize, target: usize) -> Tensor {

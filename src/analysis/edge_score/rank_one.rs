@@ -2,7 +2,7 @@
 //! (higher-order power iteration; De Lathauwer, De Moor & Vandewalle 2000) from several starts.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis};
 
 /// Most rounds of alternating maximisation from one start.
 const ROUNDS: usize = 50;
@@ -60,8 +60,42 @@ impl Tensor {
         Self { values }
     }
 
+    /// With the part along a unit vector of the senders (`axis` 0) or receivers (2) reduced to the share `left`.
+    pub(super) fn weakened(&self, axis: usize, direction: &[f64], left: f64) -> Self {
+        let direction = ArrayView1::from(direction);
+        let mut values = self.values.clone();
+        for mut fibre in values.lanes_mut(Axis(axis)) {
+            let along = fibre.dot(&direction);
+            fibre.scaled_add(-(1.0 - left) * along, &direction);
+        }
+        Self { values }
+    }
+
+    /// With the part along unit vectors of senders and receivers at once moved by the share `moved` to `wanted`, one value per function.
+    pub(super) fn with_common(&self, send: &[f64], receive: &[f64], wanted: &[f64], moved: f64) -> Self {
+        let (send, receive) = (ArrayView1::from(send), ArrayView1::from(receive));
+        let mut values = self.values.clone();
+        for (mut slice, wanted) in values.axis_iter_mut(Axis(1)).zip(wanted) {
+            let change = moved * (wanted - send.dot(&slice.dot(&receive)));
+            slice.indexed_iter_mut().for_each(|((m, n), z)| *z += change * send[m] * receive[n]);
+        }
+        Self { values }
+    }
+
+    /// Unit vector of what a filter and the weights of the other side explain of the senders (`axis` 0) or receivers (2).
+    pub(super) fn explained(&self, axis: usize, filter: &[f64], other: &[f64]) -> Vec<f64> {
+        let (filter, other) = (ArrayView1::from(filter), ArrayView1::from(other));
+        let of = |slice: ArrayView2<'_, f64>| match axis {
+            0 => filter.dot(&slice.dot(&other)),
+            _ => other.dot(&slice.dot(&filter)),
+        };
+        let mut weights: Array1<f64> = self.values.axis_iter(Axis(axis)).map(of).collect();
+        normalise(&mut weights);
+        weights.to_vec()
+    }
+
     /// Alternate: given u the best v and h (a small eigenproblem), given those the best u.
-    fn climb(&self, mut send: Array1<f64>) -> RankOne {
+    pub(super) fn climb(&self, mut send: Array1<f64>) -> RankOne {
         let (sources, functions, targets) = self.values.dim();
         let (mut value, mut filter, mut receive) = (0.0, Array1::zeros(functions), Array1::zeros(targets));
         for _ in 0..ROUNDS {
@@ -80,13 +114,20 @@ impl Tensor {
                 break;
             }
         }
-        for weights in [&mut send, &mut receive] {
-            if weights.sum() < 0.0 {
-                *weights *= -1.0;
-                filter *= -1.0;
+        RankOne { value, send: send.to_vec(), filter: filter.to_vec(), receive: receive.to_vec() }.upright()
+    }
+}
+
+impl RankOne {
+    /// The same factor with weights whose means are not negative; the filter carries the sign.
+    pub(super) fn upright(mut self) -> Self {
+        for weights in [&mut self.send, &mut self.receive] {
+            if weights.iter().sum::<f64>() < 0.0 {
+                weights.iter_mut().for_each(|w| *w *= -1.0);
+                self.filter.iter_mut().for_each(|h| *h *= -1.0);
             }
         }
-        RankOne { value, send: send.to_vec(), filter: filter.to_vec(), receive: receive.to_vec() }
+        self
     }
 }
 
@@ -113,7 +154,7 @@ fn leading_left(matrix: &Array2<f64>) -> Array1<f64> {
 }
 
 /// Scale to unit Euclidean norm and return the norm it had; zeros stay zeros.
-fn normalise(vector: &mut Array1<f64>) -> f64 {
+pub(super) fn normalise(vector: &mut Array1<f64>) -> f64 {
     let norm = vector.dot(vector).sqrt();
     if norm > 0.0 {
         *vector /= norm;

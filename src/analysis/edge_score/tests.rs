@@ -260,6 +260,6 @@ fn a_shared_stimulus_of_changing_latency_is_no_edge_and_hides_none() {
     assert!(!none[0].0 && !none[1].0, "{none:?}");
     let one = scored(0.1);
     assert!(one[1].0 && one[1].1 > 2.0 * one[1].2, "{one:?}");
-    // Answers of LM count a little as what LM was about to do: a faint echo of strong coupling, no more.
-    assert!(one[0].1 < 1.2 * one[0].2, "{one:?}");
+    // Answers of LM count a little as what LM was about to do; here that must stay below the threshold.
+    assert!(!one[0].0, "{one:?}");
 }

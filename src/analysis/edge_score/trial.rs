@@ -5,6 +5,7 @@ use std::ops::Range;
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis, Slice};
 
+use super::band::correlate;
 use super::jitter::Spike;
 
 /// The basis `[lags, functions]` with what slow drive can explain taken out, `[lags + 3/2 window, functions]`.
@@ -37,16 +38,9 @@ impl SpikeEffects {
         let pad = total - bins;
         let residual = counts.slice_axis(Axis(0), Slice::from(pad..)).mapv(f32::from) - rates;
         let mut rows = Array2::zeros((total, basis.ncols() * units));
-        for (bin, mut row) in rows.axis_iter_mut(Axis(0)).enumerate() {
-            let Some(row) = row.as_slice_mut() else { continue };
-            // A spike in bin t acts on bins t + 1 to t + lags; the window starts at bin `pad`.
-            let first = (bin + 1).max(pad);
-            let later = residual.axis_iter(Axis(0)).skip(first - pad);
-            for (later, lag) in later.zip(basis.axis_iter(Axis(0)).skip(first - bin - 1)) {
-                for (sums, &weight) in row.chunks_exact_mut(units.max(1)).zip(lag) {
-                    sums.iter_mut().zip(later).for_each(|(sum, x)| *sum += weight * x);
-                }
-            }
+        // A spike in bin t acts on bins t + 1 to t + lags; the window starts at bin `pad`.
+        for (function, rows) in basis.axis_iter(Axis(1)).zip(rows.axis_chunks_iter_mut(Axis(1), units.max(1))) {
+            correlate(function, residual.view(), 1 - pad as isize, rows);
         }
         Self { rows }
     }
@@ -84,32 +78,20 @@ impl SpikeEffects {
     }
 }
 
-/// Rates `[pad + bins, units]` filtered with one basis function and cut to the analysed window, `[bins, units]`.
-pub(super) fn filtered_rates(rates: ArrayView2<'_, f32>, function: ArrayView1<'_, f32>, pad: usize) -> Array2<f32> {
-    let (total, units) = rates.dim();
-    let mut drive = Array2::zeros((total.saturating_sub(pad), units));
-    for (bin, mut row) in drive.axis_iter_mut(Axis(0)).enumerate() {
-        for (before, &weight) in (0..pad + bin).rev().zip(function) {
-            row.scaled_add(weight, &rates.row(before));
-        }
-    }
-    drive
+/// Spikes per bin, `shape` = [pad + bins, units].
+pub(super) fn counted(spikes: &[Spike], shape: (usize, usize)) -> Array2<f32> {
+    let mut counts = Array2::zeros(shape);
+    spikes.iter().for_each(|spike| counts[[spike.bin as usize, spike.unit as usize]] += 1.0);
+    counts
 }
 
-/// Spikes filtered with one basis function and cut to the analysed window, `[bins, units]`.
-pub(in crate::analysis) fn filtered(
-    spikes: &[Spike],
-    function: ArrayView1<'_, f32>,
-    pad: usize,
-    (bins, units): (usize, usize),
-) -> Array2<f32> {
-    let mut drive = Array2::zeros((bins, units));
-    for spike in spikes {
-        let start = spike.bin as usize + 1;
-        let first = start.max(pad);
-        let mut column = drive.column_mut(spike.unit as usize);
-        column.iter_mut().skip(first - pad).zip(function.iter().skip(first - start)).for_each(|(z, b)| *z += b);
-    }
+/// Spikes or rates `[pad + bins, units]` filtered with one basis function and cut to the analysed window, `[bins, units]`.
+pub(super) fn filtered(sent: ArrayView2<'_, f32>, function: ArrayView1<'_, f32>, pad: usize) -> Array2<f32> {
+    let (total, units) = sent.dim();
+    let mut drive = Array2::zeros((total.saturating_sub(pad), units));
+    // What was sent k + 1 bins ago has weight k: the last weight comes first.
+    let backwards = function.slice_axis_move(Axis(0), Slice::new(0, None, -1));
+    correlate(backwards, sent, pad as isize - function.len() as isize, drive.view_mut());
     drive
 }
 
@@ -130,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn expected_effects_are_those_of_many_spikes_and_rates_filter_as_spikes_do() {
+    fn expected_effects_are_those_of_many_spikes() {
         let counts = Array2::from_shape_fn((9, 3), |(bin, unit)| ((bin * 7 + unit) % 3) as u8);
         let rates = Array2::from_shape_fn((6, 3), |(bin, unit)| 0.3 + 0.1 * (bin + unit) as f32);
         let basis = ndarray::arr2(&[[3.0_f32, 1.0], [2.0, -1.0]]);
@@ -146,16 +128,13 @@ mod tests {
         let mut expected = Array2::zeros((3, 6));
         effects.add_expected(as_rates.view(), &mut expected);
         assert!(expected.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-4));
-        let function = basis.column(0);
-        let (one, other) = (filtered_rates(as_rates.view(), function, 3), filtered(&spikes, function, 3, (6, 3)));
-        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-4));
     }
 
     #[test]
     fn spikes_act_from_the_next_bin_on() {
         let function = ndarray::arr1(&[3.0_f32, 2.0]);
         let spikes = [(1, 0), (4, 1), (7, 0)].map(|(bin, unit)| Spike { bin, unit });
-        let drive = filtered(&spikes, function.view(), 3, (5, 2));
+        let drive = filtered(counted(&spikes, (8, 2)).view(), function.view(), 3);
         assert_eq!(drive, ndarray::arr2(&[[2.0, 0.0], [0.0, 0.0], [0.0, 3.0], [0.0, 2.0], [0.0, 0.0]]));
     }
 }

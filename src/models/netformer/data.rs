@@ -150,7 +150,7 @@ impl Standardisation {
     }
 
     /// Of every column by itself, but no column is made larger (a spike of a quiet unit stays one, where its standard deviation would
-    /// make tens of it), and in bursts it ends at [`BURST`].
+    /// make tens of it), and in bursts it ends at 3.
     pub fn per_column_of_counts(activity: ArrayView2<'_, f32>, segments: &[Range<usize>]) -> Self {
         let own = Self::per_column(activity, segments);
         Self { sd: own.sd.into_iter().map(|sd| sd.max(1.0)).collect(), most: BURST, ..own }

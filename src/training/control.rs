@@ -28,6 +28,9 @@ pub(super) struct StageState<'a> {
 
 const TELL_EVERY: Duration = Duration::from_millis(33);
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
+/// One that takes long is made less often: it costs one part in so many of the time, but is never older than this.
+const SNAPSHOT_SHARE: u32 = 25;
+const SNAPSHOT_OLDEST: Duration = Duration::from_secs(10);
 const EFFECTS_EVERY: Duration = Duration::from_secs(1);
 const LOOKED: Duration = Duration::from_secs(1);
 
@@ -45,6 +48,8 @@ pub(super) struct Control {
     stage_seconds: Vec<f32>,
     told: Option<Instant>,
     shown: Option<Instant>,
+    /// How long the last snapshot took.
+    showing: Duration,
     effects_made: Option<Instant>,
     /// Steps and seconds in which only steps were made.
     stepping: (u64, Instant),
@@ -68,6 +73,7 @@ impl Control {
             stage_seconds: Vec::new(),
             told: None,
             shown: None,
+            showing: Duration::ZERO,
             effects_made: None,
             stepping: (0, now),
             single: false,
@@ -141,15 +147,22 @@ impl Control {
         f64::from(seconds)
     }
 
-    /// True when a snapshot is due: somebody looked within the last second, and the last one is 100 ms old.
+    /// True when a snapshot is due: somebody looked within the last second, and the last one is 100 ms old, or older where it took
+    /// long. [`Self::snapshot_made`] is to be told.
     pub(super) fn snapshot_due(&mut self) -> bool {
         let looked = self.shared.looked_at.load();
         let watched = looked.as_ref().map_or(self.watched, |looked| looked.0.elapsed() < LOOKED);
-        let due = watched && self.shown.is_none_or(|at| at.elapsed() >= SNAPSHOT_EVERY);
+        let every = (self.showing * SNAPSHOT_SHARE).clamp(SNAPSHOT_EVERY, SNAPSHOT_OLDEST);
+        let due = watched && self.shown.is_none_or(|at| at.elapsed() >= every);
         if due {
             self.shown = Some(Instant::now());
         }
         due
+    }
+
+    /// The snapshot that was due is published.
+    pub(super) fn snapshot_made(&mut self) {
+        self.showing = self.shown.map(|since| since.elapsed()).unwrap_or_default();
     }
 
     /// True when somebody looks and the effects of pairs are a second old.

@@ -48,6 +48,7 @@ impl Run<'_> {
                 flow = self.control.between(state.step, Some(StageState { name, epoch: state.place.epoch, fraction }));
                 if flow == Flow::Go && self.control.snapshot_due() {
                     self.publish(learner, state, &[])?;
+                    self.control.snapshot_made();
                 }
                 if flow == Flow::StopAndKeep {
                     // Before the validation that belongs to the end here, and to no run that goes on.
@@ -138,6 +139,7 @@ impl Run<'_> {
                 learner.refresh()?;
             }
             self.publish(learner, state, &[])?;
+            self.control.snapshot_made();
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(super) struct StageState<'a> {
 const TELL_EVERY: Duration = Duration::from_millis(33);
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 /// One that takes long is made less often: it costs one part in so many of the time, but is never older than this.
-const SNAPSHOT_SHARE: u32 = 25;
+const SNAPSHOT_SHARE: u32 = 40;
 const SNAPSHOT_OLDEST: Duration = Duration::from_secs(10);
 const EFFECTS_EVERY: Duration = Duration::from_secs(1);
 const LOOKED: Duration = Duration::from_secs(1);

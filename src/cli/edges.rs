@@ -251,6 +251,7 @@ pub(super) fn report_json(report: &EdgeReport, seconds: Option<f64>) -> Value {
             "contribution_percent": e.contribution_percent, "mean_output": e.mean_output,
             "filter_peak_ms": e.peak().map(|(lag, _)| lag as f64 * report.bin_s * 1e3), "filter_peak": e.peak().map(|(_, h)| h),
             "held_out_gain": e.held_out.mean, "held_out_interval": e.held_out.interval, "held_out_p": e.held_out.p, "held_out_q": e.held_out.q,
+            "held_out_gain_alone": e.held_out.alone, "own_share": e.held_out.own_share(),
             "nulls": nulls,
             "found": e.stability.as_ref().map(|s| s.count()), "halves": e.stability.as_ref().map(|s| s.found.len()),
             "networks": e.networks.iter().map(|n| json!({

@@ -137,6 +137,7 @@ fn arrays(report: &EdgeReport) -> NpzArrays {
     out.add("held_out", table(edges.iter().map(|e| Some(e.held_out.per_trial.as_slice()))));
     out.add("held_out_p", numbers(&|e| e.held_out.p));
     out.add("held_out_q", numbers(&|e| e.held_out.q));
+    out.add("held_out_gain_alone", numbers(&|e| e.held_out.alone.unwrap_or(f64::NAN)));
     for (kind, name) in [(NullKind::Shuffle, "null_shuffle"), (NullKind::Jitter, "null_jitter")] {
         let null = |e: &EdgeEvidence| e.nulls.iter().find(|n| n.kind == kind).cloned();
         let nulls: Vec<_> = edges.iter().map(null).collect();

@@ -260,6 +260,10 @@ fn numbers(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence) {
     widgets::fact(ui, "Held-out gain", &format!("{} nats per trial", number(held.mean)));
     widgets::fact(ui, "95 % interval", &format!("{} to {}", number(held.interval.0), number(held.interval.1)));
     widgets::fact(ui, "Held-out p, q", &format!("{}, {}", widgets::number(held.p, 2), widgets::number(held.q, 2)));
+    if let (Some(alone), Some(share)) = (held.alone, held.own_share()) {
+        let text = format!("{} nats per trial; {} % is its own", number(alone), widgets::number(100.0 * share, 2));
+        widgets::fact(ui, "Gain without other areas", &text);
+    }
     for null in &edge.nulls {
         let text = widgets::number(null.p, 2);
         let copies = if null.stopped {

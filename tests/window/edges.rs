@@ -64,6 +64,7 @@ fn edge(source: usize, target: usize, height: f64) -> EdgeEvidence {
             interval: if strong { (0.7 * height.abs() - 0.3, 0.7 * height.abs() + 0.3) } else { (-0.3, 0.1) },
             p: if strong { 1e-4 } else { 0.8 },
             q: if strong { 3e-4 } else { 0.9 },
+            alone: Some(if strong { 0.8 * height.abs() } else { 0.2 }),
         },
         nulls: vec![null(NullKind::Shuffle, 1.0), null(NullKind::Jitter, 2.2)],
         stability: Some(Stability {

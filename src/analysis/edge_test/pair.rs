@@ -28,16 +28,21 @@ pub(super) struct Area<'a> {
     /// Terms that the run fitted.
     pub(super) terms: Vec<Term>,
     pub(super) conditions: Vec<usize>,
+    /// The refit without any term, and the training trials with its log-rates as their offset.
+    bare: (Fit, TargetData),
 }
 
 impl<'a> Area<'a> {
     pub(super) fn new(model: &'a FrozenModel, target: usize, train: &[usize]) -> Self {
         let spikes = |area: usize| (SourceSpikes::of(model, area, train), SourceSpikes::of(model, area, &model.test));
+        let data = TargetData::new(model, target, train);
+        let none = data.fit(&[], &[], &data.no_mean(), None, JOINT);
         Self {
             model,
             target,
             train_trials: train.to_vec(),
-            train: TargetData::new(model, target, train),
+            bare: (none.clone(), data.with_base(&none, &[])),
+            train: data,
             test: TargetData::new(model, target, &model.test),
             spikes: (0..model.areas.len()).into_par_iter().map(spikes).collect(),
             terms: model.terms(target),
@@ -110,7 +115,7 @@ impl<'a> Pair<'a> {
         if !steps.step(2 * FIT_PARTS) {
             return None;
         }
-        let held_out = self.held_out(&with);
+        let held_out = self.held_out(&with, train);
         let mine: Vec<usize> = (first..with.terms.len()).collect();
         let spikes = area.spikes_of(&with.terms, false);
         let contribution_percent = area.test.contribution(&with, &spikes, &mine);
@@ -146,15 +151,28 @@ impl<'a> Pair<'a> {
         Some(evidence)
     }
 
-    fn held_out(&self, with: &Fit) -> HeldOut {
-        let (area, test) = (self.area, &self.area.test);
-        let with = test.log_likelihoods(with, &area.spikes_of(&with.terms, false));
-        let without = test.log_likelihoods(&self.base, &area.spikes_of(&self.base.terms, false));
-        let per_trial: Vec<f64> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
+    fn held_out(&self, with: &Fit, train: &SourceSpikes) -> HeldOut {
+        let per_trial = self.gains(with, &self.base);
         let seed = self.seed(7);
         let (mean, interval) = bootstrap_mean(&per_trial, INTERVAL_RESAMPLES, BAND, seed);
         let p = sign_flip_p(&per_trial, SIGN_FLIPS, seed);
-        HeldOut { per_trial, mean, interval, p, q: p }
+        let alone = (!self.base.terms.is_empty()).then(|| self.gain_alone(train));
+        HeldOut { per_trial, mean, interval, p, q: p, alone }
+    }
+
+    /// How much better one fit describes every test trial than another, nats.
+    fn gains(&self, with: &Fit, without: &Fit) -> Vec<f64> {
+        let of = |fit: &Fit| self.area.test.log_likelihoods(fit, &self.area.spikes_of(&fit.terms, false));
+        of(with).iter().zip(of(without)).map(|(a, b)| a - b).collect()
+    }
+
+    /// Mean held-out gain of the pair when no other area may send, nats per trial.
+    fn gain_alone(&self, train: &SourceSpikes) -> f64 {
+        let (none, on_none) = &self.area.bare;
+        let start = Starts::new(on_none, self.source, self.plan.window_bins, self.source == self.area.target).terms(&[train]);
+        let with = self.area.train.fit(&start, &[train], &none.mean, None, JOINT);
+        let gains = self.gains(&with, none);
+        gains.iter().sum::<f64>() / gains.len().max(1) as f64
     }
 
     /// A seed of its own for every pair and purpose.

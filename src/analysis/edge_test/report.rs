@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EdgeTestPlan, words};
+use super::{EdgeTestPlan, OWN_SHARE, words};
 use crate::analysis::goodness::Goodness;
 use crate::analysis::multiple::benjamini_hochberg;
 
@@ -42,6 +42,17 @@ pub struct HeldOut {
     pub p: f64,
     /// Over all pairs.
     pub q: f64,
+    /// Mean gain of the pair when no other area may send, nats per trial; `None` when no other area does.
+    #[serde(default)]
+    pub alone: Option<f64>,
+}
+
+impl HeldOut {
+    /// Share of what the pair explains alone that is left beside the other areas, 0 to 1 (or above, where areas hide each other).
+    /// `None` when no other area sends, or the pair explains nothing alone.
+    pub fn own_share(&self) -> Option<f64> {
+        self.alone.filter(|alone| *alone > 0.0).map(|alone| self.mean / alone)
+    }
 }
 
 /// One null of one pair.
@@ -222,17 +233,22 @@ impl EdgeEvidence {
         self.held_out.q
     }
 
-    /// At a false discovery rate of `level`: the held-out gain after correction, every null by itself, and the score before the coupling
-    /// stage, which alone knows what the other units of an area do. Without nulls nothing is supported, since slow drive that the
-    /// areas share was not ruled out.
+    /// At a false discovery rate of `level`: the held-out gain after correction, every null by itself, the score before the coupling
+    /// stage, which alone knows what the other units of an area do, and a gain that the other areas do not take over
+    /// ([`OWN_SHARE`]). Without nulls nothing is supported, since slow drive that the areas share was not ruled out.
     pub fn verdict(&self, level: f64) -> Verdict {
         let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p));
         let passed = all.clone().filter(|p| *p <= level).count();
         match (passed, all.count()) {
             (0, _) => Verdict::NotSupported,
-            (a, b) if a == b && !self.nulls.is_empty() && self.fitted => Verdict::Supported,
+            (a, b) if a == b && !self.nulls.is_empty() && self.fitted && !self.explained_by_others() => Verdict::Supported,
             _ => Verdict::Mixed,
         }
+    }
+
+    /// Nearly all of what the pair explains alone is explained by other areas as well, as behind common input or a chain of areas.
+    pub fn explained_by_others(&self) -> bool {
+        self.held_out.own_share().is_some_and(|share| share < OWN_SHARE)
     }
 
     /// Over the networks that were trained anew; `None` when there are none.

@@ -106,7 +106,7 @@ fn a_stopped_test_keeps_the_pairs_that_are_done() {
 #[test]
 fn verdicts_need_every_test() {
     let null = |q: f64| NullTest { kind: NullKind::Jitter, contributions: vec![], gains: vec![], p: q, p_gain: q, stopped: false };
-    let held = |q: f64| HeldOut { per_trial: vec![], mean: 1.0, interval: (0.5, 1.5), p: q, q };
+    let held = |q: f64| HeldOut { per_trial: vec![], mean: 1.0, interval: (0.5, 1.5), p: q, q, alone: None };
     let edge = |held_q: f64, null_q: f64| EdgeEvidence {
         source: 0,
         target: 1,
@@ -131,6 +131,9 @@ fn verdicts_need_every_test() {
     assert_eq!(edge(0.6, 0.2).verdict(0.05), Verdict::NotSupported);
     assert_eq!(EdgeEvidence { fitted: false, ..edge(0.01, 0.02) }.verdict(0.05), Verdict::Mixed, "its score was not above its null");
     assert_eq!(EdgeEvidence { nulls: vec![], ..edge(0.01, 0.2) }.verdict(0.05), Verdict::Mixed, "nothing was compared with");
+    let beside = |alone: f64| EdgeEvidence { held_out: HeldOut { alone: Some(alone), ..held(0.01) }, ..edge(0.01, 0.02) };
+    assert_eq!((beside(9.0).verdict(0.05), beside(11.0).verdict(0.05)), (Verdict::Supported, Verdict::Mixed), "others explain it as well");
+    assert_eq!((beside(2.0).held_out.own_share(), beside(-1.0).held_out.own_share()), (Some(0.5), None));
     assert_eq!((edge(0.01, 0.2).q(), edge(0.0, 0.0).peak()), (0.01, Some((2, -0.5))));
     assert_eq!(benjamini_hochberg(&[0.01, 0.02]), [0.02, 0.02]);
 

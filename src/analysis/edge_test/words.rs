@@ -46,6 +46,14 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
                 .to_owned(),
         );
     }
+    if let (true, Some(share), Some(alone)) = (evidence.explained_by_others(), evidence.held_out.own_share(), evidence.held_out.alone) {
+        warnings.push(format!(
+            "Other areas explain it as well: alone it gains {} nats per held-out trial, beside them {:.0} % of that. Common input or a \
+             chain through another area is the likelier reason",
+            digits(alone),
+            100.0 * share.max(0.0)
+        ));
+    }
     let of = |kind: NullKind| evidence.nulls.iter().find(|n| n.kind == kind).map(|n| n.p);
     if let (Some(shuffle), Some(jitter)) = (of(NullKind::Shuffle), of(NullKind::Jitter))
         && shuffle <= 0.05
@@ -102,6 +110,9 @@ pub fn sentence(report: &EdgeReport, edge: &EdgeEvidence) -> String {
         p_value(held.p),
         p_value(held.q)
     );
+    if let (Some(alone), Some(share)) = (held.alone, held.own_share()) {
+        text.push_str(&format!(", {:.0} % of the {} nats that it gains when no other area may send", 100.0 * share, digits(alone)));
+    }
     text.push_str(&format!(", and it carried {} % of the rate variance of {target} on these trials", digits(edge.contribution_percent)));
     for null in &edge.nulls {
         let below = null.exceeded(edge.train_contribution_percent);

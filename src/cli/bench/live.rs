@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::recipe::RecipeOptions;
 use super::super::sources::Input;
-use super::quantile;
+use super::{cpu_ms, quantile};
 use crate::training::{Command, Phase, StartOptions, TrainingHandle};
 
 /// A view asks for what is new once per frame.
@@ -48,25 +48,32 @@ impl Live {
         let model = recipe.model.preset().key;
         let run = TrainingHandle::start(recording, recipe, StartOptions::default())?;
         let (mut alone, mut watched, mut lost, mut snapshots) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut cpu_alone, mut cpu_watched, mut cpu_more) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.rounds {
             std::thread::sleep(FORGOTTEN);
-            let without = self.steps_per_s(&run, &mut || ())?;
+            let without = self.pace(&run, &mut || ())?;
             let mut version = None;
-            let with = self.steps_per_s(&run, &mut || {
+            let with = self.pace(&run, &mut || {
                 run.look(&[0]);
                 let now = run.snapshot().map(|snapshot| snapshot.version);
                 snapshots += usize::from(now != std::mem::replace(&mut version, now));
             })?;
-            alone.push(without);
-            watched.push(with);
-            lost.push(100.0 * (1.0 - with / without));
+            alone.push(without.steps_per_s);
+            watched.push(with.steps_per_s);
+            lost.push(100.0 * (1.0 - with.steps_per_s / without.steps_per_s));
+            if let Some((without, with)) = without.cpu_ms.zip(with.cpu_ms) {
+                cpu_alone.push(without);
+                cpu_watched.push(with);
+                cpu_more.push(100.0 * (with / without - 1.0));
+            }
         }
         run.send(Command::Discard);
         let device = run.progress().device.clone();
         run.wait();
-        for numbers in [&mut alone, &mut watched, &mut lost] {
+        for numbers in [&mut alone, &mut watched, &mut lost, &mut cpu_alone, &mut cpu_watched, &mut cpu_more] {
             numbers.sort_by(f64::total_cmp);
         }
+        let of_cpu = |numbers: &[f64]| (!numbers.is_empty()).then(|| quantile(numbers, 0.5));
         Ok(json!({
             "bench": "live",
             "model": model,
@@ -78,19 +85,33 @@ impl Live {
             "overhead_percent": quantile(&lost, 0.5),
             "overhead_least_percent": lost.first(),
             "overhead_most_percent": lost.last(),
+            "step_cpu_ms_alone": of_cpu(&cpu_alone),
+            "step_cpu_ms_watched": of_cpu(&cpu_watched),
+            "overhead_cpu_percent": of_cpu(&cpu_more),
         }))
     }
 
-    /// Steps in a second, from one step to the first one after the time is over.
-    fn steps_per_s(&self, run: &TrainingHandle, look: &mut dyn FnMut()) -> anyhow::Result<f64> {
+    /// From one step to the first one after the time is over.
+    fn pace(&self, run: &TrainingHandle, look: &mut dyn FnMut()) -> anyhow::Result<Pace> {
         let (first, begun) = next_step(run, look)?;
+        let cpu = cpu_ms();
         while begun.elapsed().as_secs_f64() < self.seconds {
             look();
             std::thread::sleep(FRAME);
         }
         let (last, ended) = next_step(run, look)?;
-        Ok((last - first) as f64 / (ended - begun).as_secs_f64())
+        let steps = (last - first) as f64;
+        Ok(Pace {
+            steps_per_s: steps / (ended - begun).as_secs_f64(),
+            cpu_ms: cpu.zip(cpu_ms()).map(|(before, after)| (after - before) / steps),
+        })
     }
+}
+
+/// How fast training was, and what a step cost whatever else the machine was doing: processor time of all threads, looking included.
+struct Pace {
+    steps_per_s: f64,
+    cpu_ms: Option<f64>,
 }
 
 /// Wait for the next step; it is noticed within a tenth of a millisecond.

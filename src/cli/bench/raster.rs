@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::super::output::peak_rss_mb;
 use super::canvas::Canvas;
 use super::companion::Companion;
-use super::quantile;
+use super::{cpu_ms, quantile};
 use crate::recording::{Recording, RecordingParts, Source, SpikeTrains};
 use crate::render::Pyramid;
 use crate::training::Recipe;
@@ -268,16 +268,6 @@ fn count(text: &str) -> Result<u64, String> {
     } else {
         Err(format!("'{text}' is not a whole number from 1 to 1e9"))
     }
-}
-
-/// Processor time of all threads so far, ms, in steps of 10; `None` where the system does not say. Unlike the time of a frame it does
-/// not depend on what else the machine is doing.
-fn cpu_ms() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The name in parentheses may hold anything; user and system time are the 12th and 13th fields behind it.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks = |k: usize| fields.get(k)?.parse::<f64>().ok();
-    Some(10.0 * (ticks(11)? + ticks(12)?))
 }
 
 fn per_frame(begun: Option<f64>, frames: usize) -> Option<f64> {

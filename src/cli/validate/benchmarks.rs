@@ -146,7 +146,7 @@ fn four_areas_text(plan: &four_areas::Plan, cells: &[four_areas::Cell]) -> Strin
             cell.pairs.iter().filter(|p| p.true_edge || p.fitted() || p.verdict != crate::analysis::edge_test::Verdict::NotSupported)
         {
             lines.push(format!(
-                "  {} → {}{}: {}, contribution {:.2} %, mean output {:.3}, held-out gain {:.3} nats per trial (q = {:.2e}), score {:.1} of {:.1}",
+                "  {} → {}{}: {}, contribution {:.2} %, mean output {:.3}, held-out gain {:.3} nats per trial ({} % its own, q = {:.2e}), score {:.1} of {:.1}",
                 pair.source,
                 pair.target,
                 if pair.true_edge { " (true)" } else { "" },
@@ -154,6 +154,7 @@ fn four_areas_text(plan: &four_areas::Plan, cells: &[four_areas::Cell]) -> Strin
                 pair.contribution_percent,
                 pair.mean_output,
                 pair.held_out_gain,
+                pair.own_share.map_or_else(|| "–".to_owned(), |share| format!("{:.0}", 100.0 * share)),
                 pair.q,
                 pair.score.unwrap_or(f64::NAN),
                 pair.threshold.unwrap_or(f64::NAN)

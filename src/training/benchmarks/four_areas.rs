@@ -55,6 +55,9 @@ pub struct PairResult {
     pub mean_output: f64,
     /// Held-out gain, nats per trial.
     pub held_out_gain: f64,
+    /// Share of what the pair explains alone that is left beside the other areas.
+    #[serde(default)]
+    pub own_share: Option<f64>,
     /// Its q-value over the pairs.
     pub q: f64,
     /// Permutation p-values, trials shuffled and spikes jittered.
@@ -216,6 +219,7 @@ fn pairs(report: &EdgeReport, summary: &Value, recording: &Recording) -> Vec<Pai
             contribution_percent: of("/contribution_percent").unwrap_or(0.0),
             mean_output: of("/mean_output").unwrap_or(0.0),
             held_out_gain: e.held_out.mean,
+            own_share: e.held_out.own_share(),
             q: e.q(),
             p_shuffle: p(NullKind::Shuffle),
             p_jitter: p(NullKind::Jitter),
@@ -269,6 +273,7 @@ mod tests {
             contribution_percent: 0.0,
             mean_output: 0.0,
             held_out_gain: 0.0,
+            own_share: None,
             q: 1.0,
             p_shuffle: None,
             p_jitter: None,

@@ -52,6 +52,31 @@ fn the_true_edge_is_supported_and_its_reverse_is_not() {
     assert_eq!((again.edges.len(), again.edges[0].held_out.q), (2, report.edges[0].held_out.q));
 }
 
+/// Areas 1 and 2 answer to area 0 and not to each other: alone each seems to drive the other.
+#[test]
+fn what_common_input_explains_is_not_credited_to_a_pair() {
+    let simulation = areas(&[7, 6, 6], &[(0, 1), (0, 2)], 240, 4);
+    let coupling = simulation.coupling.iter().map(|c| 3.0 * c).collect();
+    let (recording, mut model) = frozen(&GlmSimulation { bins: 120, coupling, ..simulation });
+    for edge in &recording.truth.as_ref().unwrap().edges {
+        let term = Term { source: 0, send: edge.send.clone(), coef: vec![1.0, 0.2, 0.0], receive: edge.receive.clone() };
+        model.couplings.push((edge.target, term));
+    }
+    let plan = EdgeTestPlan { nulls: 0, bootstrap: 0, halves: 0, ..EdgeTestPlan::default() };
+    let report = run(&model, &plan, &Watch::default(), &mut |_| ());
+    let held = |source: usize, target: usize| &report.edge(source, target).unwrap().held_out;
+    for (source, target) in [(0, 1), (0, 2)] {
+        // Nobody else sends to these areas in the model.
+        assert!(held(source, target).mean > 0.5 && held(source, target).alone.is_none(), "{:?}", held(source, target));
+    }
+    for (source, target) in [(1, 2), (2, 1)] {
+        let (found, edge) = (held(source, target), report.edge(source, target).unwrap());
+        assert!(found.alone.unwrap() > 0.05 && found.own_share().unwrap() < OWN_SHARE && edge.explained_by_others(), "{found:?}");
+        assert!(edge.warnings.iter().any(|w| w.starts_with("Other areas explain it as well")), "{:?}", edge.warnings);
+        assert!(report.sentence(edge).contains("when no other area may send"), "{}", report.sentence(edge));
+    }
+}
+
 /// Without coupling, p-values are spread over 0 to 1 and nothing is supported.
 #[test]
 fn without_coupling_p_values_are_spread_out() {

@@ -11,6 +11,8 @@
 //! | `held_out_p`, `held_out_q` | pairs | one-sided; Benjamini–Hochberg |
 //! | `null_shuffle`, `null_jitter` | pairs × copies | contribution of every copy, %, NaN where none was drawn |
 //! | `null_shuffle_p`, `null_jitter_p` | pairs | permutation p-value of the size of the contribution |
+//! | `null_shuffle_gain`, `null_jitter_gain` | pairs × copies | gain in log-likelihood of every copy, nats |
+//! | `null_shuffle_p_gain`, `null_jitter_p_gain` | pairs | permutation p-value of the gain, which the verdict is made of |
 //! | `filter`, `filter_low`, `filter_high` | pairs × lags | filter and its band, NaN without one; lag index k acts at k + 1 bins |
 //! | `course`, `course_low`, `course_high` | pairs × bins | mean coupling output over the trial and its band, log-rate |
 //! | `found`, `halves` | pairs | halves of the training trials in which it was found, of so many |
@@ -143,6 +145,8 @@ fn arrays(report: &EdgeReport) -> NpzArrays {
         let nulls: Vec<_> = edges.iter().map(null).collect();
         out.add(name, table(nulls.iter().map(|n| n.as_ref().map(|n| n.contributions.as_slice()))));
         out.add(format!("{name}_p"), numbers(&|e| null(e).map_or(f64::NAN, |n| n.p)));
+        out.add(format!("{name}_gain"), table(nulls.iter().map(|n| n.as_ref().map(|n| n.gains.as_slice()))));
+        out.add(format!("{name}_p_gain"), numbers(&|e| null(e).map_or(f64::NAN, |n| n.p_gain)));
     }
     out.add("filter", table(edges.iter().map(|e| Some(e.filter.as_slice()))));
     out.add("course", table(edges.iter().map(|e| Some(e.course.as_slice()))));

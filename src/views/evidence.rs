@@ -265,7 +265,7 @@ fn numbers(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence) {
         widgets::fact(ui, "Gain without other areas", &text);
     }
     for null in &edge.nulls {
-        let text = widgets::number(null.p, 2);
+        let text = format!("{}, by contribution {}", widgets::number(null.p_gain, 2), widgets::number(null.p, 2));
         let copies = if null.stopped {
             format!("{} copies, ended early", null.contributions.len())
         } else {
@@ -290,6 +290,6 @@ fn numbers(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence) {
             widgets::fact(ui, "Contribution in those", &format!("{} % ({} to {} %)", number(mean), number(low), number(high)));
         }
     }
-    let scored = if edge.fitted { "its score passed the jitter null" } else { "its score stayed below the jitter null" };
-    widgets::fact(ui, "Before the coupling stage", scored);
+    let scored = if edge.fitted { "its score passed the jitter null" } else { "below the jitter null, or let go by the network" };
+    widgets::fact(ui, "Score and coupling stage", scored);
 }

@@ -34,7 +34,7 @@ fn edge(source: usize, target: usize, height: f64) -> EdgeEvidence {
     let null = |kind, spread: f64| NullTest {
         kind,
         contributions: (0..if strong { 200 } else { 40 }).map(|k| spread * fake::noise(seed * 31 + k).abs()).collect(),
-        gains: vec![1.0; 40],
+        gains: (0..if strong { 200 } else { 40 }).map(|k| 10.0 * spread * fake::noise(seed * 31 + k).abs()).collect(),
         p,
         p_gain: p,
         stopped: !strong,

@@ -8,9 +8,10 @@
 //!    p-value comes from random signs.
 //! 2. **Nulls.** The pair is refitted on top of the base, from its score, for the data and for copies in which (a) the trials of i are
 //!    shuffled within their condition, (b) the spikes of i are jittered within short intervals. (a) keeps what is locked to the trial,
-//!    (b) everything slower than the interval, shared or not (Amarasingham, Harrison, Hatsopoulos & Geman 2012). The permutation
-//!    p-value is that of the size of the contribution in percent (which is negative where coupling evens out rates); the gain in
-//!    likelihood is kept beside it. A null that has exceeded the data ten
+//!    (b) everything slower than the interval, shared or not (Amarasingham, Harrison, Hatsopoulos & Geman 2012). What counts is the
+//!    permutation p-value of the gain in likelihood. That of the size of the contribution in percent is kept beside it: where coupling
+//!    evens out rates the contribution is negative, and a true edge can be smaller in size than copies that are wrong (in the network of
+//!    four areas the edge A → B is smaller than all of its jittered copies, which gain less than it in likelihood). A null that has exceeded the data ten
 //!    times is not continued, as no further copy could make it significant (in the spirit of Besag & Clifford 1991).
 //! 3. **Bands.** Training trials are drawn with replacement and all couplings onto j refitted; filters and weights, with signs and
 //!    scale normalised along the fit, give percentile bands.

@@ -73,9 +73,9 @@ pub struct NullTest {
 }
 
 impl NullTest {
-    /// Copies whose contribution is smaller in size than `observed`, percent.
+    /// Copies whose gain is smaller than `observed`, nats.
     pub fn exceeded(&self, observed: f64) -> usize {
-        self.contributions.iter().filter(|c| c.abs() < observed.abs()).count()
+        self.gains.iter().filter(|gain| **gain < observed).count()
     }
 }
 
@@ -171,7 +171,7 @@ pub struct EdgeEvidence {
     pub source: usize,
     /// Receiving area.
     pub target: usize,
-    /// The run fitted it (its score passed the jitter null before the coupling stage).
+    /// The run fitted it: its score passed the jitter null before the coupling stage, and the penalty did not let it go.
     pub fitted: bool,
     /// Contribution of the refitted pair on test trials, percent of the receiving units' rate variance.
     pub contribution_percent: f64,
@@ -233,11 +233,11 @@ impl EdgeEvidence {
         self.held_out.q
     }
 
-    /// At a false discovery rate of `level`: the held-out gain after correction, every null by itself, the score before the coupling
-    /// stage, which alone knows what the other units of an area do, and a gain that the other areas do not take over
+    /// At a false discovery rate of `level`: the held-out gain after correction, the gain in every null by itself, the score before the
+    /// coupling stage, which alone knows what the other units of an area do, and a gain that the other areas do not take over
     /// ([`OWN_SHARE`]). Without nulls nothing is supported, since slow drive that the areas share was not ruled out.
     pub fn verdict(&self, level: f64) -> Verdict {
-        let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p));
+        let all = std::iter::once(self.held_out.q).chain(self.nulls.iter().map(|n| n.p_gain));
         let passed = all.clone().filter(|p| *p <= level).count();
         match (passed, all.count()) {
             (0, _) => Verdict::NotSupported,

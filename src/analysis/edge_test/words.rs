@@ -36,13 +36,13 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
             "The coupling and the receiving area's own dynamics go together (correlation {r:.2}): the split between them rests on the smoothness of the own dynamics"
         ));
     }
-    if evidence.nulls.iter().any(|n| n.p <= 0.05) && evidence.held_out.interval.0 <= 0.0 {
+    if evidence.nulls.iter().any(|n| n.p_gain <= 0.05) && evidence.held_out.interval.0 <= 0.0 {
         warnings.push("A null is exceeded, but the held-out gain is not clearly above zero: the pair may be fitted to noise".to_owned());
     }
     if !evidence.fitted && evidence.held_out.interval.0 > 0.0 {
         warnings.push(
-            "The pair helps on held-out trials, but its score stayed below the jitter null: fast drive that both areas share, such as a \
-             stimulus with a latency of its own in every trial, would look like this"
+            "The pair helps on held-out trials, but its score stayed below the jitter null or the network let it go: fast drive that both \
+             areas share, such as a stimulus with a latency of its own in every trial, would look like this"
                 .to_owned(),
         );
     }
@@ -54,7 +54,7 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
             100.0 * share.max(0.0)
         ));
     }
-    let of = |kind: NullKind| evidence.nulls.iter().find(|n| n.kind == kind).map(|n| n.p);
+    let of = |kind: NullKind| evidence.nulls.iter().find(|n| n.kind == kind).map(|n| n.p_gain);
     if let (Some(shuffle), Some(jitter)) = (of(NullKind::Shuffle), of(NullKind::Jitter))
         && shuffle <= 0.05
         && jitter > 0.05
@@ -115,14 +115,15 @@ pub fn sentence(report: &EdgeReport, edge: &EdgeEvidence) -> String {
     }
     text.push_str(&format!(", and it carried {} % of the rate variance of {target} on these trials", digits(edge.contribution_percent)));
     for null in &edge.nulls {
-        let below = null.exceeded(edge.train_contribution_percent);
+        let below = null.exceeded(edge.train_gain);
         let how = match null.kind {
             NullKind::Shuffle => format!("with the trials of {source} shuffled within condition"),
             NullKind::Jitter => format!("with the spikes of {source} jittered within {} ms", digits(report.window_s * 1e3)),
         };
         text.push_str(&format!(
-            "; on training trials its contribution exceeded that of {below} of {} copies {how} (p = {})",
-            null.contributions.len(),
+            "; on training trials its gain exceeded that of {below} of {} copies {how} (p = {}; by the size of the contribution {})",
+            null.gains.len(),
+            p_value(null.p_gain),
             p_value(null.p)
         ));
     }

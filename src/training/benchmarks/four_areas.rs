@@ -211,7 +211,7 @@ fn pairs(report: &EdgeReport, summary: &Value, recording: &Recording) -> Vec<Pai
         let mine = trained.iter().find(|t| t["source"] == *source && t["target"] == *target);
         let of = |key: &str| mine.and_then(|t| number(t, key));
         let named = |area: usize, name: &str| recording.areas.get(area).is_some_and(|a| a == name);
-        let p = |kind: NullKind| e.nulls.iter().find(|n| n.kind == kind).map(|n| n.p);
+        let p = |kind: NullKind| e.nulls.iter().find(|n| n.kind == kind).map(|n| n.p_gain);
         PairResult {
             true_edge: edges.iter().any(|t| named(t.source, &source) && named(t.target, &target)),
             score: of("/score"),

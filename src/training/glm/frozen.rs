@@ -21,8 +21,9 @@ use crate::training::{DeviceChoice, GlmRecipe, ModelRecipe, Prepared, RateModelE
 const CLOSE_SPLINES: f64 = 0.5;
 /// A smoothness penalty below this is as good as none.
 const LITTLE_SMOOTHNESS: f64 = 1.0;
-/// A coupling with a filter smaller than this is none.
-const NO_COUPLING: f64 = 1e-6;
+/// A coupling with a filter smaller than this (change of log-rate, weights of unit length) is none: the penalty of the coupling stage let
+/// it go. Pairs that it lets go end between 1e-5 and 1e-9, those that stay above 0.01.
+const NO_COUPLING: f64 = 1e-3;
 
 /// Freeze what a run keeps. `recording` is the one that was opened (the recipe holds the rule for areas); `stage` is the last stage the
 /// run reached, from 1. `tell` hears the fraction done and may stop it: then the answer is `None`.

@@ -59,27 +59,27 @@ pub(super) fn filter(ui: &mut Ui, run: &RunState, report: &EdgeReport, edge: &Ed
     widgets::note(ui, format!("Refitted filter {band}"));
 }
 
-/// Contribution of copies as histograms, the data as a line.
+/// Gain of copies as histograms, the data as a line.
 pub(super) fn nulls(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence, wide: bool) {
     if edge.nulls.is_empty() {
         return;
     }
     let one = |ui: &mut Ui, null: &NullTest| {
         let tokens = theme::of(ui);
-        let observed = edge.train_contribution_percent;
+        let observed = edge.train_gain;
         widgets::y_title(ui, &format!("Copies with {}", null.kind.name()));
-        let (low, width, counts) = histogram(&null.contributions, &[observed], BARS);
+        let (low, width, counts) = histogram(&null.gains, &[observed], BARS);
         let bars = counts
             .iter()
             .enumerate()
             .filter(|(_, c)| **c > 0)
             .map(|(k, &c)| Bar::new(low + (k as f64 + 0.5) * width, c as f64).width(width * 0.92));
         let chart = BarChart::new("Copies", bars.collect()).color(tokens.reference);
-        let drawn = widgets::plot(ui, &format!("null {}", null.kind.name()), "Contribution (% of rate variance, training trials)")
+        let drawn = widgets::plot(ui, &format!("null {}", null.kind.name()), "Gain in log-likelihood (nats, training trials)")
             .height(130.0)
             .include_y(0.0)
             .allow_drag(false)
-            .label_formatter(|p| hover(p, "%"))
+            .label_formatter(|p| hover(p, "nats"))
             .show(ui, |plot| {
                 plot.bar_chart(chart);
                 plot.vline(VLine::new("Data", observed).color(tokens.accent).width(2.4));
@@ -88,13 +88,13 @@ pub(super) fn nulls(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence, wide:
         let text = format!(
             "{}: the data exceed {below} of {} copies, p = {}",
             null.kind.name(),
-            null.contributions.len(),
-            widgets::number(null.p, 2)
+            null.gains.len(),
+            widgets::number(null.p_gain, 2)
         );
         widgets::describe(&drawn.response, format!("Null of {} by {text}", pair_name(report, edge)));
         widgets::note(
             ui,
-            format!("The data (line) exceed {below} of {} copies, p = {}", null.contributions.len(), widgets::number(null.p, 2)),
+            format!("The data (line) exceed {below} of {} copies, p = {}", null.gains.len(), widgets::number(null.p_gain, 2)),
         );
     };
     if wide && edge.nulls.len() > 1 {

@@ -73,7 +73,7 @@ impl View for EvidenceView {
 
     fn help(&self) -> &'static str {
         "For every ordered pair of areas the coupling is fitted again with and without the pair: on test trials, on copies in which trials are shuffled or spikes are moved within short intervals, on resampled trials, on halves of them and, on request, in networks trained anew from other seeds. \
-         A pair is supported when its gain on test trials survives the correction for the number of pairs and the data exceed both kinds of copies. \
+         A pair is supported when its gain on test trials survives the correction for the number of pairs, exceeds both kinds of copies, and is not explained by other areas as well. \
          Results are kept with the run; choose a pair here, in the Area graph or in the Area matrix, and copy the sentence into your paper."
     }
 

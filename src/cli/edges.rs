@@ -183,7 +183,7 @@ fn screening_json(found: &Screening, seconds: f64) -> Value {
         let filter = found.filter(pair);
         json!({
             "source": area(pair.source), "target": area(pair.target),
-            "score": pair.score, "threshold": finite(pair.threshold), "p": pair.p_value, "q": q, "supported": pair.is_supported(),
+            "score": pair.score, "alone": pair.alone, "beside": pair.beside.iter().map(|&o| area(o)).collect::<Vec<_>>(), "threshold": finite(pair.threshold), "p": pair.p_value, "q": q, "supported": pair.is_supported(),
             "null": pair.null, "filter": filter,
             "second_score": pair.second.as_ref().map(|s| s.score),
             "second_threshold": pair.second.as_ref().and_then(|s| finite(s.threshold)),
@@ -215,8 +215,10 @@ fn screening_text(found: &Screening, seconds: f64) -> String {
     order.sort_by(|a, b| excess(b).total_cmp(&excess(a)));
     for (pair, q) in order.iter().filter_map(|&at| Some((found.pairs.get(at)?, found.q.get(at)?))) {
         let second = pair.second.as_ref().filter(|s| pair.is_supported() && s.is_supported()).map_or("", |_| ", a second factor too");
+        let others: Vec<&str> = pair.beside.iter().map(|&other| area(other)).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" beside {} (alone {:.1})", others.join(", "), pair.alone) };
         lines.push(format!(
-            "{} → {}: score {:.1}, threshold {:.1}, q = {}, {}{second}",
+            "{} → {}: score {:.1}{others}, threshold {:.1}, q = {}, {}{second}",
             area(pair.source),
             area(pair.target),
             pair.score,

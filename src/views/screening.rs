@@ -47,7 +47,7 @@ impl View for ScreeningView {
 
     fn help(&self) -> &'static str {
         "Every ordered pair of areas is scored at once, without training: how much better spikes of one area predict those of another within milliseconds than drive slower than the jitter window does. \
-         Each pair is compared with copies in which the spikes of the sending area are moved within short intervals, so that areas of any size and rate have a threshold of their own. \
+         Each pair is compared with copies in which the spikes of the sending area are moved within short intervals, so that areas of any size and rate have a threshold of their own, and what other areas explain as well is taken out of its score. \
          A pair above its threshold is worth training for; click it to see its filter and its null."
     }
 
@@ -238,6 +238,15 @@ fn words(pair: &EdgeScore, q: f64) -> String {
     )
 }
 
+/// What is taken out of the score of a pair; nothing for pairs within an area.
+fn beside(found: &Screening, pair: &EdgeScore) -> Option<String> {
+    let name = |area: &usize| shown_area(found.areas.get(*area).map_or("", String::as_str));
+    let others: Vec<&str> = pair.beside.iter().map(name).collect();
+    let past = format!("the past of {}", name(&pair.target));
+    let beside = if others.is_empty() { past } else { format!("{past} and of {}", others.join(", ")) };
+    (pair.source != pair.target).then(|| format!("alone {}; what {beside} explains is taken out", widgets::number(pair.alone, 3)))
+}
+
 fn described(found: &Screening) -> String {
     let name = |area: usize| shown_area(found.areas.get(area).map_or("", String::as_str));
     let above: Vec<String> = found
@@ -256,6 +265,9 @@ fn details(ui: &mut Ui, found: &Screening, pair: Option<(usize, usize)>) {
     let name = |area: usize| shown_area(found.areas.get(area).map_or("", String::as_str));
     ui.label(RichText::new(format!("{} → {}", name(pair.source), name(pair.target))).size(16.0));
     ui.label(RichText::new(words(pair, q)).small().color(tokens.weak));
+    if let Some(others) = beside(found, pair) {
+        ui.label(RichText::new(others).small().color(tokens.weak));
+    }
     let height = ((ui.available_height() - 96.0) * 0.5).clamp(90.0, 260.0);
     widgets::y_title(ui, "Change of log-rate, as the score found it");
     let filter = found.filter(pair);

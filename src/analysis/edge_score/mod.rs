@@ -28,8 +28,8 @@
 //! λ includes the receiving unit's own past when the data are shown to [`EdgeScorer::observe`] first: a model without post-spike
 //! filters would otherwise see a true edge A → B also as one B → A (spikes of B tell when A fired and is refractory).
 //!
-//! Everything else that enters z and λ lies in the past, so a pair that does not couple has a score of mean zero whatever the other
-//! pairs do. (The prototype subtracted an average over past and future, which lets B's answers to A count as causes of A.)
+//! Of sending units only the past enters z: an average over past and future, as in the prototype, lets B's answers to A count as
+//! causes of A. What the past of the target's own units, and of other areas, explains of a score is taken out (module `others`).
 //!
 //! How it is computed: taking out the slow part turns the basis into a longer one. Filtered backwards in time with that, the
 //! residual of a trial becomes one row per bin, `[functions, units]`: what a spike in that bin adds to `G`. So every copy costs
@@ -40,6 +40,8 @@ mod band;
 mod common;
 mod history;
 pub(super) mod jitter;
+mod others;
+mod pair;
 mod population;
 pub(super) mod rank_one;
 mod threshold;
@@ -47,16 +49,16 @@ pub(super) mod trial;
 
 use std::ops::Range;
 
-use nalgebra::{DMatrix, DVector};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
-use self::common::Common;
 use self::history::OwnHistory;
 use self::jitter::{Placing, Spike};
-use self::population::Population;
-use self::rank_one::{RankOne, Tensor};
+use self::others::Products;
+use self::pair::PairSums;
+use self::population::{Around, Population};
+use self::rank_one::RankOne;
 use self::trial::SpikeEffects;
 
 /// Trials prepared at a time: bounds the memory, and gives every thread something to do.
@@ -94,8 +96,12 @@ pub struct EdgeScore {
     pub source: usize,
     /// Receiving area.
     pub target: usize,
-    /// Score, in standard deviations of one coefficient.
+    /// Score beside the units of the target itself and the areas [`Self::beside`], in standard deviations of one coefficient.
     pub score: f64,
+    /// Score without anything beside it: what common input and chains make of it included.
+    pub alone: f64,
+    /// Other areas selected for the same target, in the order of their selection.
+    pub beside: Vec<usize>,
     /// Scores of the jittered copies.
     pub null: Vec<f64>,
     /// The quantile of the null that was asked for; see [`EdgeScoring::quantile`]. Infinite without jittered copies.
@@ -177,6 +183,10 @@ pub struct EdgeScorer {
     expected: Vec<Array2<f32>>,
     /// Information of the data and of the first jittered copy, per basis function `[sources, targets]`.
     information: [Vec<Array2<f32>>; 2],
+    /// Products of what all units send to other areas.
+    products: Products,
+    /// Scores of units onto their own area as others are scored onto it, per basis function `[units, units]`.
+    own: Vec<Array2<f32>>,
 }
 
 /// A trial, ready to be scored.
@@ -189,6 +199,8 @@ struct Prepared {
     rates: Vec<Array2<f32>>,
     /// What spikes add, for the same.
     effects: Vec<SpikeEffects>,
+    /// What the units send to other areas, one `[bins, units]` per basis function.
+    sent: Vec<Array2<f32>>,
 }
 
 /// Pairs between areas and pairs within an area, as places in [`Prepared`].
@@ -210,6 +222,8 @@ impl EdgeScorer {
             score: vec![Array3::zeros((units, functions, units)); 1 + scoring.jitters],
             expected: area_sizes.iter().map(|&size| Array2::zeros((size, functions * units))).collect(),
             information: [information(), information()],
+            products: Products::new(units, functions),
+            own: information(),
             scoring,
         }
     }
@@ -225,7 +239,8 @@ impl EdgeScorer {
             let chunk = first..(first + CHUNK).min(trials);
             let counts: Vec<_> = chunk.clone().map(|t| counts.index_axis_move(Axis(0), t)).collect();
             let rates: Vec<_> = chunk.map(|t| rates.index_axis_move(Axis(0), t)).collect();
-            let shared: Vec<_> = counts.par_iter().zip(&rates).map(|(y, rate)| self.population.corrected(y.view(), rate.view())).collect();
+            let shared: Vec<_> =
+                counts.par_iter().zip(&rates).map(|(y, rate)| self.population.corrected(y.view(), rate.view(), Around::Both)).collect();
             let pad = |y: &ArrayView2<'_, u8>, rate: &ArrayView2<'_, f32>| Slice::from(y.nrows() - rate.nrows()..);
             let shared: Vec<_> =
                 shared.iter().zip(counts.iter().zip(&rates)).map(|(s, (y, rate))| s.slice_axis(Axis(0), pad(y, rate))).collect();
@@ -267,8 +282,9 @@ impl EdgeScorer {
 
     fn prepare(&self, counts: ArrayView2<'_, u8>, rates_of_model: ArrayView2<'_, f32>) -> Prepared {
         let (total, bins) = (counts.nrows(), rates_of_model.nrows());
-        let sending = self.population.corrected(counts, rates_of_model);
-        let shared = sending.slice_axis(Axis(0), Slice::from(total - bins..));
+        let around = self.population.corrected(counts, rates_of_model, Around::Both);
+        let sending = self.population.corrected(counts, rates_of_model, Around::Past);
+        let shared = around.slice_axis(Axis(0), Slice::from(total - bins..));
         // Bins whose slow part cannot be told for want of history are left out, but never more than half of the window.
         let skipped = self.fast.nrows().saturating_sub(total - bins).min(bins / 2);
         let mut rates = vec![self.history[BETWEEN].corrected(counts, shared)];
@@ -277,7 +293,10 @@ impl EdgeScorer {
         }
         let rates: Vec<_> = rates.iter().map(|rates| rates.slice_axis(Axis(0), Slice::from(skipped..)).to_owned()).collect();
         let effects = rates.iter().map(|rates| SpikeEffects::new(counts, rates.view(), &self.fast)).collect();
-        Prepared { spikes: jitter::spikes(counts), placing: Placing::new(sending.view()), sending, rates, effects }
+        let unexpected = counts.mapv(f32::from) - &sending;
+        let sent = |function| trial::filtered(unexpected.view(), function, total - bins + skipped);
+        let sent = self.fast.axis_iter(Axis(1)).map(sent).collect();
+        Prepared { spikes: jitter::spikes(counts), placing: Placing::new(around.view()), sending, rates, effects, sent }
     }
 
     /// Trials are prepared in parallel; then every copy, and every part of the information, is one task that adds them in order.
@@ -316,12 +335,16 @@ impl EdgeScorer {
             let (mut moved, column) = (Vec::new(), self.fast.column(function));
             for (place, trial) in trials.iter().enumerate() {
                 for (pairs, rates) in trial.rates.iter().enumerate() {
-                    copy_of(copy, place, pairs, &mut moved);
-                    let mut sent = trial::counted(&moved, trial.sending.dim());
-                    if pairs == BETWEEN {
-                        sent -= &trial.sending;
-                    }
-                    let mut drive = trial::filtered(sent.view(), column, total - rates.nrows());
+                    let mut drive = if (copy, pairs) == (0, BETWEEN) {
+                        trial.sent[function].clone()
+                    } else {
+                        copy_of(copy, place, pairs, &mut moved);
+                        let mut sent = trial::counted(&moved, trial.sending.dim());
+                        if pairs == BETWEEN {
+                            sent -= &trial.sending;
+                        }
+                        trial::filtered(sent.view(), column, total - rates.nrows())
+                    };
                     drive.mapv_inplace(|z| z * z);
                     for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
                         add_products(&drive, rates, &area, receivers(pairs, &area), sum);
@@ -329,6 +352,17 @@ impl EdgeScorer {
                 }
             }
         });
+        self.own.par_iter_mut().enumerate().for_each(|(function, sums)| {
+            for (trial, counts) in trials.iter().zip(counts) {
+                let rates = &trial.rates[BETWEEN];
+                let residual = counts.slice_axis(Axis(0), Slice::from(total - rates.nrows()..)).mapv(f32::from) - rates;
+                for area in (0..self.area_sizes.len()).map(|area| population.units(area)) {
+                    add_products(&trial.sent[function], &residual, &area, [area.clone(), 0..0], sums);
+                }
+            }
+        });
+        let sent: Vec<_> = trials.par_iter().map(|trial| others::weighted(&trial.sent, trial.rates[BETWEEN].view())).collect();
+        self.products.add(&sent);
         self.trials_seen += counts.len() as u64;
     }
 
@@ -339,70 +373,75 @@ impl EdgeScorer {
             .flat_map(|target| (0..areas).map(move |source| (source, target)))
             .filter(|(source, target)| self.scoring.self_pairs || source != target)
             .collect();
-        pairs.into_par_iter().map(|(source, target)| self.finish_pair(source, target)).collect()
+        let nulls: Vec<Nulls> = pairs.par_iter().map(|&(source, target)| self.nulls(source, target)).collect();
+        let beside: Vec<Vec<usize>> = (0..areas).into_par_iter().map(|target| self.selected(target, &pairs, &nulls)).collect();
+        let pairs: Vec<_> = pairs.into_iter().zip(nulls).collect();
+        pairs.into_par_iter().map(|((source, target), nulls)| self.finish_pair(source, target, nulls, &beside[target])).collect()
     }
 
-    fn finish_pair(&self, source: usize, target: usize) -> EdgeScore {
-        let (best, second): (Vec<RankOne>, Vec<Option<f64>>) = (0..self.score.len())
+    /// Scores of the jittered copies.
+    fn nulls(&self, source: usize, target: usize) -> Nulls {
+        let (first, second): (Vec<f64>, Vec<Option<f64>>) = (1..self.score.len())
             .into_par_iter()
             .map(|copy| {
-                let tensor = self.tested(copy, source, target);
-                let first = tensor.rank_one();
-                let second = self.scoring.second_factor.then(|| tensor.without(&first).rank_one().value);
-                (first, second)
+                let (factor, second) = self.factors(&self.sums(copy, source, target), source != target);
+                (factor.value, second)
             })
             .unzip();
-        let null: Vec<f64> = best.iter().skip(1).map(|b| b.value).collect();
-        let threshold = threshold::threshold(&null, self.scoring.quantile);
-        let empty = || RankOne { value: 0.0, send: Vec::new(), filter: Vec::new(), receive: Vec::new() };
-        let mut best = best.into_iter().next().unwrap_or_else(empty);
-        if source != target {
-            best = self.common(0, source, target).completed(&self.standardised(0, source, target), &best);
+        let threshold = threshold::threshold(&first, self.scoring.quantile);
+        Nulls { first, second: second.into_iter().flatten().collect(), threshold }
+    }
+
+    /// The first factor of what is tested, and the score of the second where it was asked for.
+    fn factors(&self, sums: &PairSums, between: bool) -> (RankOne, Option<f64>) {
+        let tensor = sums.tested(between);
+        let first = tensor.rank_one();
+        let second = self.scoring.second_factor.then(|| tensor.without(&first).rank_one().value);
+        (first, second)
+    }
+
+    /// Areas that count as others for the pairs onto a target.
+    fn selected(&self, target: usize, pairs: &[(usize, usize)], nulls: &[Nulls]) -> Vec<usize> {
+        let threshold = |source: usize| pairs.iter().position(|p| *p == (source, target)).map_or(f64::INFINITY, |at| nulls[at].threshold);
+        let candidates: Vec<usize> =
+            (0..self.area_sizes.len()).filter(|&source| source != target && threshold(source).is_finite()).collect();
+        let excess = |source: usize, beside: &[usize]| {
+            let score = self.sums_beside(source, target, beside).tested(true).rank_one().value;
+            if score > 0.0 { score / threshold(source) } else { 0.0 }
+        };
+        others::select(&candidates, excess)
+    }
+
+    fn finish_pair(&self, source: usize, target: usize, nulls: Nulls, selected: &[usize]) -> EdgeScore {
+        let between = source != target;
+        let beside: Vec<usize> = selected.iter().copied().filter(|&other| between && other != source).collect();
+        let alone = self.sums(0, source, target);
+        let value_alone = alone.tested(between).rank_one().value;
+        let sums = if between { self.sums_beside(source, target, &beside) } else { alone };
+        let (mut best, second) = self.factors(&sums, between);
+        if between {
+            best = sums.completed(&best);
         }
-        let second = second.first().copied().flatten().map(|score| {
-            let null: Vec<f64> = second.iter().skip(1).copied().flatten().collect();
-            SecondFactor { score, threshold: threshold::threshold(&null, self.scoring.quantile), null }
+        let second = second.map(|score| {
+            let threshold = threshold::threshold(&nulls.second, self.scoring.quantile);
+            SecondFactor { score, threshold, null: nulls.second }
         });
-        let filter = self.filter_coefficients(source, target, &best);
+        let filter = sums.filter_coefficients(&self.basis, &self.fast, &best);
         let f32s = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
         EdgeScore {
             source,
             target,
             score: best.value,
-            p_value: threshold::p_value(best.value, &null),
+            alone: value_alone,
+            beside,
+            p_value: threshold::p_value(best.value, &nulls.first),
             second,
-            null,
-            threshold,
+            null: nulls.first,
+            threshold: nulls.threshold,
             send: f32s(&best.send),
             receive: f32s(&best.receive),
             filter: f32s(&filter),
         }
-    }
-
-    /// The coefficients of the coupling filter (basis B) that explain the score along u and v. A coupling `u v · B c` makes
-    /// <G_b, u v> = Σ_mn u_m² v_n² R_mn Σ_k B̃_kb (B c)_k, where R sums sending rate times receiving rate, B̃ is B without its slow
-    /// part, and I_mnb = R_mn Σ_k B̃_kb² (sending spikes nearly Poisson).
-    fn filter_coefficients(&self, source: usize, target: usize, best: &RankOne) -> Vec<f64> {
-        let functions = self.basis.ncols();
-        if functions == 0 {
-            return Vec::new();
-        }
-        let fast = |k: usize, b: usize| f64::from(self.fast[[k, b]]);
-        let overlap =
-            DMatrix::from_fn(functions, functions, |b, c| (0..self.basis.nrows()).map(|k| fast(k, b) * self.basis[[k, c]]).sum::<f64>());
-        let energy: Vec<f64> = (0..functions).map(|b| (0..self.fast.nrows()).map(|k| fast(k, b).powi(2)).sum()).collect();
-        let (mut gradient, mut rates) = (DVector::<f64>::zeros(functions), 0.0);
-        for (m, &u) in best.send.iter().enumerate() {
-            for (n, &v) in best.receive.iter().enumerate() {
-                for b in 0..functions {
-                    let (score, information) = self.entry(0, source, target, (m, b, n));
-                    gradient[b] += score * u * v;
-                    rates += information * (u * v).powi(2) / (energy[b] * functions as f64);
-                }
-            }
-        }
-        let coefficients = overlap.lu().solve(&gradient).filter(|_| rates > 0.0).map(|c| c / rates);
-        coefficients.map_or_else(|| vec![0.0; functions], |c| c.iter().copied().collect())
     }
 
     fn first_unit(&self, area: usize) -> usize {
@@ -413,33 +452,35 @@ impl EdgeScorer {
         self.area_sizes.iter().sum()
     }
 
-    /// Score and information of sending unit m, function b, receiving unit n of a pair; a unit does not couple to itself.
-    fn entry(&self, copy: usize, source: usize, target: usize, (m, b, n): (usize, usize, usize)) -> (f64, f64) {
-        let (in_area, m, n) = (m, self.first_unit(source) + m, self.first_unit(target) + n);
-        let expected = if source == target { 0.0 } else { self.expected[source][[in_area, b * self.units() + n]] };
-        let score = if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) - f64::from(expected) };
-        (score, f64::from(self.information[copy.min(1)][b][[m, n]]))
-    }
-
-    /// What is looked at for edges: between areas without what is common to all units of either.
-    fn tested(&self, copy: usize, source: usize, target: usize) -> Tensor {
-        let scores = self.standardised(copy, source, target);
-        if source == target { scores } else { self.common(copy, source, target).taken_out(&scores) }
-    }
-
-    fn common(&self, copy: usize, source: usize, target: usize) -> Common {
+    /// Score and information of a pair alone; a unit does not couple to itself.
+    fn sums(&self, copy: usize, source: usize, target: usize) -> PairSums {
         let shape = (self.area_sizes[source], self.basis.ncols(), self.area_sizes[target]);
-        Common::new(&Array3::from_shape_fn(shape, |at| self.entry(copy, source, target, at).1))
+        let (senders, receivers) = (self.first_unit(source), self.first_unit(target));
+        let score = |(in_area, b, n): (usize, usize, usize)| {
+            let (m, n) = (senders + in_area, receivers + n);
+            let expected = if source == target { 0.0 } else { self.expected[source][[in_area, b * self.units() + n]] };
+            if m == n { 0.0 } else { f64::from(self.score[copy][[m, b, n]]) - f64::from(expected) }
+        };
+        let information = |(m, b, n): (usize, usize, usize)| f64::from(self.information[copy.min(1)][b][[senders + m, receivers + n]]);
+        PairSums { score: Array3::from_shape_fn(shape, score), information: Array3::from_shape_fn(shape, information) }
     }
 
-    fn standardised(&self, copy: usize, source: usize, target: usize) -> Tensor {
-        let shape = (self.area_sizes[source], self.basis.ncols(), self.area_sizes[target]);
-        Tensor::new(Array3::from_shape_fn(shape, |at| {
-            let (score, information) = self.entry(copy, source, target, at);
-            // Silent units carry no information and no score.
-            if information > 0.0 { score / information.sqrt() } else { 0.0 }
-        }))
+    /// The same beside the units of the target and those of other areas.
+    fn sums_beside(&self, source: usize, target: usize, others: &[usize]) -> PairSums {
+        let mut beside: Vec<_> = others.iter().map(|&other| (self.population.units(other), self.sums(0, other, target).score)).collect();
+        let (first, size) = (self.first_unit(target), self.area_sizes[target]);
+        let own = Array3::from_shape_fn((size, self.basis.ncols(), size), |(m, b, n)| f64::from(self.own[b][[first + m, first + n]]));
+        beside.push((self.population.units(target), own));
+        self.products.beside(&self.population.units(source), self.sums(0, source, target), &beside)
     }
+}
+
+/// Scores of the jittered copies of a pair.
+struct Nulls {
+    first: Vec<f64>,
+    second: Vec<f64>,
+    /// The quantile that was asked for.
+    threshold: f64,
 }
 
 /// Add `drive`ᵀ `rates` of some senders and receivers to their part of the sums `[sources, targets]`.

@@ -128,7 +128,7 @@ impl ValidateEdges {
                 screened.simulations.push(pairs.clone().map(claim).collect());
                 let name = |at: usize| found.areas.get(at).cloned().unwrap_or_default();
                 detail["screened"] = pairs
-                    .map(|p| json!({ "source": name(p.source), "target": name(p.target), "score": p.score, "threshold": p.threshold }))
+                    .map(|p| json!({ "source": name(p.source), "target": name(p.target), "score": p.score, "alone": p.alone, "threshold": p.threshold }))
                     .collect();
             }
             if !self.screen_only {

@@ -268,7 +268,7 @@ fn a_shared_stimulus_of_changing_latency_is_no_edge_and_hides_none() {
 }
 
 /// A → B → C and A → D among spiking areas whose coupled units are driven hard: every pair has a score of its own, and what the drivers
-/// explain is taken out. Without that, all nine pairs without an edge are supported with so many trials.
+/// explain is taken out. Alone, most pairs without an edge are above their thresholds.
 #[test]
 fn what_a_common_driver_or_a_chain_explains_is_no_edge() {
     let simulation = EifSimulation { trials: 250, units: 24, coupled: 10, seed: 4, ..EifSimulation::four_areas() };

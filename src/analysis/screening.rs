@@ -124,6 +124,7 @@ pub fn screen(
         seed: plan.seed,
         self_pairs: plan.self_pairs,
         second_factor: plan.second_factor,
+        ..EdgeScoring::default()
     };
     let mut scorer = EdgeScorer::new(&basis, &binned.area_sizes, scoring);
     let background = Background::new(binned, conditions, &trials);

@@ -184,7 +184,7 @@ fn screening_json(found: &Screening, seconds: f64) -> Value {
         json!({
             "source": area(pair.source), "target": area(pair.target),
             "score": pair.score, "alone": pair.alone, "beside": pair.beside.iter().map(|&o| area(o)).collect::<Vec<_>>(), "threshold": finite(pair.threshold), "p": pair.p_value, "q": q, "supported": pair.is_supported(),
-            "null": pair.null, "filter": filter,
+            "null": pair.null, "null_shuffled": pair.shuffled, "filter": filter,
             "second_score": pair.second.as_ref().map(|s| s.score),
             "second_threshold": pair.second.as_ref().and_then(|s| finite(s.threshold)),
             "second_supported": pair.second.as_ref().map(|s| s.is_supported()),

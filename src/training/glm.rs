@@ -411,7 +411,7 @@ impl<'a> GlmTrainer<'a> {
         self.recipe.rate * self.rate_factor
     }
 
-    /// Ours, before stage 3: score every ordered pair against its jitter null; supported pairs start from their score, the
+    /// Ours, before stage 3: score every ordered pair against its nulls; supported pairs start from their score, the
     /// others have no coupling and stay without. `tell` hears the fraction done and may stop the scoring.
     ///
     /// # Errors
@@ -427,6 +427,7 @@ impl<'a> GlmTrainer<'a> {
             seed: self.seed,
             self_pairs: self.config.self_coupling,
             second_factor: false,
+            ..EdgeScoring::default()
         };
         let mut scorer = EdgeScorer::new(&basis, &self.config.neurons, scoring);
         let passes = 2 * self.train.len();

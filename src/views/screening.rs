@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eframe::egui::{self, Align2, Color32, Rect, RichText, Sense, Stroke, StrokeKind, Ui, vec2};
-use egui_plot::{Line, PlotPoints, Points, VLine};
+use egui_plot::{Line, MarkerShape, PlotPoints, Points, VLine};
 
 use super::work::Background;
 use super::{Action, View, ViewContext, shown_area, widgets};
@@ -47,7 +47,7 @@ impl View for ScreeningView {
 
     fn help(&self) -> &'static str {
         "Every ordered pair of areas is scored at once, without training: how much better spikes of one area predict those of another within milliseconds than drive slower than the jitter window does. \
-         Each pair is compared with copies in which the spikes of the sending area are moved within short intervals, so that areas of any size and rate have a threshold of their own, and what other areas explain as well is taken out of its score. \
+         Each pair is compared with copies in which the spikes of the sending area are moved within short intervals or belong to other trials, so that areas of any size and rate have a threshold of their own, and what other areas explain as well is taken out of its score. \
          A pair above its threshold is worth training for; click it to see its filter and its null."
     }
 
@@ -277,19 +277,32 @@ fn details(ui: &mut Ui, found: &Screening, pair: Option<(usize, usize)>) {
         plot.line(Line::new("Filter", PlotPoints::new(points)).color(color).width(2.2));
     });
     widgets::describe(&drawn.response, format!("Filter of {} lags found by the score", filter.len()));
-    widgets::y_title(ui, "Jittered copies, sorted");
-    let mut null = pair.null.clone();
-    null.sort_by(f64::total_cmp);
-    let copies: Vec<[f64; 2]> = null.iter().enumerate().map(|(k, s)| [*s, (k + 1) as f64]).collect();
+    widgets::y_title(ui, "Copies, sorted");
+    let sorted = |scores: &[f64]| -> Vec<[f64; 2]> {
+        let mut scores = scores.to_vec();
+        scores.sort_by(f64::total_cmp);
+        scores.iter().enumerate().map(|(k, s)| [*s, (k + 1) as f64]).collect()
+    };
     let drawn = widgets::plot(ui, "screened null", "Score").height(height).include_y(0.0).show(ui, |plot| {
-        plot.points(Points::new("Copy", PlotPoints::new(copies)).color(tokens.reference).radius(3.0));
+        plot.points(Points::new("Jittered copy", PlotPoints::new(sorted(&pair.null))).color(tokens.reference).radius(3.0));
+        let shuffled = Points::new("Senders of another trial", PlotPoints::new(sorted(&pair.shuffled)));
+        plot.points(shuffled.color(tokens.reference).radius(4.0).shape(MarkerShape::Cross));
         plot.vline(VLine::new("Threshold", pair.threshold).color(tokens.reference).width(1.4).style(egui_plot::LineStyle::dashed_dense()));
         plot.vline(VLine::new("Data", pair.score).color(color).width(2.2));
     });
-    widgets::describe(&drawn.response, format!("Score {} against {} jittered copies", widgets::number(pair.score, 3), null.len()));
+    let (jittered, shuffled) = (pair.null.len(), pair.shuffled.len());
+    let score = widgets::number(pair.score, 3);
+    widgets::describe(
+        &drawn.response,
+        format!("Score {score} against {jittered} jittered copies and {shuffled} with senders of other trials"),
+    );
     ui.horizontal_wrapped(|ui| {
         widgets::line_label(ui, color, false, "data");
         widgets::line_label(ui, tokens.reference, true, "threshold");
+        ui.label(RichText::new("● jittered").small().color(tokens.weak));
+        if shuffled > 0 {
+            ui.label(RichText::new("× senders of other trials").small().color(tokens.weak));
+        }
     });
     found.notes.iter().for_each(|n| widgets::note(ui, n));
     widgets::note(ui, caution());

@@ -50,8 +50,8 @@ fn cosine(a: &[f32], b: &[f64]) -> f64 {
 }
 
 /// The definition, as directly as it can be written: `G` and `I` of the data, `[sources, functions, targets]`. What the rest of an area
-/// tells is that of `Population`, which has tests of its own.
-fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize) -> (Array3<f64>, Array3<f64>) {
+/// tells is that of `Population`, which has tests of its own. Between areas the senders are those of the trial `back` trials before.
+fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize, back: usize) -> (Array3<f64>, Array3<f64>) {
     let (basis, pad, total) = (basis(), binned.pad_bins, binned.counts.len_of(Axis(1)));
     let areas = Population::new(&binned.area_sizes);
     let corrected = |around| -> Vec<Array2<f32>> {
@@ -81,13 +81,14 @@ fn by_definition(binned: &BinnedTrials, rates: &Array3<f32>, window: usize) -> (
         mean_z - slope * mean_d
     };
     let (mut score, mut information) = (Array3::zeros((units, functions, units)), Array3::zeros((units, functions, units)));
-    for trial in 0..binned.n_trials() {
+    for trial in back..binned.n_trials() {
         for now in pad.max(basis.nrows() + w)..total {
             for ((function, m, n), _) in Array3::<u8>::zeros((functions, units, units)).indexed_iter() {
                 let between = area_of(m) != area_of(n);
                 let filtered = &filtered[usize::from(between)];
-                let past = (1..=w).map(|d| filtered[[trial, function, now - d, m]]).collect();
-                let z = filtered[[trial, function, now, m]] - extrapolated(past);
+                let sent = if between { trial - back } else { trial };
+                let past = (1..=w).map(|d| filtered[[sent, function, now - d, m]]).collect();
+                let z = filtered[[sent, function, now, m]] - extrapolated(past);
                 let rate = f64::from(if between { shared[trial][[now, n]] } else { rates[[trial, now - pad, n]] });
                 score[[m, function, n]] += z * (f64::from(binned.counts[[trial, now, n]]) - rate);
                 information[[m, function, n]] += z * z * rate;
@@ -104,7 +105,7 @@ fn the_sums_are_those_of_the_definition() {
         let mut scorer =
             EdgeScorer::new(&basis(), &binned.area_sizes, EdgeScoring { window_bins: window, jitters: 2, ..EdgeScoring::default() });
         scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
-        let (score, information) = by_definition(&binned, &rates, window);
+        let (score, information) = by_definition(&binned, &rates, window, 0);
         for ((m, b, n), wanted) in score.indexed_iter() {
             let (source, target) = (usize::from(m >= 3), usize::from(n >= 3));
             let found = scorer.sums(0, source, target).score[[m - 3 * source, b, n - 3 * target]];
@@ -116,6 +117,17 @@ fn the_sums_are_those_of_the_definition() {
             assert!((f64::from(scorer.information[1][b][[m, n]]) / found - 1.0).abs() < 0.6);
         }
         assert_ne!(scorer.score[1], scorer.score[2]);
+        // Copies with the sending units of one and of seventeen trials before (over more than one chunk of trials).
+        let scoring = EdgeScoring { window_bins: window, jitters: 0, shuffles: 17, ..EdgeScoring::default() };
+        let mut scorer = EdgeScorer::new(&basis(), &binned.area_sizes, scoring);
+        scorer.accumulate(binned.counts.view(), rates.view()).unwrap();
+        for back in [1, 17] {
+            let (score, _) = by_definition(&binned, &rates, window, back);
+            for ((m, b, n), wanted) in score.indexed_iter().filter(|((m, _, n), _)| (*m >= 3) != (*n >= 3)) {
+                let found = f64::from(scorer.shuffled[back - 1][b][[m, n]]);
+                assert!((found - wanted).abs() < 2e-3 * information[[m, b, n]].sqrt(), "{back}: {m} {b} {n}: {found} {wanted}");
+            }
+        }
     }
 }
 

@@ -67,7 +67,8 @@ pub const MODELS: [&str; 3] = ["glm-transformer", "stndt", "netformer-counts"];
 fn settings(model: &str) -> &'static [(&'static str, &'static str)] {
     match model {
         "glm-transformer" => {
-            &[("width", "16"), ("hidden", "32"), ("layers", "1"), ("max_epochs", "2"), ("edge_jitters", "1"), ("batch", "16")]
+            // Nothing couples here, and only the published staging computes couplings all the same.
+            &[("width", "16"), ("hidden", "32"), ("layers", "1"), ("max_epochs", "2"), ("published_staging", "true"), ("batch", "16")]
         }
         "stndt" => &[
             ("hidden", "32"),

@@ -61,6 +61,8 @@ pub fn nice_step(rough: f64) -> f64 {
 pub fn time_text(seconds: f64, resolution_s: f64) -> String {
     let decimals = (-resolution_s.max(1e-6).log10().floor()).clamp(0.0, 6.0) as usize;
     if seconds.abs() < 120.0 {
+        // What rounds to zero has no sign.
+        let seconds = if seconds.abs() < 0.5 * 0.1_f64.powi(decimals as i32) { 0.0 } else { seconds };
         return format!("{seconds:.decimals$} s");
     }
     let minutes = (seconds / 60.0).floor();
@@ -133,6 +135,7 @@ mod tests {
     #[test]
     fn times_and_counts_read_well() {
         assert_eq!(time_text(12.34567, 1e-4), "12.3457 s");
+        assert_eq!((time_text(-0.3, 1.0), time_text(-0.6, 1.0)), ("0 s".to_owned(), "-1 s".to_owned()));
         assert_eq!(time_text(125.14, 0.1), "2 min 05.1 s");
         assert_eq!(time_text(7384.0, 1.0), "2 h 03 min 04 s");
         assert_eq!(

@@ -10,7 +10,7 @@ pub struct EdgeRow {
     pub source: String,
     /// Receiving area.
     pub target: String,
-    /// Edge score against its jitter null.
+    /// Edge score against its nulls.
     pub support: Support,
     /// Share of the target's rate variance that vanishes without this pair, percent.
     pub contribution_percent: f32,

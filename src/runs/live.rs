@@ -47,7 +47,8 @@ pub struct Resumable {
     pub notes: Vec<String>,
 }
 
-/// Look for a run that can go on at `folder`: interrupted, stopped or failed. Takes no lock.
+/// Look for a run that can go on at `folder`: interrupted, stopped or failed. Takes no lock. A complete one is rid of what a process
+/// left that was killed in its last moment.
 ///
 /// # Errors
 /// [`RunError::Complete`], [`RunError::NoCheckpoint`], [`RunError::Locked`], or what is wrong with the files.
@@ -68,6 +69,17 @@ fn remove_litter(folder: &Path) {
     }
 }
 
+/// Remove what only a run that goes on needs from one that is complete. A process that is killed in its last moment leaves it.
+fn tidy(folder: &Path) {
+    remove_litter(folder);
+    forget_after(folder, None);
+    // What cannot be removed costs disk space only.
+    let _ = fs::remove_dir_all(folder.join(CHECKPOINTS));
+    for name in [LOCK, OWNER] {
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
 /// The recipe of a run folder.
 pub(crate) fn recipe_of(folder: &Path, manifest: &Manifest) -> Result<Recipe, RunError> {
     let damaged = RunError::damaged(&folder.join(RECIPE));
@@ -79,6 +91,7 @@ fn read_resumable(folder: &Path) -> Result<Resumable, RunError> {
     recover(folder);
     let manifest = Manifest::read_as_written(folder)?;
     if manifest.status == RunStatus::Complete {
+        tidy(folder);
         return Err(RunError::Complete { path: folder.to_owned() });
     }
     let recipe = recipe_of(folder, &manifest)?;
@@ -183,11 +196,8 @@ impl LiveRun {
         sync_folder(&folder).map_err(at("forcing the folder to disk"))?;
         self.put_manifest(&last)?;
         if last.status == RunStatus::Complete {
-            forget_after(&folder, None);
-            // What cannot be removed costs disk space only.
-            let _ = fs::remove_dir_all(folder.join(CHECKPOINTS));
             self.lock = None;
-            let _ = fs::remove_file(folder.join(LOCK)).and_then(|()| fs::remove_file(folder.join(OWNER)));
+            tidy(&folder);
         }
         recover(&folder);
         Ok(folder)

@@ -67,7 +67,7 @@ impl Edge {
         let contribution = format!("contribution {} %, {sign}", widgets::number(self.contribution, 2));
         match self.q {
             Some(q) => format!("{}, {contribution}, q = {}", self.verdict.name(), widgets::number(q, 2)),
-            None if self.verdict == Verdict::NotSupported => "not fitted: its score stayed below the jitter null".to_owned(),
+            None if self.verdict == Verdict::NotSupported => "not fitted: its score stayed below its nulls".to_owned(),
             None => format!("{contribution}, not tested yet"),
         }
     }

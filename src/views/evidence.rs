@@ -290,6 +290,6 @@ fn numbers(ui: &mut Ui, report: &EdgeReport, edge: &EdgeEvidence) {
             widgets::fact(ui, "Contribution in those", &format!("{} % ({} to {} %)", number(mean), number(low), number(high)));
         }
     }
-    let scored = if edge.fitted { "its score passed the jitter null" } else { "below the jitter null, or let go by the network" };
+    let scored = if edge.fitted { "its score passed its nulls" } else { "below its nulls, or let go by the network" };
     widgets::fact(ui, "Score and coupling stage", scored);
 }

@@ -1,4 +1,4 @@
-//! The Screening view: the edge score of every ordered pair of areas against its jitter null, before any training.
+//! The Screening view: the edge score of every ordered pair of areas against its nulls, before any training.
 
 use std::sync::Arc;
 

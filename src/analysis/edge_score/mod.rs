@@ -1,5 +1,6 @@
 //! Finds out, before any coupling is trained, which ordered pairs of areas the data couple: a score test of a rank-1 coupling
-//! at zero with slow drive taken out, against a null made by interval jitter (our own; `specs/glm_transformer.md`, last section).
+//! at zero with slow drive and what others explain taken out, against nulls made by interval jitter and from other trials (our own,
+//! begun from `specs/glm_transformer.md`, last section).
 //!
 //! With λ the rates of a model without coupling, y the counts and B_b the basis of the coupling filter, per pair (i → j):
 //!
@@ -8,11 +9,12 @@
 //! G_mnb   = Σ_{trials, bins} z_m^b (y_n − λ_n)          score of a full coupling at zero
 //! I_mnb   = Σ_{trials, bins} (z_m^b)² λ_n               its information;   Z = G / √I
 //! score   = largest <Z, u ⊗ v ⊗ h> over unit vectors u (sending), v (receiving), h (filter); own diagonal 0 for i = j; between
-//!           areas with what all units of either have in common taken out of Z (module `common`)
+//!           areas with what the target's past and other areas explain taken out of G and I (module `others`), and what all units of
+//!           either area have in common out of Z (module `common`)
 //! start   = u, v and the filter coefficients c that explain <G, u v>: K c = <G, u v> / Σ u² v² Σ rate·λ,  K = Σ_lags B̃ Bᵀ
 //! ```
 //!
-//! The null repeats this on copies in which every spike of the *sending* units is moved within its own window of `window_bins`
+//! A null repeats this on copies in which every spike of the *sending* units is moved within its own window of `window_bins`
 //! bins (a partition of the trial with a random phase), in proportion to λ_m: fine timing is destroyed, everything slower than
 //! the window stays (Amarasingham, Harrison, Hatsopoulos & Geman 2012), and so does what λ_m says of changes within the window. A
 //! second null pairs the sending units of earlier trials with the receiving ones of this: two areas whose units fluctuate together, each

@@ -171,7 +171,7 @@ pub struct EdgeEvidence {
     pub source: usize,
     /// Receiving area.
     pub target: usize,
-    /// The run fitted it: its score passed the jitter null before the coupling stage, and the penalty did not let it go.
+    /// The run fitted it: its score passed its nulls before the coupling stage, and the penalty did not let it go.
     pub fitted: bool,
     /// Contribution of the refitted pair on test trials, percent of the receiving units' rate variance.
     pub contribution_percent: f64,

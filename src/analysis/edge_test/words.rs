@@ -41,7 +41,7 @@ pub(super) fn warnings(pair: &Pair<'_>, evidence: &EdgeEvidence, output: &Array3
     }
     if !evidence.fitted && evidence.held_out.interval.0 > 0.0 {
         warnings.push(
-            "The pair helps on held-out trials, but its score stayed below the jitter null or the network let it go: fast drive that both \
+            "The pair helps on held-out trials, but its score stayed below its nulls or the network let it go: fast drive that both \
              areas share, such as a stimulus with a latency of its own in every trial, would look like this"
                 .to_owned(),
         );

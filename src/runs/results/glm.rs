@@ -3,7 +3,7 @@
 //! | array | shape | meaning |
 //! |---|---|---|
 //! | `pairs` | pairs × 2 | source and target area of every ordered pair |
-//! | `support` | pairs × 2 | edge score and threshold of its jitter null, NaN when not scored |
+//! | `support` | pairs × 2 | edge score and threshold of its nulls, NaN when not scored |
 //! | `supported` | pairs | 0 no, 1 yes, 2 not scored |
 //! | `contribution_percent`, `mean_output` | pairs | % of the target's rate variance; log-rate |
 //! | `filter_K`, `send_K`, `receive_K` | rank × lags; rank × units | coupling of pair K; lag index k acts at k + 1 bins |

@@ -98,7 +98,7 @@ pub struct GlmRecipe {
     pub patience_steps: usize,
     /// Smallest improvement of the validation loss that counts.
     pub tolerance: f64,
-    /// Only pairs whose score exceeds this quantile of the jitter null start with coupling (0..1].
+    /// Only pairs whose score exceeds this quantile of its nulls start with coupling (0..1].
     pub edge_quantile: f64,
     /// Jittered copies of the data behind the null of the edge score.
     pub edge_jitters: usize,
@@ -219,7 +219,7 @@ pub(super) const FIELDS: &[RecipeField] = fields! {
         "model.coupling_stretch", "Warp", "", "Smaller values put more resolution at short lags.";
         "model.self_coupling", "Coupling within areas", "", "Also fit coupling of an area onto itself.";
         "model.penalty_coupling", "Coupling penalty", "", "Group penalty on sending and receiving weights.";
-        "model.edge_quantile", "Edge threshold", "", "A pair starts with coupling when its score exceeds this quantile of the jitter null.";
+        "model.edge_quantile", "Edge threshold", "", "A pair starts with coupling when its score exceeds this quantile of its nulls.";
         "model.edge_jitters", "Jittered copies", "", "How many jittered copies of the data make the null of the edge score.";
         "model.published_staging", "Published staging", "", "The authors' staging, in which true edges can be missed; for comparison.";
     }

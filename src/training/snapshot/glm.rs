@@ -5,7 +5,7 @@
 pub enum Support {
     /// Not scored yet (before stage 3), or not scored at all (published staging).
     NotScored,
-    /// Scored against the jitter null.
+    /// Scored against its nulls.
     Scored {
         /// Jitter-corrected rank-1 score.
         score: f32,

@@ -288,6 +288,28 @@ fn two_at_once_on_one_folder_are_refused() {
     assert!(matches!(runs::resumable(&target), Err(RunError::Complete { .. })));
 }
 
+/// The manifest is in its place, and the process is killed before it has removed what only a run that goes on needs.
+#[test]
+fn what_a_kill_in_the_last_moment_leaves_is_removed() {
+    let (made, folder) = (glm(), tempfile::tempdir().unwrap());
+    let target = folder.path().join("run");
+    Setup::new(&made, &target).run().finished();
+    let names = || -> std::collections::BTreeSet<_> {
+        std::fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let complete = names();
+    for left in [".finishing.abc.partial", "checkpoints"] {
+        std::fs::create_dir(target.join(left)).unwrap();
+        std::fs::write(target.join(left).join("weights"), "").unwrap();
+    }
+    for left in ["run.lock", "owner.json"] {
+        std::fs::write(target.join(left), "").unwrap();
+    }
+    assert!(matches!(runs::resumable(&target), Err(RunError::Complete { .. })));
+    assert_eq!(names(), complete);
+    assert!(complete.contains(runs::MANIFEST) && !complete.contains("run.lock"));
+}
+
 #[test]
 fn the_run_before_comes_back_when_the_new_one_is_discarded() {
     let (made, folder) = (glm(), tempfile::tempdir().unwrap());
